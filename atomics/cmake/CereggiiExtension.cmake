@@ -1,0 +1,39 @@
+# How the extension module of a package is built: the same way for all of them.
+
+include_guard(GLOBAL)
+
+# The warnings of our own code are errors in this repository, and off in a user's build, whose
+# compiler may know warnings that did not exist when a release was made.
+option(CEREGGII_WERROR "Treat warnings as errors" OFF)
+
+function(cereggii_set_warnings target)
+  if(MSVC)
+    target_compile_options(${target} PRIVATE /W4 $<$<BOOL:${CEREGGII_WERROR}>:/WX>)
+  else()
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow
+                           $<$<BOOL:${CEREGGII_WERROR}>:-Werror>)
+  endif()
+endfunction()
+
+# Finds Python and the nanobind that is installed for it. A macro: find_package() and nanobind set
+# variables that nanobind_add_module() reads in the caller's scope.
+macro(cereggii_find_nanobind)
+  find_package(Python 3.10 REQUIRED COMPONENTS Interpreter Development.Module)
+  if(NOT COMMAND nanobind_add_module)
+    execute_process(
+      COMMAND "${Python_EXECUTABLE}" -m nanobind --cmake_dir
+      OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE nanobind_ROOT
+      COMMAND_ERROR_IS_FATAL ANY)
+    find_package(nanobind 3 CONFIG REQUIRED)
+  endif()
+endmacro()
+
+# cereggii_add_extension(<import package> <module> <sources>...)
+function(cereggii_add_extension package module)
+  nanobind_add_module(
+    ${module} NB_STATIC FREE_THREADED NB_DOMAIN cereggii NOMINSIZE LTO NB_SUPPRESS_WARNINGS
+    ${ARGN})
+  target_link_libraries(${module} PRIVATE cereggii::atomics)
+  cereggii_set_warnings(${module})
+  install(TARGETS ${module} LIBRARY DESTINATION ${package})
+endfunction()

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <optional>
+
+#include "cereggii/atomics/parking_lot.hpp"
+#include "cereggii/atomics/python/values.hpp"
+
+// Blocking a Python thread until a word in memory changes: detached from the interpreter, with a
+// timeout, and awake at once for a signal.
+namespace cereggii::atomics {
+
+// A lock that starts out taken: waiting acquires it, posting releases it.
+class LockSignal {
+public:
+    LockSignal() noexcept : lock_(PyThread_allocate_lock()) {
+        if (lock_) PyThread_acquire_lock(lock_, NOWAIT_LOCK);
+    }
+    ~LockSignal() {
+        if (lock_) PyThread_free_lock(lock_);
+    }
+    LockSignal(const LockSignal&) = delete;
+    LockSignal& operator=(const LockSignal&) = delete;
+
+    bool allocated() const noexcept { return lock_ != nullptr; }
+    void post() noexcept { PyThread_release_lock(lock_); }
+
+    // Detaches, waits, attaches. A daemon thread may not come back from here when the interpreter
+    // ends: it hangs, or it is unwound.
+    PyLockStatus wait(PY_TIMEOUT_T microseconds) {
+        PyThreadState* state = PyEval_SaveThread();
+        const PyLockStatus status = PyThread_acquire_lock_timed(lock_, microseconds, /*intr=*/1);
+        PyEval_RestoreThread(state);
+        return status;
+    }
+
+private:
+    PyThread_type_lock lock_;
+};
+
+class Deadline {
+public:
+    // `timeout` is a number of seconds, or None for no deadline; otherwise an exception is set.
+    static std::optional<Deadline> parse(PyObject* timeout) {
+        if (timeout == nullptr || timeout == Py_None) return Deadline{};
+        const double seconds = PyFloat_AsDouble(timeout);
+        if (seconds == -1.0 && PyErr_Occurred()) {
+            if (PyErr_ExceptionMatches(PyExc_TypeError))
+                set_error(PyExc_TypeError, "timeout must be a number of seconds or None, not %U",
+                          timeout);
+            return std::nullopt;
+        }
+        if (std::isnan(seconds) || seconds < 0) {
+            set_error(PyExc_ValueError, "timeout must be a non-negative number of seconds, not %U",
+                      timeout);
+            return std::nullopt;
+        }
+        if (seconds > static_cast<double>(PY_TIMEOUT_MAX) / 1e6 || seconds > longest) {
+            set_error(PyExc_OverflowError, "timeout is too large: %U", timeout);
+            return std::nullopt;
+        }
+        Deadline deadline;
+        deadline.end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                           std::chrono::duration<double>(seconds));
+        return deadline;
+    }
+
+    // What is left in microseconds, rounded up; -1 without a deadline.
+    PY_TIMEOUT_T remaining() const noexcept {
+        if (!end_) return -1;
+        const auto left = std::chrono::ceil<std::chrono::microseconds>(*end_ - Clock::now());
+        return left.count() > 0 ? static_cast<PY_TIMEOUT_T>(left.count()) : 0;
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    static constexpr double longest = 4e9;  // seconds; keeps end_ far from the clock's limits
+    std::optional<Clock::time_point> end_;
+};
+
+enum class WaitResult { changed, timed_out, error };
+
+class WaitQueue {
+public:
+    // Blocks while `unchanged()` holds and the deadline is not over. `unchanged` looks at the word
+    // at `address`; it must neither block nor run Python code. Every change that is to be seen must
+    // be followed by a notify on the address; one that is not may be seen at any later time.
+    template <class Predicate>
+    static WaitResult wait_while(const void* address, const Deadline& deadline,
+                                 Predicate&& unchanged) {
+        while (unchanged()) {
+            Parked parked(address);
+            if (!parked.waiter.signal.allocated()) {
+                PyErr_NoMemory();
+                return WaitResult::error;
+            }
+            if (!lot().enqueue(parked.waiter, unchanged)) break;
+            const PY_TIMEOUT_T left = deadline.remaining();
+            const PyLockStatus status = parked.waiter.signal.wait(interruptible_slice(left));
+            const bool notified = !lot().cancel(parked.waiter);
+            // Somebody else's notification must not be lost with this thread.
+            if (PyErr_CheckSignals() < 0) {
+                if (notified) lot().notify(address, 1);
+                return WaitResult::error;
+            }
+            if (status != PY_LOCK_INTR && deadline.remaining() == 0 && unchanged()) {
+                if (notified) lot().notify(address, 1);
+                return WaitResult::timed_out;
+            }
+        }
+        return WaitResult::changed;
+    }
+
+    static void notify_one(const void* address) noexcept { lot().notify(address, 1); }
+    static void notify_all(const void* address) noexcept { lot().notify(address, SIZE_MAX); }
+    static void forget_all() noexcept { lot().forget_all(); }
+
+private:
+    using Lot = ParkingLot<LockSignal>;
+
+    // Leaves the queue however the scope is left: up to Python 3.13, a daemon thread that tries to
+    // attach after the interpreter has ended is unwound from within wait().
+    struct Parked {
+        explicit Parked(const void* address) noexcept : waiter(address) {}
+        ~Parked() { lot().cancel(waiter); }
+        Lot::Waiter waiter;
+    };
+
+    // One for the module; never destroyed, since daemon threads outlive static destructors.
+    static Lot& lot() noexcept {
+        static Lot& instance = *new Lot;
+        return instance;
+    }
+
+    // Windows does not interrupt a lock for Ctrl-C: there the wait is cut into slices.
+    static PY_TIMEOUT_T interruptible_slice(PY_TIMEOUT_T microseconds) noexcept {
+#ifdef MS_WINDOWS
+        constexpr PY_TIMEOUT_T slice = 50'000;
+        return microseconds < 0 || microseconds > slice ? slice : microseconds;
+#else
+        return microseconds;
+#endif
+    }
+};
+
+}  // namespace cereggii::atomics

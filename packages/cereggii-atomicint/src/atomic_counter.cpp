@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "binding.hpp"
+#include "int_methods.hpp"
+
+// AtomicCounter and AtomicCounterHandle, a striped adder for statistics.
+namespace cereggii::atomicint {
+
+namespace {
+
+using atomics::StripedAdder;
+using atomics::WideSum;
+
+PyObject* to_python(const WideSum& sum) {
+    std::int64_t total = 0;
+    const bool small = -2 <= sum.high && sum.high < 2;
+    if (small && !atomics::add_overflows(sum.high * (std::int64_t{1} << 61) * 2, sum.low, &total))
+        return PyLong_FromLongLong(total);
+    PyObject* high = PyLong_FromLongLong(sum.high);
+    PyObject* bits = PyLong_FromLong(WideSum::low_bits);
+    PyObject* low = PyLong_FromLongLong(sum.low);
+    PyObject* shifted = high && bits ? PyNumber_Lshift(high, bits) : nullptr;
+    PyObject* result = shifted && low ? PyNumber_Add(shifted, low) : nullptr;
+    Py_XDECREF(shifted);
+    Py_XDECREF(low);
+    Py_XDECREF(bits);
+    Py_XDECREF(high);
+    return result;
+}
+
+// `initial_value` is an int of up to 126 bits; anything else is a TypeError or an OverflowError.
+bool construct(PyObject* self, PyObject* initial_value) {
+    WideSum sum;
+    if (initial_value) {
+        if (!PyIndex_Check(initial_value)) {
+            atomics::set_error(PyExc_TypeError, "the value must be an integer, not %U",
+                               initial_value);
+            return false;
+        }
+        PyObject* integer = PyNumber_Index(initial_value);
+        PyObject* bits = PyLong_FromLong(WideSum::low_bits);
+        PyObject* mask = PyLong_FromLongLong(WideSum::low_mask);
+        PyObject* high = integer && bits ? PyNumber_Rshift(integer, bits) : nullptr;
+        PyObject* low = high && mask ? PyNumber_And(integer, mask) : nullptr;
+        const bool exceeds = low && atomics::exceeds_int64(high, &sum.high);
+        if (low) sum.low = PyLong_AsLongLong(low);
+        for (PyObject* object : {integer, bits, mask, high, low}) Py_XDECREF(object);
+        if (!low) return false;
+        if (exceeds) {
+            atomics::set_error(PyExc_OverflowError, "the value does not fit in 126 bits: %U",
+                               initial_value);
+            return false;
+        }
+    }
+    return construct_once<AtomicCounter>(self, sum);
+}
+
+template <class Form>
+struct CounterMethods {
+    static PyObject* add(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                         PyObject* keywords) {
+        static constexpr Signature<1> signature{"add", {{{"n", false}}}};
+        std::int64_t amount = 1;
+        if (count != 0 || keywords) {
+            std::array<PyObject*, 1> given;
+            if (!signature.parse(args, count, keywords, given)) return nullptr;
+            if (given[0] && !to_int64(given[0], &amount, "n")) return nullptr;
+        }
+        StripedAdder* adder = Form::value(self);
+        if (!adder) return nullptr;
+        adder->add(amount);
+        Py_RETURN_NONE;
+    }
+
+    template <char Sign>
+    static PyObject* in_place(PyObject* self, PyObject* operand) {
+        std::int64_t amount = 0;
+        if (!to_int64(operand, &amount, "the right-hand side")) return nullptr;
+        StripedAdder* adder = Form::value(self);
+        if (!adder) return nullptr;
+        if (Sign == '+') {
+            adder->add(amount);
+        } else if (amount != INT64_MIN) {
+            adder->add(-amount);
+        } else {  // -INT64_MIN is one too many
+            adder->add(INT64_MAX);
+            adder->add(1);
+        }
+        return Py_NewRef(self);
+    }
+
+    static PyObject* sum(PyObject* self, PyObject*) {
+        StripedAdder* adder = Form::value(self);
+        return adder ? to_python(adder->sum()) : nullptr;
+    }
+
+    static PyObject* sum_and_reset(PyObject* self, PyObject*) {
+        StripedAdder* adder = Form::value(self);
+        return adder ? to_python(adder->sum_and_reset()) : nullptr;
+    }
+
+    static PyObject* reset(PyObject* self, PyObject*) {
+        StripedAdder* adder = Form::value(self);
+        if (!adder) return nullptr;
+        adder->sum_and_reset();
+        Py_RETURN_NONE;
+    }
+
+    static PyObject* repr(PyObject* self) {
+        StripedAdder* adder = Form::peek(self);
+        if (!adder) return nullptr;
+        if constexpr (Form::is_handle) {
+            return PyUnicode_FromFormat("%s(%R)", short_name(self), Form::target(self));
+        } else {
+            PyObject* total = to_python(adder->sum());
+            PyObject* text = total ? PyUnicode_FromFormat("%s(%R)", short_name(self), total) : nullptr;
+            Py_XDECREF(total);
+            return text;
+        }
+    }
+};
+
+template <class Form>
+PyMethodDef* method_table() {
+    using M = CounterMethods<Form>;
+    static PyMethodDef table[] = {
+        fast_method("add", &M::add,
+                    "add($self, /, n=1)\n--\n\n"
+                    "Add `n`, an integer in [-2**63, 2**63), and return nothing.\n\n"
+                    "TypeError or OverflowError for any other `n`, and nothing is added. Threads\n"
+                    "add to cells of their own, so they do not slow each other down. Wait-free for\n"
+                    "`n` within 2**32 of zero."),
+        plain_method("sum", &M::sum,
+                     "sum($self, /)\n--\n\n"
+                     "The total, as an int of any size.\n\n"
+                     "Weak: additions under way at the same time are counted or not. Exact when\n"
+                     "no thread is adding."),
+        plain_method("get", &M::sum, "get($self, /)\n--\n\nThe same as `sum`."),
+        plain_method("reset", &M::reset,
+                     "reset($self, /)\n--\n\n"
+                     "Make the total 0. Additions under way at the same time are dropped or not;\n"
+                     "to drop none, use `sum_and_reset`."),
+        plain_method("sum_and_reset", &M::sum_and_reset,
+                     "sum_and_reset($self, /)\n--\n\n"
+                     "Take the total out and return it.\n\n"
+                     "Every addition is in exactly one such sum, this one or a later one."),
+        plain_method("get_handle", &IntMethods<Form>::get_handle,
+                     "get_handle($self, /)\n--\n\n"
+                     "A new AtomicCounterHandle on this counter, for the calling thread's own use."),
+        reduce_method<Form, &M::sum>(),
+        restore_method<Form, &construct>(),
+        {nullptr, nullptr, 0, nullptr},
+    };
+    return table;
+}
+
+template <class Form>
+const PyType_Slot* slot_table() {
+    using M = CounterMethods<Form>;
+    static const PyType_Slot table[] = {
+        init_slot<Form, &construct>(),
+        {Py_tp_methods, method_table<Form>()},
+        {Py_tp_traverse, slot(&traverse<Form>)},
+        {Py_tp_clear, slot(&clear)},
+        {Py_tp_repr, slot(&M::repr)},
+        {Py_nb_inplace_add, slot(&M::template in_place<'+'>)},
+        {Py_nb_inplace_subtract, slot(&M::template in_place<'-'>)},
+        {0, nullptr},
+    };
+    return table;
+}
+
+constexpr const char* counter_doc =
+    "AtomicCounter(initial_value=0, *, immortal=False)\n--\n\n"
+    "A counter that many threads add to and few read, such as a statistic.\n\n"
+    "Each thread adds to a cell of its own, so adding does not slow down with the number of threads;\n"
+    "in exchange the total is *weak*: exact when no thread is adding. For a count that is read while\n"
+    "it changes, or that decides anything, use AtomicInt. The total is an int of any size: it\n"
+    "neither wraps nor overflows. Amounts are in [-2**63, 2**63), `initial_value` in\n"
+    "[-2**125, 2**125).\n\n"
+    "`+=` and `-=` keep the same object. Counters compare and hash by identity. `immortal=True` and\n"
+    "sharing are as for AtomicInt.\n\n"
+    "After java.util.concurrent.atomic.LongAdder.";
+
+constexpr const char* counter_handle_doc =
+    "AtomicCounterHandle(target)\n--\n\n"
+    "One thread's own reference to an AtomicCounter, with the same methods and operators.\n\n"
+    "See AtomicIntHandle.";
+
+}  // namespace
+
+void bind_atomic_counter(nb::module_& module) {
+    bind<AtomicCounter>(module, "AtomicCounter", counter_doc,
+                        slot_table<AtomicForm<AtomicCounter>>(), atomic_counter_type);
+    bind<AtomicCounterHandle>(module, "AtomicCounterHandle", counter_handle_doc,
+                              slot_table<HandleForm<AtomicCounter>>(), atomic_counter_handle_type);
+}
+
+}  // namespace cereggii::atomicint

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cereggii/atomics/python/arguments.hpp"
+#include "cereggii/atomics/python/blocking.hpp"
+#include "cereggii/atomics/python/values.hpp"
+#include "types.hpp"
+
+// The named methods of AtomicInt and AtomicIntHandle, as plain C functions for a method table.
+namespace cereggii::atomicint {
+
+using atomics::CheckedInt64;
+using atomics::Name;
+using atomics::Parameter;
+using atomics::Signature;
+using atomics::to_int64;
+using atomics::Update;
+
+// What a method returns of an Update.
+enum class Returns { before, after };
+
+inline PyObject* to_python(std::int64_t value) { return PyLong_FromLongLong(value); }
+
+[[gnu::cold]] inline PyObject* set_sum_overflow(std::int64_t value, char sign,
+                                                std::int64_t amount) {
+    return PyErr_Format(PyExc_OverflowError,
+                        "%lld %c %lld does not fit in a signed 64-bit integer",
+                        static_cast<long long>(value), sign, static_cast<long long>(amount));
+}
+
+template <class Form>
+struct IntMethods {
+    // ── read and write ─────────────────────────────────────────────────────────────────────────
+
+    static PyObject* get(PyObject* self, PyObject*) {
+        CheckedInt64* integer = Form::value(self);
+        return integer ? to_python(integer->load()) : nullptr;
+    }
+
+    static PyObject* set(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                         PyObject* keywords) {
+        static constexpr Signature<1> signature{"set", {{{"updated", true, "desired"}}}};
+        std::int64_t updated = 0;
+        CheckedInt64* integer = begin(signature, self, args, count, keywords, &updated);
+        if (!integer) return nullptr;
+        integer->exchange(updated);
+        Py_RETURN_NONE;
+    }
+
+    static PyObject* get_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                 PyObject* keywords) {
+        static constexpr Signature<1> signature{"get_and_set", {{{"updated", true, "desired"}}}};
+        std::int64_t updated = 0;
+        CheckedInt64* integer = begin(signature, self, args, count, keywords, &updated);
+        return integer ? to_python(integer->exchange(updated)) : nullptr;
+    }
+
+    // ── compare ────────────────────────────────────────────────────────────────────────────────
+
+    static PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                     PyObject* keywords) {
+        static constexpr Signature<2> signature{
+            "compare_and_set", {{{"expected"}, {"updated", true, "desired"}}}};
+        std::int64_t expected = 0, updated = 0;
+        CheckedInt64* integer = begin(signature, self, args, count, keywords, &expected, &updated);
+        if (!integer) return nullptr;
+        return Py_NewRef(integer->compare_exchange(expected, updated) == expected ? Py_True
+                                                                                 : Py_False);
+    }
+
+    static PyObject* compare_and_exchange(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                          PyObject* keywords) {
+        static constexpr Signature<2> signature{
+            "compare_and_exchange", {{{"expected"}, {"updated", true, "desired"}}}};
+        std::int64_t expected = 0, updated = 0;
+        CheckedInt64* integer = begin(signature, self, args, count, keywords, &expected, &updated);
+        return integer ? to_python(integer->compare_exchange(expected, updated)) : nullptr;
+    }
+
+    // ── add ────────────────────────────────────────────────────────────────────────────────────
+
+    template <Name Method, char Sign, Returns Which>
+    static PyObject* add(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                         PyObject* keywords) {
+        static constexpr Signature<1> signature{Method.text, {{{"amount", false}}}};
+        std::int64_t amount = 1;
+        if (count != 0 || keywords) {
+            std::array<PyObject*, 1> given;
+            if (!signature.parse(args, count, keywords, given)) return nullptr;
+            if (given[0] && given[0] != Py_None && !to_int64(given[0], &amount, "amount"))
+                return nullptr;
+        }
+        CheckedInt64* integer = Form::value(self);
+        if (!integer) return nullptr;
+        const Update update = Sign == '+' ? integer->add(amount) : integer->subtract(amount);
+        if (update.overflow) [[unlikely]] return set_sum_overflow(update.before, Sign, amount);
+        return to_python(Which == Returns::after ? update.after : update.before);
+    }
+
+    // ── bits and bounds ────────────────────────────────────────────────────────────────────────
+
+    template <Name Method, Name Argument, std::int64_t (*Combine)(std::int64_t, std::int64_t)>
+    static PyObject* get_and(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                             PyObject* keywords) {
+        static constexpr Signature<1> signature{Method.text, {{{Argument.text}}}};
+        std::int64_t operand = 0;
+        CheckedInt64* integer = begin(signature, self, args, count, keywords, &operand);
+        if (!integer) return nullptr;
+        return to_python(integer
+                             ->modify([operand](std::int64_t found) {
+                                 return std::optional(Combine(found, operand));
+                             })
+                             .before);
+    }
+
+    // ── functions ──────────────────────────────────────────────────────────────────────────────
+
+    template <Name Method, Returns Which>
+    static PyObject* update(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                            PyObject* keywords) {
+        static constexpr Signature<1> signature{Method.text, {{{"fn", true, "callable"}}}};
+        std::array<PyObject*, 1> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        return call_until_stored<Which>(self, Method.text, given[0], nullptr);
+    }
+
+    template <Name Method, Returns Which>
+    static PyObject* accumulate(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                PyObject* keywords) {
+        static constexpr Signature<2> signature{Method.text, {{{"x"}, {"fn", true, "callable"}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        return call_until_stored<Which>(self, Method.text, given[1], given[0]);
+    }
+
+    // ── waiting ────────────────────────────────────────────────────────────────────────────────
+
+    static PyObject* wait_while(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                PyObject* keywords) {
+        static constexpr Signature<2> signature{"wait_while", {{{"value"}, {"timeout", false}}}};
+        std::array<PyObject*, 2> given;
+        std::int64_t value = 0;
+        if (!signature.parse(args, count, keywords, given) ||
+            !to_int64(given[0], &value, "value"))
+            return nullptr;
+        const auto deadline = atomics::Deadline::parse(given[1]);
+        CheckedInt64* integer = deadline ? Form::value(self) : nullptr;
+        if (!integer) return nullptr;
+        switch (atomics::WaitQueue::wait_while(integer, *deadline, [integer, value]() noexcept {
+            return integer->load() == value;
+        })) {
+            case atomics::WaitResult::changed: Py_RETURN_TRUE;
+            case atomics::WaitResult::timed_out: Py_RETURN_FALSE;
+            case atomics::WaitResult::error: break;
+        }
+        return nullptr;
+    }
+
+    template <void (*Notify)(const void*) noexcept>
+    static PyObject* notify(PyObject* self, PyObject*) {
+        CheckedInt64* integer = Form::value(self);
+        if (!integer) return nullptr;
+        Notify(integer);
+        Py_RETURN_NONE;
+    }
+
+    // ── handle ─────────────────────────────────────────────────────────────────────────────────
+
+    static PyObject* get_handle(PyObject* self, PyObject*) {
+        if (!Form::peek(self)) return nullptr;
+        return atomics::make_instance<Handle<typename Form::Shared>>(
+            handle_type<typename Form::Shared>(), Form::target(self));
+    }
+
+private:
+    // The common beginning: checked arguments, all of them integers, then the integer to work on.
+    template <std::size_t N, class... Out>
+    static CheckedInt64* begin(const Signature<N>& signature, PyObject* self,
+                               PyObject* const* args, Py_ssize_t count, PyObject* keywords,
+                               Out*... out) {
+        static_assert(sizeof...(out) == N);
+        std::array<PyObject*, N> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        std::size_t i = 0;
+        const auto read = [&](std::int64_t* value) {
+            const std::size_t at = i++;
+            return to_int64(given[at], value, signature.parameters[at].name);
+        };
+        if (!(read(out) && ...)) return nullptr;
+        return Form::value(self);
+    }
+
+    // Compare-and-set of fn(current) or fn(current, x), until no other thread came in between.
+    template <Returns Which>
+    static PyObject* call_until_stored(PyObject* self, const char* method, PyObject* fn,
+                                       PyObject* x) {
+        if (!PyCallable_Check(fn)) {
+            atomics::set_error(PyExc_TypeError, "%s() needs a callable, not %U", method, fn);
+            return nullptr;
+        }
+        CheckedInt64* integer = Form::value(self);
+        if (!integer) return nullptr;
+        std::int64_t found = integer->load();
+        for (;;) {
+            PyObject* current = to_python(found);
+            if (!current) return nullptr;
+            PyObject* result = x ? PyObject_CallFunctionObjArgs(fn, current, x, nullptr)
+                                 : PyObject_CallOneArg(fn, current);
+            Py_DECREF(current);
+            if (!result) return nullptr;
+            std::int64_t updated = 0;
+            const bool good = to_int64(result, &updated, "the result of fn");
+            Py_DECREF(result);
+            if (!good) return nullptr;
+            const std::int64_t now = integer->compare_exchange(found, updated);
+            if (now == found) return to_python(Which == Returns::after ? updated : found);
+            found = now;
+        }
+    }
+};
+
+}  // namespace cereggii::atomicint

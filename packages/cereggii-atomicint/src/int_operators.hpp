@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "int_methods.hpp"
+
+// The operators of AtomicInt and AtomicIntHandle.
+//
+// A plain operator works on the value of the moment: it takes the value out as an int and leaves
+// the rest to int itself, so every result and every error is int's own.
+// An in-place operator is one atomic read-modify-write, and its result is the same object.
+namespace cereggii::atomicint {
+
+// An owned reference: the int value if `object` is one of ours, else the object itself.
+inline PyObject* plain(PyObject* object) {
+    const Operand operand = find_atomic_int(object);
+    if (!operand.found) return Py_NewRef(object);
+    return operand.value ? to_python(operand.value->load()) : nullptr;
+}
+
+// CPython calls a binary slot with the instance on either side, or on both.
+template <binaryfunc Operation>
+PyObject* binary(PyObject* left, PyObject* right) {
+    PyObject* result = nullptr;
+    if (PyObject* a = plain(left)) {
+        if (PyObject* b = plain(right)) {
+            result = Operation(a, b);
+            Py_DECREF(b);
+        }
+        Py_DECREF(a);
+    }
+    return result;
+}
+
+inline PyObject* power(PyObject* base, PyObject* exponent, PyObject* modulus) {
+    PyObject* result = nullptr;
+    PyObject* a = plain(base);
+    PyObject* b = a ? plain(exponent) : nullptr;
+    if (PyObject* m = b ? plain(modulus) : nullptr) {
+        result = PyNumber_Power(a, b, m);
+        Py_DECREF(m);
+    }
+    Py_XDECREF(b);
+    Py_XDECREF(a);
+    return result;
+}
+
+template <unaryfunc Operation>
+PyObject* unary(PyObject* self) {
+    PyObject* value = plain(self);
+    if (!value) return nullptr;
+    PyObject* result = Operation(value);
+    Py_DECREF(value);
+    return result;
+}
+
+inline PyObject* compare(PyObject* self, PyObject* other, int operation) {
+    PyObject* result = nullptr;
+    if (PyObject* a = plain(self)) {
+        if (PyObject* b = plain(other)) {
+            result = PyObject_RichCompare(a, b, operation);
+            Py_DECREF(b);
+        }
+        Py_DECREF(a);
+    }
+    return result;
+}
+
+// ── in place ───────────────────────────────────────────────────────────────────────────────────
+
+// int's own arithmetic, without the overrides of int's subclasses: it runs no Python code, so it
+// can stand between the load and the compare-exchange of an atomic update.
+enum class IntOperator { multiply, floor_divide, remainder, power, lshift, rshift, and_, or_, xor_ };
+
+constexpr const char* symbol(IntOperator op) {
+    constexpr const char* symbols[] = {"*=", "//=", "%=", "**=", "<<=", ">>=", "&=", "|=", "^="};
+    return symbols[static_cast<int>(op)];
+}
+
+template <IntOperator Op>
+PyObject* apply(PyObject* a, PyObject* b) {
+    const PyNumberMethods& integer = *PyLong_Type.tp_as_number;
+    switch (Op) {
+        case IntOperator::multiply: return integer.nb_multiply(a, b);
+        case IntOperator::floor_divide: return integer.nb_floor_divide(a, b);
+        case IntOperator::remainder: return integer.nb_remainder(a, b);
+        case IntOperator::power: return integer.nb_power(a, b, Py_None);
+        case IntOperator::lshift: return integer.nb_lshift(a, b);
+        case IntOperator::rshift: return integer.nb_rshift(a, b);
+        case IntOperator::and_: return integer.nb_and(a, b);
+        case IntOperator::or_: return integer.nb_or(a, b);
+        case IntOperator::xor_: return integer.nb_xor(a, b);
+    }
+    Py_UNREACHABLE();
+}
+
+// Whether the result is certain not to fit, so that it need not be computed: 2 ** 10**9 would take
+// the memory of the machine.
+template <IntOperator Op>
+bool certainly_overflows(std::int64_t value, PyObject* operand) {
+    std::int64_t amount = 0;
+    const bool huge = atomics::exceeds_int64(operand, &amount);
+    const bool many = huge ? PyObject_RichCompareBool(operand, Py_False, Py_GT) == 1 : amount >= 64;
+    if constexpr (Op == IntOperator::lshift) return many && value != 0;
+    if constexpr (Op == IntOperator::power) return many && value != 0 && value != 1 && value != -1;
+    return false;
+}
+
+[[gnu::cold]] inline PyObject* set_result_overflow(const char* op, std::int64_t value,
+                                                   PyObject* operand) {
+    if (PyObject* text = atomics::shown(operand)) {
+        PyErr_Format(PyExc_OverflowError,
+                     "the result of %lld %s %U does not fit in a signed 64-bit integer",
+                     static_cast<long long>(value), op, text);
+        Py_DECREF(text);
+    }
+    return nullptr;
+}
+
+// The right-hand side of an in-place operator: an owned int, of any size.
+inline PyObject* integer_operand(PyObject* operand, const char* op) {
+    if (PyLong_Check(operand)) [[likely]] return Py_NewRef(operand);
+    if (PyIndex_Check(operand)) return PyNumber_Index(operand);
+    // Not NotImplemented: Python would then rebind the name to the result of the plain operator,
+    // and what was shared would silently no longer be.
+    atomics::set_error(PyExc_TypeError, "the right-hand side of %s must be an integer, not %U", op,
+                       operand);
+    return nullptr;
+}
+
+template <class Form>
+struct IntInPlace {
+    template <char Sign>
+    static PyObject* add(PyObject* self, PyObject* operand) {
+        constexpr const char* op = Sign == '+' ? "+=" : "-=";
+        std::int64_t amount = 0;
+        if (!PyLong_Check(operand) || atomics::exceeds_int64(operand, &amount)) [[unlikely]]
+            return add_any(self, operand, op, Sign == '+' ? PyLong_Type.tp_as_number->nb_add
+                                                          : PyLong_Type.tp_as_number->nb_subtract);
+        CheckedInt64* integer = Form::value(self);
+        if (!integer) return nullptr;
+        const Update update = Sign == '+' ? integer->add(amount) : integer->subtract(amount);
+        if (update.overflow) [[unlikely]]
+            return set_result_overflow(op, update.before, operand);
+        return Py_NewRef(self);
+    }
+
+    template <IntOperator Op>
+    static PyObject* generic(PyObject* self, PyObject* operand) {
+        CheckedInt64* integer = Form::value(self);
+        PyObject* right = integer ? integer_operand(operand, symbol(Op)) : nullptr;
+        if (!right) return nullptr;
+        PyObject* result = store_result(
+            self, integer, right, symbol(Op), [right](std::int64_t found, PyObject* left) {
+                if (certainly_overflows<Op>(found, right))
+                    return set_result_overflow(symbol(Op), found, right);
+                return apply<Op>(left, right);
+            });
+        Py_DECREF(right);
+        return result;
+    }
+
+    static PyObject* power(PyObject* self, PyObject* exponent, PyObject* modulus) {
+        if (modulus != Py_None) {
+            atomics::set_error(PyExc_TypeError, "**= takes no modulus, got %U", modulus);
+            return nullptr;
+        }
+        return generic<IntOperator::power>(self, exponent);
+    }
+
+    template <Name Symbol>
+    static PyObject* refused(PyObject*, PyObject* operand) {
+        atomics::set_error(PyExc_TypeError, "an atomic integer does not support %s (with %U)",
+                           Symbol.text, operand);
+        return nullptr;
+    }
+
+private:
+    // Operands that are not int, or that need not fit although the sum does.
+    static PyObject* add_any(PyObject* self, PyObject* operand, const char* op, binaryfunc apply) {
+        CheckedInt64* integer = Form::value(self);
+        PyObject* right = integer ? integer_operand(operand, op) : nullptr;
+        if (!right) return nullptr;
+        PyObject* result =
+            store_result(self, integer, right, op,
+                         [=](std::int64_t, PyObject* left) { return apply(left, right); });
+        Py_DECREF(right);
+        return result;
+    }
+
+    template <class Compute>
+    static PyObject* store_result(PyObject* self, CheckedInt64* integer, PyObject* right,
+                                  const char* op, Compute&& compute) {
+        std::int64_t found = integer->load();
+        for (;;) {
+            PyObject* left = to_python(found);
+            PyObject* result = left ? compute(found, left) : nullptr;
+            Py_XDECREF(left);
+            if (!result) return nullptr;
+            std::int64_t updated = 0;
+            const bool is_int = PyLong_Check(result);
+            const bool exceeds = is_int && atomics::exceeds_int64(result, &updated);
+            if (!is_int)  // a negative power
+                atomics::set_error(PyExc_TypeError,
+                                   "the result of %s must be an integer, not %U", op, result);
+            Py_DECREF(result);
+            if (!is_int) return nullptr;
+            if (exceeds) return set_result_overflow(op, found, right);
+            const std::int64_t now = integer->compare_exchange(found, updated);
+            if (now == found) return Py_NewRef(self);
+            found = now;
+        }
+    }
+};
+
+}  // namespace cereggii::atomicint

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <bit>
+
+#include "binding.hpp"
+#include "int_operators.hpp"
+
+// What else an int can do, on the value of the moment: conversions, int's methods and properties,
+// repr, hash, copying.
+namespace cereggii::atomicint {
+
+// int's method of this name, with the same arguments.
+template <Name Method>
+PyObject* forward(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+    const Py_ssize_t total = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
+    constexpr Py_ssize_t most = 7;
+    if (total > most)
+        return PyErr_Format(PyExc_TypeError, "%s() takes at most %zd arguments (%zd given)",
+                            Method.text, most, total);
+    PyObject* value = plain(self);
+    PyObject* name = value ? PyUnicode_InternFromString(Method.text) : nullptr;
+    PyObject* result = nullptr;
+    if (name) {
+        PyObject* stack[most + 1] = {value};
+        std::copy_n(args, total, stack + 1);
+        result = PyObject_VectorcallMethod(name, stack, static_cast<std::size_t>(count + 1), keywords);
+        Py_DECREF(name);
+    }
+    Py_XDECREF(value);
+    return result;
+}
+
+template <Name Attribute>
+PyObject* forward_property(PyObject* self, void*) {
+    PyObject* value = plain(self);
+    PyObject* result = value ? PyObject_GetAttrString(value, Attribute.text) : nullptr;
+    Py_XDECREF(value);
+    return result;
+}
+
+inline int truth(PyObject* self) {
+    const Operand operand = find_atomic_int(self);
+    return operand.value ? operand.value->load() != 0 : -1;
+}
+
+template <class Form>
+struct IntProtocol {
+    // By identity: the value changes, and a key must not. An int and its handles share it.
+    static Py_hash_t hash(PyObject* self) {
+        if (!Form::peek(self)) return -1;
+        const auto address = reinterpret_cast<std::uintptr_t>(Form::target(self));
+        const auto hash = static_cast<Py_hash_t>(std::rotr(address, 4));  // the low bits are 0
+        return hash == -1 ? -2 : hash;
+    }
+
+    static PyObject* repr(PyObject* self) {
+        auto* integer = Form::peek(self);
+        if (!integer) return nullptr;
+        if constexpr (Form::is_handle)
+            return PyUnicode_FromFormat("%s(%R)", short_name(self), Form::target(self));
+        else
+            return PyUnicode_FromFormat("%s(%lld)", short_name(self),
+                                        static_cast<long long>(integer->load()));
+    }
+
+};
+
+}  // namespace cereggii::atomicint
