@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be done in this repository: `nox -l`, or `python3 tools/dev.py -l` without nox.
+
+Sessions prepare the interpreters that they need (tools/interpreters.py), so they run without an
+environment of nox's own and make theirs with `Environment`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT))
+
+from tools import interpreters  # noqa: E402
+
+PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
+FREE_THREADED = ["3.13t", "3.14t", "3.15t"]
+WITH_GIL = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+MAIN = "3.14t"
+
+TEST_REQUIREMENTS = ["hypothesis", "pytest", "pytest-run-parallel", "pytest-timeout"]
+BENCH_PEERS = ["cereggii==1.0.1", "ft_utils==0.2.0"]
+
+nox.needs_version = ">=2025.2.9"
+nox.options.sessions = ["tests"]
+nox.options.error_on_external_run = False
+
+
+class Environment:
+    """A virtual environment of one session on one interpreter, kept from run to run."""
+
+    def __init__(self, session: nox.Session, name: str, version: str) -> None:
+        try:
+            interpreter = interpreters.ensure(version)
+        except interpreters.Unavailable as problem:
+            session.error(str(problem))
+        self._session = session
+        self.home = ROOT / ".nox" / name
+        self.bin = self.home / ("Scripts" if sys.platform == "win32" else "bin")
+        if not (self.home / "ready").exists():
+            shutil.rmtree(self.home, ignore_errors=True)
+            session.run(sys.executable, "-m", "virtualenv", "-q", "-p", str(interpreter),
+                        str(self.home), external=True, silent=True)  # fmt: skip
+            (self.home / "ready").touch()
+
+    @property
+    def python(self) -> str:
+        """The path of the environment's interpreter."""
+        return str(self.bin / "python")
+
+    def install(self, *arguments: str) -> None:
+        """`pip install`. Prefers a wheel to a newer version that would have to be built."""
+        self.run("-m", "pip", "install", "-q", "--disable-pip-version-check", "--prefer-binary",
+                 *arguments)  # fmt: skip
+
+    def install_packages(self, *config: str) -> None:
+        """Builds and installs all packages of this repository, with warnings as errors."""
+        settings = [f"-Ccmake.define.{entry}" for entry in ("CEREGGII_WERROR=ON", *config)]
+        # One after the other and without their dependencies, which are each other.
+        for package in PACKAGES:
+            self.install("--no-deps", *settings, str(package))
+
+    def run(self, *arguments: str, env: dict[str, str] | None = None) -> None:
+        """Runs the environment's Python."""
+        self._session.run(self.python, *arguments, env=env, external=True)
+
+
+def _test(session: nox.Session, version: str) -> None:
+    environment = Environment(session, f"tests-{version}", version)
+    environment.install(*TEST_REQUIREMENTS)
+    environment.install_packages()
+    suites = [str(package / "tests") for package in PACKAGES]
+    environment.run("-m", "pytest", *suites, *session.posargs)
+    # The same promises with every test running in several threads at once.
+    environment.run("-m", "pytest", "--parallel-threads=4", *suites, *session.posargs)
+
+
+def _register_tests(version: str) -> None:
+    def run(session: nox.Session) -> None:
+        _test(session, version)
+
+    run.__doc__ = f"Run the test suites of all packages on Python {version}."
+    nox.session(run, name=f"tests-{version}", python=False)
+
+
+for _version in FREE_THREADED + WITH_GIL:
+    _register_tests(_version)
+
+
+@nox.session(python=False)
+def tests(session: nox.Session) -> None:
+    """Run all tests: 3.14t, 3.13t, this Python and those on PATH; C++, tools, packaging."""
+    found = [v for v in FREE_THREADED + WITH_GIL if interpreters.on_path(v)]
+    for version in dict.fromkeys([MAIN, "3.13t", HERE, *found]):
+        session.notify(f"tests-{version}")
+    for name in ("cpp", "tools", "build"):
+        session.notify(name)
+
+
+@nox.session(python=False)
+def demo(session: nox.Session) -> None:
+    """Build everything and run the counter program: which ways to count are right, and how fast."""
+    environment = Environment(session, "demo", MAIN)
+    environment.install("rich")
+    environment.install_packages()
+    environment.run(str(ROOT / "examples" / "counter.py"), *session.posargs)
+
+
+@nox.session(python=False)
+def cpp(session: nox.Session) -> None:
+    """Build and run the C++ unit tests of atomics/ with CTest."""
+    _ctest(session, "debug")
+
+
+def _ctest(session: nox.Session, preset: str) -> None:
+    environment = Environment(session, "cpp", HERE)
+    environment.install("cmake>=3.25", "ninja")
+    env = {"PATH": f"{environment.bin}:{session.env.get('PATH') or ''}"}
+    cmake = str(environment.bin / "cmake")
+    session.run(cmake, "--preset", preset, env=env, external=True)
+    session.run(cmake, "--build", "--preset", preset, env=env, external=True)
+    session.run(str(environment.bin / "ctest"), "--preset", preset, "--output-on-failure", env=env,
+                external=True)  # fmt: skip
+
+
+@nox.session(python=False)
+def tools(session: nox.Session) -> None:
+    """Run the tests of tools/ and benchmarks/."""
+    environment = Environment(session, "tools", HERE)
+    environment.install("pytest", "rich")
+    environment.run("-m", "pytest", "tools/tests/test_interpreters.py", *session.posargs)
+
+
+@nox.session(python=False)
+def build(session: nox.Session) -> None:
+    """Build each package's sdist, then a wheel from it elsewhere; install it alone and use it."""
+    environment = Environment(session, "build", MAIN)
+    environment.install("build", "pytest", "virtualenv")
+    environment.run("-m", "pytest", "tools/tests/test_packaging.py", *session.posargs)
+
+
+@nox.session(python=False)
+def lint(session: nox.Session) -> None:
+    """Check formatting and style of Python (ruff) and C++ (clang-format)."""
+    environment = Environment(session, "lint", HERE)
+    environment.install("ruff", "clang-format==19.1.*")
+    environment.run("-m", "ruff", "check", str(ROOT))
+    environment.run("-m", "ruff", "format", "--check", str(ROOT))
+    sources = [str(path) for folder in ("atomics", "packages") for ending in ("cpp", "hpp")
+               for path in sorted((ROOT / folder).rglob(f"*.{ending}"))
+               if "build" not in path.parts]  # fmt: skip
+    session.run(str(environment.bin / "clang-format"), "--dry-run", "--Werror", *sources,
+                external=True)  # fmt: skip
+
+
+@nox.session(python=False)
+def typing(session: nox.Session) -> None:
+    """Check the Python code with mypy --strict, and the stubs against the built extensions."""
+    environment = Environment(session, "typing", HERE)
+    environment.install("mypy", "nox", "rich", "pytest")
+    environment.install_packages()
+    environment.run("-m", "mypy", "noxfile.py", "tools", "examples", "benchmarks")
+    names = [package.name.replace("-", "_") for package in PACKAGES]
+    environment.run("-m", "mypy.stubtest", *names)
+
+
+@nox.session(python=False)
+def bench(session: nox.Session) -> None:
+    """Compare with the peers on 3.14t, each in its own environment; prints a table of ratios."""
+    ours = Environment(session, "bench-ours", MAIN)
+    ours.install_packages()
+    peers = Environment(session, "bench-peers", MAIN)
+    peers.install(*BENCH_PEERS)
+    runner = Environment(session, "bench", HERE)
+    runner.install("rich", "matplotlib")
+    runner.run(str(ROOT / "benchmarks" / "run.py"), "--ours", ours.python, "--peers", peers.python,
+               *session.posargs)  # fmt: skip
