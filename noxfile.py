@@ -130,11 +130,35 @@ def _ctest(session: nox.Session, preset: str) -> None:
 
 
 @nox.session(python=False)
+def tsan(session: nox.Session) -> None:
+    """Run the C++ unit tests under ThreadSanitizer."""
+    _ctest(session, "tsan")
+
+
+@nox.session(python=False)
+def asan(session: nox.Session) -> None:
+    """Run the C++ unit tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    _ctest(session, "asan")
+
+
+@nox.session(python=False)
+def soak(session: nox.Session) -> None:
+    """Run the concurrent tests many times over; `-- --iterations=N` says how many (20)."""
+    environment = Environment(session, f"tests-{MAIN}", MAIN)
+    environment.install(*TEST_REQUIREMENTS)
+    environment.install_packages()
+    suites = [str(path) for path in sorted(ROOT.glob("packages/*/tests/test_concurrent_*.py"))]
+    arguments = session.posargs or ["--iterations=20"]
+    environment.run("-m", "pytest", "--parallel-threads=4", *suites, *arguments)
+
+
+@nox.session(python=False)
 def tools(session: nox.Session) -> None:
     """Run the tests of tools/ and benchmarks/."""
     environment = Environment(session, "tools", HERE)
     environment.install("pytest", "rich")
-    environment.run("-m", "pytest", "tools/tests/test_interpreters.py", *session.posargs)
+    environment.run("-m", "pytest", "tools/tests/test_interpreters.py",
+                    "benchmarks/tests", *session.posargs)  # fmt: skip
 
 
 @nox.session(python=False)

@@ -92,7 +92,8 @@ SOURCES = {
     ),
 }
 
-# What Python needs beyond a compiler to have pip download anything, by the header that shows it.
+# What Python is built with, and what pip needs in it, by the program or the header that shows it.
+BUILD_TOOLS = {"cc": "gcc", "make": "make"}
 BUILD_HEADERS = {
     "zlib.h": "zlib1g-dev",
     "openssl/ssl.h": "libssl-dev",
@@ -204,12 +205,21 @@ def _build(version: str) -> Path:
             with _step(f"Python {source.release}t: {step}"):
                 _run(command, root, Path(scratch) / "log")
         installed = Path(f"{scratch}/installed{prefix}")
-        if not prefix.exists():
+        _check_modules(installed / "bin" / f"python{version}")
+        if not prefix.exists():  # else another run was faster
             shutil.move(installed, prefix)
-    python = prefix / "bin" / f"python{version}"
-    if not _is(python, version):
-        raise Unavailable(f"The build of Python {version} in {prefix} does not run; remove it.")
-    return python
+    return prefix / "bin" / f"python{version}"
+
+
+def _check_modules(python: Path) -> None:
+    check = subprocess.run(
+        [python, "-c", "import ctypes, ssl, zlib"],
+        env={**os.environ, "PYTHONHOME": str(python.parent.parent)},
+        capture_output=True,
+        text=True,
+    )
+    if check.returncode != 0:
+        raise Unavailable(f"The Python that was built lacks what pip needs:\n{check.stderr}")
 
 
 def _download(version: str, scratch: Path) -> tuple[Source, Path]:
@@ -244,13 +254,8 @@ def _download(version: str, scratch: Path) -> tuple[Source, Path]:
 
 
 def _require_build_tools(version: str) -> None:
-    missing = [
-        package
-        for tool, package in {"cc": "gcc", "make": "make"}.items()
-        if not shutil.which(tool)
-    ]
-    if not missing:
-        missing = [package for header, package in BUILD_HEADERS.items() if not _compiles(header)]
+    missing = [package for tool, package in BUILD_TOOLS.items() if not shutil.which(tool)]
+    missing += [package for header, package in BUILD_HEADERS.items() if not _compiles(header)]
     if not missing:
         return
     install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
@@ -267,6 +272,8 @@ def _require_build_tools(version: str) -> None:
 
 
 def _compiles(header: str) -> bool:
+    if not shutil.which("cc"):
+        return False
     check = subprocess.run(
         ["cc", "-E", "-x", "c", "-"],
         input=f"#include <{header}>\n",

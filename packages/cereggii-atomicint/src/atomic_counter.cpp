@@ -27,7 +27,7 @@ PyObject* to_python(const WideSum& sum) {
     return result;
 }
 
-// `initial_value` is an int of up to 126 bits; anything else is a TypeError or an OverflowError.
+// `initial_value` is an int of up to 125 bits; anything else is a TypeError or an OverflowError.
 bool construct(PyObject* self, PyObject* initial_value) {
     WideSum sum;
     if (initial_value) {
@@ -41,12 +41,13 @@ bool construct(PyObject* self, PyObject* initial_value) {
         PyObject* mask = PyLong_FromLongLong(WideSum::low_mask);
         PyObject* high = integer && bits ? PyNumber_Rshift(integer, bits) : nullptr;
         PyObject* low = high && mask ? PyNumber_And(integer, mask) : nullptr;
-        const bool exceeds = low && atomics::exceeds_int64(high, &sum.high);
+        const bool exceeds = low && (atomics::exceeds_int64(high, &sum.high) ||
+                                     sum.high < -WideSum::high_limit || sum.high >= WideSum::high_limit);
         if (low) sum.low = PyLong_AsLongLong(low);
         for (PyObject* object : {integer, bits, mask, high, low}) Py_XDECREF(object);
         if (!low) return false;
         if (exceeds) {
-            atomics::set_error(PyExc_OverflowError, "the value does not fit in 126 bits: %U",
+            atomics::set_error(PyExc_OverflowError, "the value does not fit in 125 bits: %U",
                                initial_value);
             return false;
         }
@@ -146,8 +147,7 @@ PyMethodDef* method_table() {
         plain_method("get_handle", &IntMethods<Form>::get_handle,
                      "get_handle($self, /)\n--\n\n"
                      "A new AtomicCounterHandle on this counter, for the calling thread's own use."),
-        reduce_method<Form, &M::sum>(),
-        restore_method<Form, &construct>(),
+        cold_method<&new_arguments<Form, &M::sum>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
     };
     return table;
@@ -176,7 +176,7 @@ constexpr const char* counter_doc =
     "in exchange the total is *weak*: exact when no thread is adding. For a count that is read while\n"
     "it changes, or that decides anything, use AtomicInt. The total is an int of any size: it\n"
     "neither wraps nor overflows. Amounts are in [-2**63, 2**63), `initial_value` in\n"
-    "[-2**125, 2**125).\n\n"
+    "[-2**124, 2**124).\n\n"
     "`+=` and `-=` keep the same object. Counters compare and hash by identity. `immortal=True` and\n"
     "sharing are as for AtomicInt.\n\n"
     "After java.util.concurrent.atomic.LongAdder.";

@@ -148,8 +148,7 @@ PyMethodDef* method_table() {
                     "__ceil__($self, /)\n--\n\nmath.ceil() of the current value."),
         fast_method("__format__", &forward<"__format__">,
                     "__format__($self, format_spec, /)\n--\n\nformat() of the current value."),
-        reduce_method<Form, &M::get>(),
-        restore_method<Form, &construct>(),
+        cold_method<&new_arguments<Form, &M::get>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
     };
     return table;

@@ -21,7 +21,7 @@ constexpr void* slot(Function* function) {
 
 // A C++ function as a C one: exceptions become Python's.
 template <auto Function, class... Args>
-PyObject* guarded(Args... args) noexcept {
+PyObject* guarded(Args... args) {
     try {
         return Function(args...).release().ptr();
     } catch (nb::python_error& error) {
@@ -54,12 +54,6 @@ PyMethodDef cold_method(const char* name, const char* doc) {
     return {name, [](PyObject* self, PyObject*) { return guarded<Function>(self); }, METH_NOARGS,
             doc};
 }
-template <auto Function>
-PyMethodDef cold_method_of_one(const char* name, const char* doc) {
-    return {name, [](PyObject* self, PyObject* arg) { return guarded<Function>(self, arg); },
-            METH_O, doc};
-}
-
 // An atomic owns nothing but its type; a handle owns its target as well.
 template <class Form>
 int traverse(PyObject* self, visitproc visit, void* arg) {
@@ -75,7 +69,7 @@ inline int clear(PyObject*) { return 0; }
 // tp_init of an atomic: (initial_value=0, *, immortal=False). Once in the life of an instance.
 // `construct(self, initial_value or null)` makes the C++ object; false with an exception.
 template <class Atomic, auto Construct>
-int init_atomic(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
+int init_atomic(PyObject* self, PyObject* args, PyObject* keywords) {
     static const char* names[] = {"initial_value", "immortal", nullptr};
     static const std::string format = std::string("|O$p:") + Atomic::name;
     PyObject* initial_value = nullptr;
@@ -84,11 +78,7 @@ int init_atomic(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
                                      &initial_value, &immortal))
         return -1;
     if (!Construct(self, initial_value)) return -1;
-    if (immortal && !atomics::make_immortal(self)) {
-        PyErr_Format(PyExc_RuntimeError, "%s: immortal=True needs gc.get_referents, which failed",
-                     Atomic::name);
-        return -1;
-    }
+    if (immortal) atomics::make_immortal(self);
     return 0;
 }
 
@@ -107,29 +97,6 @@ bool construct_once(PyObject* self, Args&&... args) {
     return first;
 }
 
-// Pickled and copied as copyreg.__newobj__(type(self)), then __setstate__((value, __dict__ or
-// None)): also right for subclasses whose __init__ takes other arguments.
-template <auto Value>
-nb::object reduce(PyObject* self) {
-    const nb::object value = owned_or_throw(Value(self, nullptr));
-    const nb::handle object(self);
-    return nb::make_tuple(nb::module_::import_("copyreg").attr("__newobj__"),
-                          nb::make_tuple(object.type()),
-                          nb::make_tuple(value, nb::getattr(object, "__dict__", nb::none())));
-}
-
-template <auto Construct>
-nb::object set_state(PyObject* self, PyObject* state) {
-    if (!PyTuple_CheckExact(state) || PyTuple_GET_SIZE(state) != 2) {
-        atomics::set_error(PyExc_ValueError, "not a state of an atomic: %U", state);
-        throw nb::python_error();
-    }
-    if (!Construct(self, PyTuple_GET_ITEM(state, 0))) throw nb::python_error();
-    const nb::handle dict(PyTuple_GET_ITEM(state, 1));
-    if (!dict.is_none()) nb::handle(self).attr("__dict__").attr("update")(dict);
-    return nb::none();
-}
-
 // The atomic that a handle is to be made for: the argument itself, or what it is a handle of. Null
 // with an exception for anything else.
 template <class Atomic>
@@ -143,7 +110,7 @@ PyObject* handle_target(PyObject* object) {
 }
 
 template <class Atomic>
-int init_handle(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
+int init_handle(PyObject* self, PyObject* args, PyObject* keywords) {
     static const char* names[] = {"target", nullptr};
     static const std::string format = std::string("O:") + Atomic::name + "Handle";
     PyObject* object = nullptr;
@@ -154,23 +121,16 @@ int init_handle(PyObject* self, PyObject* args, PyObject* keywords) noexcept {
     return target && construct_once<Handle<Atomic>>(self, target) ? 0 : -1;
 }
 
-// Pickled as a handle of its atomic, copied as a handle of a copy: the snapshot of a value.
-template <class Atomic>
-nb::object reduce_handle(PyObject* self) {
-    if (!HandleForm<Atomic>::peek(self)) throw nb::python_error();
-    return nb::make_tuple(nb::handle(self).type(),
-                          nb::make_tuple(nb::borrow(HandleForm<Atomic>::target(self))));
+// What a copy is made from, besides the attributes of a subclass: (value,), or (target,) of a handle.
+// The rest of copying and pickling is in Python, in _copying.py.
+template <class Form, auto Value>
+nb::object new_arguments(PyObject* self) {
+    const nb::object value = owned_or_throw(Value(self, nullptr));
+    if constexpr (Form::is_handle) return nb::make_tuple(nb::borrow(Form::target(self)));
+    return nb::make_tuple(value);
 }
 
-template <class Atomic>
-nb::object copy_handle(PyObject* self) {
-    if (!HandleForm<Atomic>::peek(self)) throw nb::python_error();
-    const nb::object target = nb::borrow(HandleForm<Atomic>::target(self));
-    return nb::handle(self).type()(nb::module_::import_("copy").attr("copy")(target));
-}
-
-// What an atomic and its handle need beside their operations. `Value(self, nullptr)` is the value as
-// a Python object; `Construct(self, value or null)` makes the C++ object of an atomic.
+// `Construct(self, value or null)` makes the C++ object of an atomic.
 template <class Form, auto Construct>
 PyType_Slot init_slot() {
     using Atomic = typename Form::Shared;
@@ -180,26 +140,14 @@ PyType_Slot init_slot() {
         return {Py_tp_init, slot(&init_atomic<Atomic, Construct>)};
 }
 
-template <class Form, auto Value>
-PyMethodDef reduce_method() {
-    if constexpr (Form::is_handle)
-        return cold_method<&reduce_handle<typename Form::Shared>>("__reduce__", nullptr);
-    else
-        return cold_method<&reduce<Value>>("__reduce__", nullptr);
-}
-
-template <class Form, auto Construct>
-PyMethodDef restore_method() {
-    if constexpr (Form::is_handle)
-        return cold_method<&copy_handle<typename Form::Shared>>("__copy__", nullptr);
-    else
-        return cold_method_of_one<&set_state<Construct>>("__setstate__", nullptr);
-}
-
 // Registers the type of a form. It shows, and is pickled, under its public name.
 template <class T>
 void bind(nb::module_& module, const char* name, const char* doc, const PyType_Slot* slots,
           PyTypeObject*& type) {
+    if (type) {  // imported again, after sys.modules was tampered with
+        module.attr(name) = nb::handle(reinterpret_cast<PyObject*>(type));
+        return;
+    }
     auto bound = nb::class_<T>(module, name, doc, nb::type_slots(slots), nb::is_weak_referenceable());
     bound.attr("__module__") = "cereggii_atomicint";
     atomics::check_layout<T>(bound);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cereggii/atomics/contention.hpp"
 #include "cereggii/atomics/python/arguments.hpp"
 #include "cereggii/atomics/python/blocking.hpp"
 #include "cereggii/atomics/python/values.hpp"
@@ -26,6 +27,16 @@ inline PyObject* to_python(std::int64_t value) { return PyLong_FromLongLong(valu
     return PyErr_Format(PyExc_OverflowError,
                         "%lld %c %lld does not fit in a signed 64-bit integer",
                         static_cast<long long>(value), sign, static_cast<long long>(amount));
+}
+
+// All additions and subtractions: `Sign` is '+' or '-'.
+template <char Sign>
+Update add_to(CheckedInt64* integer, std::int64_t amount) noexcept {
+    const Update update = Sign == '+' ? integer->add(amount) : integer->subtract(amount);
+#ifdef Py_GIL_DISABLED
+    atomics::ContentionManager::note_addition(integer, update.before, update.after);
+#endif
+    return update;
 }
 
 template <class Form>
@@ -92,7 +103,7 @@ struct IntMethods {
         }
         CheckedInt64* integer = Form::value(self);
         if (!integer) return nullptr;
-        const Update update = Sign == '+' ? integer->add(amount) : integer->subtract(amount);
+        const Update update = add_to<Sign>(integer, amount);
         if (update.overflow) [[unlikely]] return set_sum_overflow(update.before, Sign, amount);
         return to_python(Which == Returns::after ? update.after : update.before);
     }

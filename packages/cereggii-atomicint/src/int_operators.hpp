@@ -23,7 +23,8 @@ PyObject* binary(PyObject* left, PyObject* right) {
     PyObject* result = nullptr;
     if (PyObject* a = plain(left)) {
         if (PyObject* b = plain(right)) {
-            result = Operation(a, b);
+            // Neither is ours, nor was it replaced by an int: not to call ourselves again.
+            result = a == left && b == right ? Py_NewRef(Py_NotImplemented) : Operation(a, b);
             Py_DECREF(b);
         }
         Py_DECREF(a);
@@ -99,7 +100,7 @@ template <IntOperator Op>
 bool certainly_overflows(std::int64_t value, PyObject* operand) {
     std::int64_t amount = 0;
     const bool huge = atomics::exceeds_int64(operand, &amount);
-    const bool many = huge ? PyObject_RichCompareBool(operand, Py_False, Py_GT) == 1 : amount >= 64;
+    const bool many = huge ? atomics::int64_overflow(operand) > 0 : amount >= 64;
     if constexpr (Op == IntOperator::lshift) return many && value != 0;
     if constexpr (Op == IntOperator::power) return many && value != 0 && value != 1 && value != -1;
     return false;
@@ -138,7 +139,7 @@ struct IntInPlace {
                                                           : PyLong_Type.tp_as_number->nb_subtract);
         CheckedInt64* integer = Form::value(self);
         if (!integer) return nullptr;
-        const Update update = Sign == '+' ? integer->add(amount) : integer->subtract(amount);
+        const Update update = add_to<Sign>(integer, amount);
         if (update.overflow) [[unlikely]]
             return set_result_overflow(op, update.before, operand);
         return Py_NewRef(self);

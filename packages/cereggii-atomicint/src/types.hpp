@@ -31,6 +31,9 @@ using atomics::payload;
 struct AtomicInt {
     atomics::CheckedInt64 integer;
 
+    // What an immortal instance costs, in bytes.
+    static std::size_t footprint() noexcept { return 64; }
+
     explicit AtomicInt(std::int64_t value) noexcept : integer(value) {}
     bool constructed() const noexcept { return integer.constructed(); }
     using Value = atomics::CheckedInt64;
@@ -41,6 +44,8 @@ struct AtomicInt {
 struct AtomicCounter {
     atomics::StripedAdder adder;
     std::atomic<bool> ready{false};  // release, acquire: whoever sees it set sees the adder
+
+    static std::size_t footprint() noexcept { return 128 + atomics::StripedAdder::stripes_size(); }
 
     explicit AtomicCounter(atomics::WideSum value) noexcept : adder(value) {
         ready.store(true, std::memory_order_release);
@@ -105,12 +110,13 @@ struct AtomicForm {
     using Value = typename Atomic::Value;
     static constexpr bool is_handle = false;
 
-    static Value* value(PyObject* self) noexcept {
+    static Value* value(PyObject* self) {
         // Subclasses may own more than their bytes, so only exact instances may become immortal.
-        if (Py_TYPE(self) == atomic_type<Atomic>()) [[likely]] atomics::note_use(self);
+        if (Py_TYPE(self) == atomic_type<Atomic>()) [[likely]]
+            atomics::note_use(self, Atomic::footprint());
         return peek(self);
     }
-    static Value* peek(PyObject* self) noexcept {
+    static Value* peek(PyObject* self) {
         auto* atomic = payload<Atomic>(self);
         if (atomic->constructed()) [[likely]] return atomic->value();
         set_not_constructed(self);
@@ -125,8 +131,8 @@ struct HandleForm {
     using Value = typename Atomic::Value;
     static constexpr bool is_handle = true;
 
-    static Value* value(PyObject* self) noexcept { return peek(self); }
-    static Value* peek(PyObject* self) noexcept {
+    static Value* value(PyObject* self) { return peek(self); }
+    static Value* peek(PyObject* self) {
         Value* value = payload<Handle<Atomic>>(self)->value.load(std::memory_order_acquire);
         if (value) [[likely]] return value;
         set_not_constructed(self);
@@ -142,7 +148,7 @@ struct Operand {
     atomics::CheckedInt64* value;
 };
 
-inline Operand find_atomic_int(PyObject* object) noexcept {
+inline Operand find_atomic_int(PyObject* object) {
     if (PyLong_CheckExact(object)) return {false, nullptr};
     if (PyObject_TypeCheck(object, atomic_int_type))
         return {true, AtomicForm<AtomicInt>::value(object)};

@@ -30,7 +30,10 @@ public:
     // One parked thread; lives on that thread's stack, in at most one queue.
     class Waiter {
     public:
-        explicit Waiter(const void* address) noexcept : address_(address) {}
+        // `unchanged(context)`: whether the waiter would go on waiting as things are. Notifiers call
+        // it, under the queue's lock: it must only look, at what lives as long as the waiter.
+        Waiter(const void* address, bool (*unchanged)(const void*), const void* context) noexcept
+            : address_(address), unchanged_(unchanged), context_(context) {}
         Waiter(const Waiter&) = delete;
         Waiter& operator=(const Waiter&) = delete;
         Signal signal;
@@ -38,17 +41,18 @@ public:
     private:
         friend class ParkingLot;
         const void* address_;
+        bool (*unchanged_)(const void*);
+        const void* context_;
         Waiter* next_ = nullptr;
         bool queued_ = false;
     };
 
-    // Queues the waiter, unless `stays_parked()` says that there is nothing to wait for any more.
-    template <class Predicate>
-    bool enqueue(Waiter& waiter, Predicate&& stays_parked) noexcept {
+    // Queues the waiter, unless there is nothing to wait for any more.
+    bool enqueue(Waiter& waiter) noexcept {
         Queue& queue = queue_of(waiter.address_);
         const std::lock_guard guard(queue.lock);
         queue.waiters.fetch_add(1, std::memory_order_seq_cst);
-        if (!stays_parked()) {
+        if (!waiter.unchanged_(waiter.context_)) {
             queue.waiters.fetch_sub(1, std::memory_order_seq_cst);
             return false;
         }
@@ -73,7 +77,8 @@ public:
         return true;
     }
 
-    // Wakes up to `most` of the threads that wait on this address, the longest-waiting first.
+    // Wakes up to `most` of the threads that wait on this address and have reason to go on, the
+    // longest-waiting first. One that would go back to sleep does not use up a notification.
     void notify(const void* address, std::size_t most) noexcept {
         Queue& queue = queue_of(address);
         if (queue.waiters.load(std::memory_order_seq_cst) == 0) return;
@@ -81,7 +86,7 @@ public:
         Waiter** link = &queue.head;
         while (*link && most > 0) {
             Waiter* waiter = *link;
-            if (waiter->address_ != address) {
+            if (waiter->address_ != address || waiter->unchanged_(waiter->context_)) {
                 link = &waiter->next_;
                 continue;
             }

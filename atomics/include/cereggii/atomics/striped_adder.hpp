@@ -15,12 +15,14 @@
 
 namespace cereggii::atomics {
 
-// An exact sum of any number of 64-bit integers: high * 2^62 + low, with 0 <= low < 2^62.
+// A sum of 64-bit integers: high * 2^62 + low, with 0 <= low < 2^62. It is exact as long as it is
+// within ±2^125: a sum that starts within ±2^124 can take 2^61 additions of any size.
 struct WideSum {
     std::int64_t high = 0;
     std::int64_t low = 0;
 
     static constexpr int low_bits = 62;
+    static constexpr std::int64_t high_limit = std::int64_t{1} << 62;  // of `high` to start with
     static constexpr std::int64_t low_mask = (std::int64_t{1} << low_bits) - 1;
 
     void add(std::int64_t amount) noexcept {
@@ -100,6 +102,9 @@ public:
             std::bit_ceil(std::size_t{2} * std::max(1u, std::thread::hardware_concurrency()));
         return count;
     }
+
+    // The memory that a counter of more than one thread has allocated, in bytes.
+    static std::size_t stripes_size() noexcept { return stripe_count() * sizeof(Cell); }
 
 private:
     struct alignas(destructive_interference) Cell {

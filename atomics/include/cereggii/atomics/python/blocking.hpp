@@ -6,6 +6,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
 #include <optional>
 
 #include "cereggii/atomics/parking_lot.hpp"
@@ -50,7 +53,7 @@ public:
         if (timeout == nullptr || timeout == Py_None) return Deadline{};
         const double seconds = PyFloat_AsDouble(timeout);
         if (seconds == -1.0 && PyErr_Occurred()) {
-            if (PyErr_ExceptionMatches(PyExc_TypeError))
+            if (!is_number(timeout))
                 set_error(PyExc_TypeError, "timeout must be a number of seconds or None, not %U",
                           timeout);
             return std::nullopt;
@@ -78,6 +81,11 @@ public:
     }
 
 private:
+    static bool is_number(PyObject* object) {
+        const PyNumberMethods* number = Py_TYPE(object)->tp_as_number;
+        return number && (number->nb_float || number->nb_index);
+    }
+
     using Clock = std::chrono::steady_clock;
     static constexpr double longest = 4e9;  // seconds; keeps end_ far from the clock's limits
     std::optional<Clock::time_point> end_;
@@ -88,29 +96,27 @@ enum class WaitResult { changed, timed_out, error };
 class WaitQueue {
 public:
     // Blocks while `unchanged()` holds and the deadline is not over. `unchanged` looks at the word
-    // at `address`; it must neither block nor run Python code. Every change that is to be seen must
-    // be followed by a notify on the address; one that is not may be seen at any later time.
+    // at `address`; it must neither block nor run Python code, and other threads call it, too. Every
+    // change that is to be seen must be followed by a notify on the address; one that is not may be
+    // seen at any later time.
     template <class Predicate>
     static WaitResult wait_while(const void* address, const Deadline& deadline,
-                                 Predicate&& unchanged) {
+                                 const Predicate& unchanged) {
         while (unchanged()) {
-            Parked parked(address);
-            if (!parked.waiter.signal.allocated()) {
+            const std::unique_ptr<Parked<Predicate>> parked(
+                new (std::nothrow) Parked<Predicate>(address, unchanged));
+            if (!parked || !parked->waiter.signal.allocated()) {
                 PyErr_NoMemory();
                 return WaitResult::error;
             }
-            if (!lot().enqueue(parked.waiter, unchanged)) break;
-            const PY_TIMEOUT_T left = deadline.remaining();
-            const PyLockStatus status = parked.waiter.signal.wait(interruptible_slice(left));
-            const bool notified = !lot().cancel(parked.waiter);
-            // Somebody else's notification must not be lost with this thread.
-            if (PyErr_CheckSignals() < 0) {
+            if (!lot().enqueue(parked->waiter)) break;
+            const bool interrupted = !sleep(parked->waiter.signal, deadline);
+            const bool notified = !lot().cancel(parked->waiter);
+            if (!interrupted && !unchanged()) break;
+            if (interrupted || deadline.remaining() == 0) {
+                // Somebody else's notification must not be lost with this thread.
                 if (notified) lot().notify(address, 1);
-                return WaitResult::error;
-            }
-            if (status != PY_LOCK_INTR && deadline.remaining() == 0 && unchanged()) {
-                if (notified) lot().notify(address, 1);
-                return WaitResult::timed_out;
+                return interrupted ? WaitResult::error : WaitResult::timed_out;
             }
         }
         return WaitResult::changed;
@@ -123,13 +129,29 @@ public:
 private:
     using Lot = ParkingLot<LockSignal>;
 
-    // Leaves the queue however the scope is left: up to Python 3.13, a daemon thread that tries to
-    // attach after the interpreter has ended is unwound from within wait().
+    // Leaves the queue when it is destroyed, however the scope is left: up to Python 3.12, a daemon
+    // thread that tries to attach after the interpreter has ended is unwound from within sleep().
+    // Not on the stack, since there are platforms that end such a thread without unwinding it.
+    template <class Predicate>
     struct Parked {
-        explicit Parked(const void* address) noexcept : waiter(address) {}
+        Parked(const void* address, const Predicate& predicate)
+            : unchanged(predicate), waiter(address, &check, &unchanged) {}
         ~Parked() { lot().cancel(waiter); }
+        static bool check(const void* context) {
+            return (*static_cast<const Predicate*>(context))();
+        }
+        Predicate unchanged;
         Lot::Waiter waiter;
     };
+
+    // Until the signal comes or the deadline is over; false with what a signal handler raised.
+    static bool sleep(LockSignal& signal, const Deadline& deadline) {
+        for (;;) {
+            const PyLockStatus status = signal.wait(slice(deadline.remaining()));
+            if (PyErr_CheckSignals() < 0) return false;
+            if (status == PY_LOCK_ACQUIRED || deadline.remaining() == 0) return true;
+        }
+    }
 
     // One for the module; never destroyed, since daemon threads outlive static destructors.
     static Lot& lot() noexcept {
@@ -137,14 +159,15 @@ private:
         return instance;
     }
 
-    // Windows does not interrupt a lock for Ctrl-C: there the wait is cut into slices.
-    static PY_TIMEOUT_T interruptible_slice(PY_TIMEOUT_T microseconds) noexcept {
+    // A wait is cut into slices. Windows does not interrupt one for Ctrl-C; elsewhere a signal that
+    // comes in the few instructions before the thread sleeps is answered at the end of the slice.
+    static PY_TIMEOUT_T slice(PY_TIMEOUT_T microseconds) noexcept {
 #ifdef MS_WINDOWS
-        constexpr PY_TIMEOUT_T slice = 50'000;
-        return microseconds < 0 || microseconds > slice ? slice : microseconds;
+        constexpr PY_TIMEOUT_T longest = 50'000;
 #else
-        return microseconds;
+        constexpr PY_TIMEOUT_T longest = 1'000'000;
 #endif
+        return microseconds < 0 || microseconds > longest ? longest : microseconds;
     }
 };
 

@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 
 #include <cstddef>
+#include <new>
 
 // The C++ object inside a Python instance of a bound type, found without a call.
 namespace cereggii::atomics {
@@ -29,8 +30,15 @@ void check_layout(nanobind::handle type) {
 // A new, fully constructed instance; null with an exception set.
 template <class T, class... Args>
 PyObject* make_instance(PyTypeObject* type, Args&&... args) {
-    PyObject* self = nanobind::inst_alloc(reinterpret_cast<PyObject*>(type)).release().ptr();
-    if (!self) return nullptr;
+    PyObject* self = nullptr;
+    try {
+        self = nanobind::inst_alloc(reinterpret_cast<PyObject*>(type)).release().ptr();
+    } catch (nanobind::python_error& error) {
+        error.restore();
+        return nullptr;
+    } catch (const std::bad_alloc&) {
+        return PyErr_NoMemory();
+    }
     new (payload<T>(self)) T(static_cast<Args&&>(args)...);
     nanobind::inst_mark_ready(self);
     return self;

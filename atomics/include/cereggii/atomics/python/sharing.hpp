@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -17,20 +18,22 @@
 // value, is the bottleneck. Immortal objects (PEP 683) are not counted at all.
 //
 //   make_immortal(op)   for `immortal=True`: the user knows.
-//   note_use(op)        called by every operation: an object that is caught again and again being
-//                       used by threads that do not own it becomes immortal, up to a process-wide
-//                       budget. Only for objects that own nothing but their own bytes, which is
-//                       then the bounded price.
+//   note_use(op, size)  called by every operation: an object that is caught again and again being
+//                       used by threads that do not own it becomes immortal, up to a budget of
+//                       memory. Only for objects that own nothing but their own `size` bytes, which
+//                       is then the bounded price.
 namespace cereggii::atomics {
 
 #ifdef Py_GIL_DISABLED
 
-// How many objects of one extension module note_use() makes immortal at the most.
-inline constexpr int immortality_budget = 4096;
+// How many bytes of one extension module's objects note_use() makes immortal at the most.
+inline constexpr std::size_t immortality_budget = 512 * 1024;
 
 namespace detail {
 
-inline std::atomic<int> immortality_spent{0};
+inline bool is_immortal(PyObject* op) noexcept {
+    return _Py_atomic_load_uint32_relaxed(&op->ob_ref_local) == _Py_IMMORTAL_REFCNT_LOCAL;
+}
 
 inline bool has_weak_references(PyObject* op) noexcept {
     const Py_ssize_t offset = Py_TYPE(op)->tp_weaklistoffset;
@@ -38,91 +41,115 @@ inline bool has_weak_references(PyObject* op) noexcept {
     return _Py_atomic_load_ptr_relaxed(reinterpret_cast<char*>(op) + offset) != nullptr;
 }
 
-inline bool is_immortal(PyObject* op) noexcept {
-    return _Py_atomic_load_uint32_relaxed(&op->ob_ref_local) == _Py_IMMORTAL_REFCNT_LOCAL;
+// By the owner, the only thread that writes ob_ref_local, and so without stopping anybody: first
+// other threads' decrements are kept from ever reaching zero, where they would hand the object to its
+// owner to merge the counts; then it is no longer counted. False: the object is not the caller's, or
+// has been handed over already.
+inline bool owner_makes_immortal(PyObject* op) noexcept {
+    if (!_Py_IsOwnedByCurrentThread(op)) return false;
+    constexpr Py_ssize_t plenty = Py_ssize_t{1} << (8 * sizeof(Py_ssize_t) - 3);
+    Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
+    do {
+        const Py_ssize_t flags = shared & _Py_REF_SHARED_FLAG_MASK;
+        if (flags == _Py_REF_QUEUED || flags == _Py_REF_MERGED) return false;
+    } while (!_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared, shared + plenty));
+    PyObject_GC_UnTrack(op);  // the collector passes over immortal objects
+    _Py_atomic_store_uint32_relaxed(&op->ob_ref_local, _Py_IMMORTAL_REFCNT_LOCAL);
+    _Py_atomic_store_uintptr_relaxed(&op->ob_tid, _Py_UNOWNED_TID);
+    return true;
 }
 
-// In a stopped world, no thread is between the loads and the stores of a reference count, so the
-// fields can be changed like plain memory. The collector passes over immortal objects, and wants
-// them untracked.
-inline void set_immortal_in_stopped_world(PyObject* op) noexcept {
+// In a stopped world, where no thread is between the load and the store of a count.
+inline bool promote_in_stopped_world(PyObject* op) noexcept {
+    const Py_ssize_t flags =
+        _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared) & _Py_REF_SHARED_FLAG_MASK;
+    // Handed over, to be merged as a mortal's count by the owner.
+    if (flags == _Py_REF_QUEUED) return false;
+    // In a work list of the collector, which links its objects through ob_tid.
+    if (flags == _Py_REF_MERGED && _Py_atomic_load_uintptr_relaxed(&op->ob_tid) != 0) return false;
+    if (is_immortal(op) || has_weak_references(op)) return false;
     PyObject_GC_UnTrack(op);
     _Py_atomic_store_uintptr_relaxed(&op->ob_tid, _Py_UNOWNED_TID);
     _Py_atomic_store_uint32_relaxed(&op->ob_ref_local, _Py_IMMORTAL_REFCNT_LOCAL);
     _Py_atomic_store_ssize_relaxed(&op->ob_ref_shared, 0);
+    return true;
 }
 
-// A count that is queued for its owner will be merged by that owner later, as a mortal's.
-inline bool is_queued(PyObject* op) noexcept {
-    const Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
-    return (shared & _Py_REF_SHARED_FLAG_MASK) == _Py_REF_QUEUED;
-}
-
-inline void promote(PyObject* op) noexcept {
-    if (is_queued(op) || has_weak_references(op)) return;
-    if (immortality_spent.fetch_add(1, std::memory_order_relaxed) >= immortality_budget) {
-        immortality_spent.fetch_sub(1, std::memory_order_relaxed);
-        return;
+inline void promote(PyObject* op, std::size_t size) {
+    static std::atomic<std::size_t> spent{0};
+    if (has_weak_references(op)) return;
+    if (spent.fetch_add(size, std::memory_order_relaxed) + size <= immortality_budget) {
+        bool promoted = false;
+        stop_the_world([&]() noexcept { promoted = promote_in_stopped_world(op); });
+        if (promoted) return;
     }
-    bool promoted = false;
-    stop_the_world([&] {
-        if (is_immortal(op) || is_queued(op) || has_weak_references(op)) return;
-        set_immortal_in_stopped_world(op);
-        promoted = true;
-    });
-    if (!promoted) immortality_spent.fetch_sub(1, std::memory_order_relaxed);
+    spent.fetch_sub(size, std::memory_order_relaxed);
 }
 
-// Which objects this thread was caught using without owning them. One use in `period` is looked
-// at, so a use costs a thread-local increment; an object that is seen twice among the last
-// `remembered` samples is in steady use, while one that is passed on and dropped is hardly ever
-// seen once. Addresses are only compared, never followed: a reused one makes a guess wrong, no more.
-struct UseSampler {
-    static constexpr std::uint32_t period = 256;
-    static constexpr std::uint32_t remembered = 16;
-
-    std::uint32_t uses = 0;
-    std::uint32_t samples = 0;
-    const void* recent[remembered] = {};
-
-    bool seen_again(const void* address) noexcept {
-        for (const void* other : recent)
-            if (other == address) return true;
-        recent[samples++ % remembered] = address;
-        return false;
-    }
+struct SampledUse {
+    std::atomic<PyObject*> object{nullptr};
+    std::atomic<std::uintptr_t> thread{0};
+    std::atomic<std::uint32_t> times{0};
 };
 
-inline thread_local constinit UseSampler use_sampler;
+// Which objects were caught being used by threads that do not own them. One such use in `period` is
+// looked at, so a use costs a thread-local increment. An object is shared if it is caught with two
+// threads, or very often with one, while the owner uses it too for all we know; one that is passed on,
+// used and dropped is neither. A guess: slots are overwritten, and addresses are only compared, so a
+// reused one can make the guess wrong, which costs `size` bytes of the budget, no more.
+class UseSampler {
+public:
+    static constexpr std::uint32_t period = 256;
 
-[[gnu::noinline]] inline void note_foreign_use(PyObject* op) noexcept {
-    UseSampler& sampler = use_sampler;
-    if (++sampler.uses % UseSampler::period == 0 && sampler.seen_again(op)) promote(op);
+    static bool shared(PyObject* op) noexcept {
+        SampledUse& slot = slots_[reinterpret_cast<std::uintptr_t>(op) / 64 % slots_.size()];
+        const std::uintptr_t thread = _Py_ThreadId();
+        if (slot.object.load(std::memory_order_relaxed) != op) {
+            slot.object.store(op, std::memory_order_relaxed);
+            slot.thread.store(thread, std::memory_order_relaxed);
+            slot.times.store(1, std::memory_order_relaxed);
+            return false;
+        }
+        if (slot.thread.load(std::memory_order_relaxed) != thread) return true;
+        return slot.times.fetch_add(1, std::memory_order_relaxed) >= very_often;
+    }
+
+private:
+    static constexpr std::uint32_t very_often = 64;
+    static inline std::array<SampledUse, 64> slots_{};
+};
+
+inline thread_local constinit std::uint32_t foreign_uses = 0;
+
+[[gnu::noinline]] inline void note_foreign_use(PyObject* op, std::size_t size) {
+    if (++foreign_uses % UseSampler::period == 0 && UseSampler::shared(op)) promote(op, size);
 }
 
 }  // namespace detail
 
 // Call at the beginning of an operation, with no exception set: it may stop the world.
-inline void note_use(PyObject* op) noexcept {
-    if (detail::is_immortal(op) || _Py_IsOwnedByCurrentThread(op)) [[likely]] return;
-    detail::note_foreign_use(op);
+inline void note_use(PyObject* op, std::size_t size) {
+    if constexpr (world_can_be_stopped) {
+        if (detail::is_immortal(op) || _Py_IsOwnedByCurrentThread(op)) [[likely]] return;
+        detail::note_foreign_use(op, size);
+    }
 }
 
-inline bool make_immortal(PyObject* op) noexcept {
-    return stop_the_world([&] {
-        if (!detail::is_immortal(op)) detail::set_immortal_in_stopped_world(op);
-    });
+// For a new object. Where another thread got hold of it first, it lives on, but is counted.
+inline void make_immortal(PyObject* op) noexcept {
+    if (!detail::is_immortal(op) && !detail::owner_makes_immortal(op)) Py_INCREF(op);
 }
+
+inline bool prepare_sharing() { return prepare_to_stop_the_world(); }
 
 #else
 
-inline void note_use(PyObject*) noexcept {}
+inline void note_use(PyObject*, std::size_t) noexcept {}
 
 // With a GIL a count is never contended: what remains of immortality is that the object lives on.
-inline bool make_immortal(PyObject* op) noexcept {
-    Py_INCREF(op);
-    return true;
-}
+inline void make_immortal(PyObject* op) noexcept { Py_INCREF(op); }
+
+inline bool prepare_sharing() { return true; }
 
 #endif
 

@@ -55,6 +55,13 @@ inline bool exceeds_int64(PyObject* integer, std::int64_t* result) {
     return overflow != 0;
 }
 
+// Whether an int is above 64 bits (+1), below (-1) or within (0). Never fails.
+inline int int64_overflow(PyObject* integer) {
+    int overflow = 0;
+    PyLong_AsLongLongAndOverflow(integer, &overflow);
+    return overflow;
+}
+
 // The value of an integer argument: an int, or anything with __index__, of at most 64 bits.
 // False with TypeError or OverflowError, or what __index__ raised. May run Python code.
 inline bool to_int64(PyObject* value, std::int64_t* result, const char* name) {

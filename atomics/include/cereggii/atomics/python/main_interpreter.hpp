@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <cstddef>
+
+// Keeps an extension module out of subinterpreters, in which its static state would belong to
+// another interpreter. From 3.12 the module's definition can say so, but interpreters of the legacy
+// kind do not ask, and earlier versions do not know.
+namespace cereggii::atomics {
+
+inline int refuse_subinterpreters(PyObject* module) {
+    if (PyInterpreterState_Get() == PyInterpreterState_Main()) return 0;
+    PyErr_Format(PyExc_ImportError, "%s can only be imported in the main interpreter",
+                 PyModule_GetName(module));
+    return -1;
+}
+
+// `definition` is what a multi-phase PyInit function returned: the check becomes the first step of
+// its execution. To be called from the PyInit function that Python finds.
+inline PyObject* main_interpreter_only(PyObject* definition) {
+    static PyModuleDef_Slot slots[16] = {};
+    auto* def = reinterpret_cast<PyModuleDef*>(definition);
+    if (!def || def->m_slots == slots) return definition;
+    slots[0] = {Py_mod_exec, reinterpret_cast<void*>(&refuse_subinterpreters)};
+    for (std::size_t i = 0;; ++i) {
+        if (i + 1 == sizeof(slots) / sizeof(slots[0])) {
+            PyErr_SetString(PyExc_ImportError, "too many module slots");
+            return nullptr;
+        }
+        slots[i + 1] = def->m_slots[i];
+        if (def->m_slots[i].slot == 0) break;
+    }
+    def->m_slots = slots;
+    return definition;
+}
+
+}  // namespace cereggii::atomics

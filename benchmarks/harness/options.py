@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line that run.py and callgrind.py have in common."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from harness.processes import WorkerError, run_worker
+from harness.registry import WORKLOADS, Workload, load_workloads
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Which interpreters to use, what to measure, where to write."""
+    parser.add_argument(
+        "--ours", required=True, metavar="PYTHON", help="interpreter with this project installed"
+    )
+    parser.add_argument(
+        "--peers", metavar="PYTHON", help="interpreter with the peers; without it, builtins only"
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="TEXT",
+        help="only workloads with TEXT in their key, such as atomic_int or .get (repeatable)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
+
+
+def selected_workloads(
+    parser: argparse.ArgumentParser, only: Iterable[str] | None
+) -> list[Workload]:
+    """What `--only` asks for; a text that matches nothing ends the program here."""
+    known = load_workloads()
+    if only is None:
+        return list(known.values())
+    wanted = list(only)
+    for text in wanted:
+        if not any(text in key for key in known):
+            parser.error(f"--only {text}: no such workload; there are {', '.join(WORKLOADS)}")
+    return [load for load in known.values() if any(text in load.key for text in wanted)]
+
+
+def given_pythons(arguments: argparse.Namespace) -> dict[str, str]:
+    """The interpreter of each environment that was given."""
+    given = {"ours": arguments.ours, "peers": arguments.peers}
+    return {environment: python for environment, python in given.items() if python}
+
+
+def describe_environments(
+    parser: argparse.ArgumentParser, pythons: dict[str, str]
+) -> dict[str, dict[str, Any]]:
+    """What is installed in each; a path that is no interpreter ends the program here."""
+    described = {}
+    for environment, python in pythons.items():
+        try:
+            described[environment] = run_worker(python, "describe")
+        except WorkerError as failure:
+            parser.error(f"--{environment} {python}: {failure}")
+    return described
