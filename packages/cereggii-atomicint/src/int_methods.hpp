@@ -20,7 +20,10 @@ using atomics::Update;
 // What a method returns of an Update.
 enum class Returns { before, after };
 
-inline PyObject* to_python(std::int64_t value) { return PyLong_FromLongLong(value); }
+inline PyObject* to_python(std::int64_t value) {
+    if constexpr (sizeof(long) == sizeof(std::int64_t)) return PyLong_FromLong(static_cast<long>(value));
+    return PyLong_FromLongLong(value);
+}
 
 [[gnu::cold]] inline PyObject* set_sum_overflow(std::int64_t value, char sign,
                                                 std::int64_t amount) {
@@ -31,7 +34,7 @@ inline PyObject* to_python(std::int64_t value) { return PyLong_FromLongLong(valu
 
 // All additions and subtractions: `Sign` is '+' or '-'.
 template <char Sign>
-Update add_to(CheckedInt64* integer, std::int64_t amount) noexcept {
+[[gnu::always_inline]] inline Update add_to(CheckedInt64* integer, std::int64_t amount) noexcept {
     const Update update = Sign == '+' ? integer->add(amount) : integer->subtract(amount);
 #ifdef Py_GIL_DISABLED
     atomics::ContentionManager::note_addition(integer, update.before, update.after);

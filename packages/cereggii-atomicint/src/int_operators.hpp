@@ -142,7 +142,8 @@ struct IntInPlace {
         const Update update = add_to<Sign>(integer, amount);
         if (update.overflow) [[unlikely]]
             return set_result_overflow(op, update.before, operand);
-        return Py_NewRef(self);
+        Py_INCREF(self);
+        return self;
     }
 
     template <IntOperator Op>

@@ -110,7 +110,7 @@ struct AtomicForm {
     using Value = typename Atomic::Value;
     static constexpr bool is_handle = false;
 
-    static Value* value(PyObject* self) {
+    [[gnu::always_inline]] static Value* value(PyObject* self) {
         // Subclasses may own more than their bytes, so only exact instances may become immortal.
         if (Py_TYPE(self) == atomic_type<Atomic>()) [[likely]]
             atomics::note_use(self, Atomic::footprint());

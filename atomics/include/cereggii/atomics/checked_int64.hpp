@@ -93,7 +93,7 @@ public:
             .before;
     }
 
-    Update add(std::int64_t amount) noexcept {
+    [[gnu::always_inline]] Update add(std::int64_t amount) noexcept {
         if (-add_limit <= amount && amount <= add_limit) [[likely]] {
             const std::int64_t word = word_.load(std::memory_order_relaxed);
             if (word > 0 && fits_near(word - bias)) [[likely]] {
@@ -106,7 +106,7 @@ public:
         return checked<&add_overflows>(amount);
     }
 
-    Update subtract(std::int64_t amount) noexcept {
+    [[gnu::always_inline]] Update subtract(std::int64_t amount) noexcept {
         if (amount != INT64_MIN) [[likely]] return add(-amount);
         return checked<&subtract_overflows>(amount);
     }
@@ -146,7 +146,7 @@ private:
     }
 
     template <auto Overflows>
-    Update checked(std::int64_t amount) noexcept {
+    [[gnu::noinline]] Update checked(std::int64_t amount) noexcept {
         bool overflow = false;
         Update update = modify([&](std::int64_t found) -> std::optional<std::int64_t> {
             std::int64_t result = 0;

@@ -25,7 +25,7 @@ namespace cereggii::atomics {
 class ContentionManager {
 public:
     // After an addition by this thread that took the value from `before` to `after`.
-    static void note_addition(const void* integer, std::int64_t before, std::int64_t after) noexcept {
+    [[gnu::always_inline]] static void note_addition(const void* integer, std::int64_t before, std::int64_t after) noexcept {
         ContentionManager& mine = instance_;
         if (mine.integer_ == integer) [[likely]] {
             mine.interrupted_ += mine.after_ != before;

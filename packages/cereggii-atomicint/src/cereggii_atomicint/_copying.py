@@ -16,6 +16,8 @@ def make_copyable(base: type) -> None:
     """
 
     def __reduce_ex__(self: Any, protocol: Any, /) -> Any:  # noqa: N807
+        if not isinstance(self, base):
+            raise TypeError(f"{base.__name__}.__reduce_ex__() needs one, not {self!r}")
         reduced = object.__reduce_ex__(self, max(protocol, 2))
         if reduced[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
             return reduced  # a subclass does it its own way
@@ -29,6 +31,8 @@ def make_handle_copyable(base: type) -> None:
     make_copyable(base)
 
     def __copy__(self: Any) -> Any:  # noqa: N807
+        if not isinstance(self, base):
+            raise TypeError(f"{base.__name__}.__copy__() needs one, not {self!r}")
         _, (_, cls, target), state, *_ = self.__reduce_ex__(2)
         copied = _restore(base, cls, copy.copy(target))
         attributes, slots = state if isinstance(state, tuple) else (state, None)

@@ -12,7 +12,7 @@ namespace cereggii::atomics {
 
 inline int refuse_subinterpreters(PyObject* module) {
     if (PyInterpreterState_Get() == PyInterpreterState_Main()) return 0;
-    PyErr_Format(PyExc_ImportError, "%s can only be imported in the main interpreter",
+    PyErr_Format(PyExc_ImportError, "%s does not support loading in subinterpreters",
                  PyModule_GetName(module));
     return -1;
 }

@@ -128,7 +128,7 @@ inline thread_local constinit std::uint32_t foreign_uses = 0;
 }  // namespace detail
 
 // Call at the beginning of an operation, with no exception set: it may stop the world.
-inline void note_use(PyObject* op, std::size_t size) {
+[[gnu::always_inline]] inline void note_use(PyObject* op, std::size_t size) {
     if constexpr (world_can_be_stopped) {
         if (detail::is_immortal(op) || _Py_IsOwnedByCurrentThread(op)) [[likely]] return;
         detail::note_foreign_use(op, size);

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <source_location>
+#include <string_view>
+
+// The test library: what these tests need of one, so that they run where nothing can be installed.
+//
+//     TEST(two_and_two_is_four) { check_equal(2 + 2, 4); }
+//
+// A check that fails is reported and counted, and the test goes on. Checks may be made by any
+// number of threads at once.
+namespace cereggii::testing {
+
+// Wide enough to compute exactly what 64-bit code must not get wrong.
+__extension__ using Int128 = __int128;
+
+struct Test {
+    Test(const char* name, void (*body)()) noexcept;  // registers itself
+    const char* name;
+    void (*body)();
+    Test* next = nullptr;
+};
+
+#define TEST(name)                                                   \
+    static void name();                                              \
+    static const ::cereggii::testing::Test name##_test(#name, name); \
+    static void name()
+
+using Location = std::source_location;
+
+void fail(std::string_view what, const Location& where) noexcept;
+void fail_unequal(Int128 actual, Int128 expected, const Location& where) noexcept;
+
+inline void check(bool holds, std::string_view what = "the condition is false",
+                  const Location& where = Location::current()) noexcept {
+    if (!holds) [[unlikely]]
+        fail(what, where);
+}
+
+inline void check_equal(Int128 actual, Int128 expected,
+                        const Location& where = Location::current()) noexcept {
+    if (actual != expected) [[unlikely]]
+        fail_unequal(actual, expected, where);
+}
+
+// A line of output beside the result: how much was tried, what was seen.
+void note(std::string_view what, std::uint64_t number) noexcept;
+
+// Where the random numbers of this process start: CEREGGII_TEST_SEED, or a new one each time.
+// Printed before the tests.
+std::uint64_t seed() noexcept;
+
+}  // namespace cereggii::testing

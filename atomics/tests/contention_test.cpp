@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cereggii/atomics/contention.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+
+#include "check.hpp"
+
+// When a thread stands back from an integer: seen in the time that its calls take. One thread plays
+// both, itself and those that come in between.
+namespace cereggii::testing {
+namespace {
+
+using atomics::ContentionManager;
+using Clock = std::chrono::steady_clock;
+using std::chrono::microseconds;
+
+constexpr std::size_t windows = 15;
+constexpr int window = 16;
+constexpr microseconds pause(10);
+
+void spin(microseconds time) {
+    const auto end = Clock::now() + time;
+    while (Clock::now() < end) {
+    }
+}
+
+// What the program does between two additions: other threads', and work of its own.
+struct Loop {
+    bool interrupted;
+    microseconds work;
+};
+
+// The time in ContentionManager of half of the windows of such a loop is below the result, that of
+// the others above: a thread that loses the processor now and then does not change it.
+Clock::duration median_pause(const void* integer, Loop loop) {
+    std::array<Clock::duration, windows> pauses{};
+    std::int64_t value = 0;
+    for (Clock::duration& paused : pauses)
+        for (int i = 0; i < window; ++i) {
+            spin(loop.work);
+            if (loop.interrupted) ++value;
+            const auto start = Clock::now();
+            ContentionManager::note_addition(integer, value, value + 1);
+            paused += Clock::now() - start;
+            ++value;
+        }
+    std::ranges::nth_element(pauses, pauses.begin() + windows / 2);
+    return pauses[windows / 2];
+}
+
+TEST(a_thread_alone_never_stands_back) {
+    const int integer = 0;
+    check(median_pause(&integer, {false, microseconds(0)}) < pause);
+    check(median_pause(&integer, {false, microseconds(20)}) < pause);
+}
+
+TEST(a_thread_that_others_slow_down_stands_back) {
+    const int integer = 0;
+    bool stood_back = false;
+    // Tried again, since what the thread takes for its time alone may be a moment without
+    // processor.
+    for (int attempt = 0; !stood_back && attempt < 5; ++attempt) {
+        median_pause(&integer, {false, microseconds(1)});
+        stood_back = median_pause(&integer, {true, microseconds(20)}) >= pause;
+    }
+    check(stood_back);
+}
+
+TEST(a_thread_that_others_do_not_slow_down_does_not_stand_back) {
+    const int integer = 0;
+    median_pause(&integer, {false, microseconds(20)});
+    check(median_pause(&integer, {true, microseconds(20)}) < pause);
+}
+
+TEST(what_was_seen_of_one_integer_is_not_held_against_another) {
+    const std::array<int, 2> integers{};
+    median_pause(&integers[0], {false, microseconds(1)});
+    check(median_pause(&integers[1], {true, microseconds(20)}) < pause);
+}
+
+}  // namespace
+}  // namespace cereggii::testing

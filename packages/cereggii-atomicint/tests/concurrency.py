@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Threads for tests: they start together, end in bounded time, and their exceptions count."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+PATIENCE = 30.0  # seconds until a thread counts as stuck
+
+
+class Task(threading.Thread):
+    """A thread that keeps what its target returned or raised."""
+
+    def __init__(self, target: Callable[[], Any], start: threading.Barrier | None = None) -> None:
+        super().__init__(daemon=True)  # a stuck thread fails its test, not the whole run
+        self._work = target
+        self._gate = start
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            if self._gate is not None:
+                self._gate.wait(PATIENCE)
+            self._result = self._work()
+        except BaseException as error:
+            self._error = error
+
+    def result(self, timeout: float = PATIENCE) -> Any:
+        """What the target returned; raises what it raised, or AssertionError if it is stuck."""
+        self.join(timeout)
+        assert not self.is_alive(), f"still running after {timeout} s: {self._work}"
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+def run_threads(*targets: Callable[[], Any]) -> list[Any]:
+    """Run every target in a thread of its own, started on a barrier; their results, in order."""
+    barrier = threading.Barrier(len(targets))
+    tasks = [Task(target, barrier) for target in targets]
+    for task in tasks:
+        task.start()
+    return [task.result() for task in tasks]
+
+
+@contextlib.contextmanager
+def background(*targets: Callable[[], Any]) -> Iterator[list[Task]]:
+    """Run the targets while the body runs; at its end wait for them and raise what they raised."""
+    tasks = [Task(target) for target in targets]
+    for task in tasks:
+        task.start()
+    yield tasks
+    for task in tasks:
+        task.result()
+
+
+def give_time_to_block() -> None:
+    """Long enough, as a rule, for a thread just started to block; no test is wrong if it is not."""
+    time.sleep(0.1)
+
+
+def eventually(condition: Callable[[], bool], timeout: float = PATIENCE) -> bool:
+    """Whether the condition holds before the timeout."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.001)
+    return True

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interpreter that runs the tests, and fresh ones to run a program in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+import textwrap
+
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+STARTUP = 30.0  # seconds that a program may take although it does nothing
+
+
+def command(program: str, *arguments: str) -> list[str]:
+    """The command line of a program, given as indented source text."""
+    source = textwrap.dedent(program)
+    return [sys.executable, "-X", "faulthandler", "-c", source, *arguments]
+
+
+def run_program(program: str, *arguments: str, timeout: float = STARTUP) -> str:
+    """Run a program in a fresh interpreter; its output. It has to exit with 0, and in time."""
+    done = subprocess.run(
+        command(program, *arguments), capture_output=True, text=True, timeout=timeout, check=False
+    )
+    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout

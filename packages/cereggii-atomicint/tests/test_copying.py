@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copies and pickles are snapshots of the value, and keep everything else as Python does."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
+
+from .forms import HIGHEST, LOWEST
+
+Copy: TypeAlias = Callable[[Any], Any]
+
+
+def pickled(protocol: int) -> Copy:
+    return lambda instance: pickle.loads(pickle.dumps(instance, protocol))
+
+
+DEEP: dict[str, Copy] = {"deepcopy": copy.deepcopy} | {
+    f"pickle {protocol}": pickled(protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+}
+every_copy = pytest.mark.parametrize("make_copy", [copy.copy, *DEEP.values()], ids=["copy", *DEEP])
+every_deep_copy = pytest.mark.parametrize("make_copy", [*DEEP.values()], ids=[*DEEP])
+
+atomics = pytest.mark.parametrize("atomic", [AtomicInt, AtomicCounter])
+
+
+class Named(AtomicInt):
+    def __init__(self, name: str, *, start: int) -> None:
+        super().__init__(start)
+        self.name = name
+
+
+class NamedCounter(AtomicCounter):
+    def __init__(self, name: str, *, start: int) -> None:
+        super().__init__(start)
+        self.name = name
+
+
+class Slotted(AtomicInt):
+    __slots__ = ("name",)
+
+
+class NamedHandle(AtomicIntHandle):
+    def __init__(self, name: str, integer: AtomicInt) -> None:
+        super().__init__(integer)
+        self.name = name
+
+
+class NamedCounterHandle(AtomicCounterHandle):
+    def __init__(self, name: str, counter: AtomicCounter) -> None:
+        super().__init__(counter)
+        self.name = name
+
+
+@every_copy
+@pytest.mark.parametrize("value", [0, 5, -1, 2**61 + 1, HIGHEST, LOWEST])
+def test_a_copy_of_an_integer_has_its_value_and_is_independent(make_copy: Copy, value: int) -> None:
+    integer = AtomicInt(value)
+    other = make_copy(integer)
+    assert type(other) is AtomicInt
+    assert other is not integer
+    assert other.get() == value
+    other.set(7)
+    assert integer.get() == value
+
+
+@every_copy
+@pytest.mark.parametrize("value", [0, 5, -1, 2**61 + 1, 2**100, -(2**124)])
+def test_a_copy_of_a_counter_has_its_value_and_is_independent(make_copy: Copy, value: int) -> None:
+    counter = AtomicCounter(value)
+    counter += 3
+    other = make_copy(counter)
+    assert type(other) is AtomicCounter
+    assert other.sum() == value + 3
+    other.reset()
+    assert counter.sum() == value + 3
+
+
+@every_copy
+@atomics
+def test_a_copy_of_a_handle_is_a_handle_of_a_copy(make_copy: Copy, atomic: type[Any]) -> None:
+    handle = atomic(5).get_handle()
+    other = make_copy(handle)
+    assert type(other) is type(handle)
+    handle += 1
+    assert other.get() == 5
+    other += 3
+    assert handle.get() == 6
+
+
+@every_copy
+@pytest.mark.parametrize("subclass", [Named, NamedCounter])
+def test_a_copy_of_a_subclass_keeps_its_attributes(make_copy: Copy, subclass: type[Any]) -> None:
+    instance = subclass("hits", start=5)
+    instance.extra = [1]
+    other = make_copy(instance)
+    assert type(other) is subclass
+    assert (other.get(), other.name, other.extra) == (5, "hits", [1])
+    assert (other.extra is instance.extra) == (make_copy is copy.copy)
+
+
+@every_copy
+def test_a_copy_of_a_subclass_with_slots_keeps_them(make_copy: Copy) -> None:
+    instance = Slotted(5)
+    instance.name = "hits"
+    if make_copy in [DEEP["pickle 0"], DEEP["pickle 1"]]:
+        # Python's own classes with slots refuse these, so both answers are fine.
+        try:
+            other = make_copy(instance)
+        except TypeError:
+            return
+    else:
+        other = make_copy(instance)
+    assert (other.get(), other.name) == (5, "hits")
+
+
+@every_copy
+@pytest.mark.parametrize(
+    ("subclass", "atomic"), [(NamedHandle, AtomicInt), (NamedCounterHandle, AtomicCounter)]
+)
+def test_a_copy_of_a_handle_subclass_keeps_its_attributes(
+    make_copy: Copy, subclass: type[Any], atomic: type[Any]
+) -> None:
+    handle = subclass("mine", atomic(5))
+    other = make_copy(handle)
+    assert type(other) is subclass
+    assert (other.get(), other.name) == (5, "mine")
+    handle += 1
+    assert other.get() == 5
+
+
+@every_deep_copy
+@atomics
+def test_what_belongs_together_is_copied_together(make_copy: Copy, atomic: type[Any]) -> None:
+    instance = atomic(5)
+    first, second = instance.get_handle(), instance.get_handle()
+    for group in ([instance, first, second], [first, instance, second], [first, second, instance]):
+        others = make_copy(group)
+        assert [type(other) for other in others] == [type(member) for member in group]
+        for other in others:
+            other += 1
+        assert [other.get() for other in others] == [8, 8, 8]
+    assert instance.get() == 5
+
+
+@every_deep_copy
+@pytest.mark.parametrize("subclass", [Named, NamedCounter])
+def test_cycles_are_copied(make_copy: Copy, subclass: type[Any]) -> None:
+    instance = subclass("loop", start=5)
+    instance.itself = instance
+    other = make_copy(instance)
+    assert other.itself is other
+    assert other.get() == 5
+
+
+@every_deep_copy
+@pytest.mark.parametrize("subclass", [Named, NamedCounter])
+def test_cycles_through_a_handle_are_copied(make_copy: Copy, subclass: type[Any]) -> None:
+    instance = subclass("loop", start=5)
+    instance.handle = instance.get_handle()
+    other = make_copy(instance)
+    assert other is not instance
+    other += 1
+    assert other.handle.get() == 6
+
+
+@atomics
+def test_an_immortal_object_is_copied_like_any_other(atomic: type[Any]) -> None:
+    assert copy.copy(atomic(5, immortal=True)).get() == 5
+    assert pickle.loads(pickle.dumps(atomic(5, immortal=True))).get() == 5
+
+
+@atomics
+@pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_an_instance_without_init_cannot_be_copied(make_copy: Copy, atomic: type[Any]) -> None:
+    for kind in (atomic, type(atomic().get_handle())):
+        with pytest.raises(RuntimeError):
+            make_copy(kind.__new__(kind))
+
+
+@every_copy
+def test_an_error_while_copying_propagates(make_copy: Copy) -> None:
+    class Broken:
+        def __reduce_ex__(self, protocol: object) -> Any:
+            raise LookupError("not to be copied")
+
+    if make_copy is copy.copy:
+        with pytest.raises(LookupError):
+            make_copy(Broken())
+        return
+    instance = Named("hits", start=5)
+    instance.extra = Broken()  # type: ignore[attr-defined]
+    with pytest.raises(LookupError):
+        make_copy(instance)
+    assert instance.get() == 5

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What importing the package does, and where it is refused."""
+
+from __future__ import annotations
+
+import cereggii_atomicint
+import pytest
+
+from .interpreters import FREE_THREADED, run_program
+
+
+def test_the_package_exports_its_four_types() -> None:
+    assert sorted(cereggii_atomicint.__all__) == [
+        "AtomicCounter",
+        "AtomicCounterHandle",
+        "AtomicInt",
+        "AtomicIntHandle",
+    ]
+    for name in cereggii_atomicint.__all__:
+        assert isinstance(getattr(cereggii_atomicint, name), type)
+
+
+@pytest.mark.skipif(not FREE_THREADED, reason="there is a GIL in this build")
+def test_the_import_leaves_the_gil_disabled() -> None:
+    program = """
+        import sys, warnings
+        warnings.simplefilter("error")
+        import cereggii_atomicint
+        print(sys._is_gil_enabled())
+    """
+    assert run_program(program).strip() == "False"
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_the_import_in_a_subinterpreter_is_an_import_error(isolated: bool) -> None:
+    program = """
+        import sys
+        try:
+            import _interpreters as interpreters
+        except ImportError:
+            import _xxsubinterpreters as interpreters
+        isolated = sys.argv[1] == "True"
+        if sys.version_info >= (3, 13):
+            made = interpreters.create("isolated" if isolated else "legacy")
+        else:
+            made = interpreters.create(isolated=isolated)
+        source = '''
+        try:
+            import cereggii_atomicint
+        except ImportError as error:
+            text = "ImportError: " + str(error)
+        else:
+            text = "imported"
+        print(text, flush=True)
+        '''
+        run = getattr(interpreters, "exec", None) or interpreters.run_string
+        import textwrap
+        run(made, textwrap.dedent(source))
+        interpreters.destroy(made)
+    """
+    output = run_program(program, str(isolated))
+    assert output.startswith("ImportError: ")
+    assert "subinterpreter" in output

@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Life and death of the objects: construction, subclassing, weak references, cycles."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import sys
+import weakref
+from typing import Any
+
+import pytest
+from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
+
+from .concurrency import eventually
+from .forms import BINARY, IN_PLACE, UNARY
+from .interpreters import FREE_THREADED
+
+ATOMICS = [AtomicInt, AtomicCounter]
+HANDLES = [AtomicIntHandle, AtomicCounterHandle]
+TYPES = [*ATOMICS, *HANDLES]
+
+every_atomic = pytest.mark.parametrize("atomic", ATOMICS)
+every_type = pytest.mark.parametrize("kind", TYPES)
+
+
+def new(kind: type[Any], value: int = 5) -> Any:
+    """An instance of any of the four types."""
+    atomic: Any = AtomicInt(value) if kind in (AtomicInt, AtomicIntHandle) else AtomicCounter(value)
+    return atomic.get_handle() if kind in HANDLES else atomic
+
+
+def collected(reference: weakref.ref[Any]) -> bool:
+    """Whether the collector frees the object; it does nothing while another thread collects."""
+
+    def gone() -> bool:
+        gc.collect()
+        return reference() is None
+
+    return eventually(gone, timeout=10)
+
+
+# ── life and death ─────────────────────────────────────────────────────────────────────────────
+
+
+@every_type
+def test_an_object_dies_with_its_last_reference(kind: type[Any]) -> None:
+    died: list[object] = []
+    instance = new(kind)
+    reference = weakref.ref(instance, died.append)
+    assert reference() is instance
+    del instance
+    assert reference() is None
+    assert died == [reference]
+
+
+@every_atomic
+def test_a_subclass_is_finalized_with_its_last_reference(atomic: type[Any]) -> None:
+    died: list[int] = []
+
+    class Mortal(atomic):  # type: ignore[misc]
+        def __del__(self) -> None:
+            died.append(self.get())
+
+    instance = Mortal(5)
+    del instance
+    assert died == [5]
+
+
+@every_atomic
+def test_a_handle_keeps_its_target_alive(atomic: type[Any]) -> None:
+    instance = atomic(5)
+    reference = weakref.ref(instance)
+    handle = instance.get_handle()
+    assert gc.get_referents(handle).count(instance) == 1
+    del instance
+    assert handle.get() == 5
+    assert reference() is not None
+    del handle
+    assert reference() is None
+
+
+@every_atomic
+def test_a_handle_of_a_handle_keeps_only_the_target_alive(atomic: type[Any]) -> None:
+    first = atomic(5).get_handle()
+    reference = weakref.ref(first)
+    second = first.get_handle()
+    del first
+    assert reference() is None
+    assert second.get() == 5
+
+
+@every_atomic
+def test_cycles_through_a_subclass_are_collected(atomic: type[Any]) -> None:
+    class Node(atomic):  # type: ignore[misc]
+        pass
+
+    instance = Node(5)
+    instance.itself = instance
+    reference = weakref.ref(instance)
+    del instance
+    assert collected(reference)
+
+
+@every_atomic
+def test_cycles_through_a_handle_are_collected(atomic: type[Any]) -> None:
+    class Node(atomic):  # type: ignore[misc]
+        pass
+
+    instance = Node(5)
+    instance.handle = instance.get_handle()
+    references = [weakref.ref(instance), weakref.ref(instance.handle)]
+    del instance
+    assert all(collected(reference) for reference in references)
+
+
+@pytest.mark.parametrize("handle_type", HANDLES)
+def test_cycles_through_a_handle_subclass_are_collected(handle_type: type[Any]) -> None:
+    class MyHandle(handle_type):  # type: ignore[misc]
+        pass
+
+    instance = MyHandle(new(handle_type))
+    instance.itself = instance
+    reference = weakref.ref(instance)
+    del instance
+    assert collected(reference)
+
+
+@pytest.mark.skipif(
+    FREE_THREADED and sys.version_info < (3, 14),
+    reason="free-threaded 3.13 makes classes immortal once a thread has been started",
+)
+@every_atomic
+def test_classes_made_at_run_time_are_collected(atomic: type[Any]) -> None:
+    class Passing(atomic):  # type: ignore[misc]
+        pass
+
+    reference = weakref.ref(Passing)
+    Passing(1).get_handle().get()
+    del Passing
+    assert collected(reference)
+
+
+def test_an_object_may_be_resurrected() -> None:
+    saved: list[Phoenix] = []
+
+    class Phoenix(AtomicInt):
+        def __del__(self) -> None:
+            saved.append(self)
+
+    Phoenix(5)
+    saved[0] += 1
+    assert saved[0].get() == 6
+
+
+# ── construction ───────────────────────────────────────────────────────────────────────────────
+
+
+@every_atomic
+def test_the_initial_value_is_zero_or_what_is_given(atomic: type[Any]) -> None:
+    assert atomic().get() == 0
+    assert atomic(5).get() == 5
+    assert atomic(initial_value=5).get() == 5
+    assert atomic(True).get() == 1
+    assert atomic(AtomicInt(5)).get() == 5
+
+
+@every_atomic
+@pytest.mark.parametrize("value", ["1", 1.5, None, [1]])
+def test_an_initial_value_that_is_no_integer_is_refused_and_named(
+    atomic: type[Any], value: object
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        atomic(value)
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 2**70])
+def test_an_initial_value_beyond_64_bits_is_refused_and_named(value: int) -> None:
+    with pytest.raises(OverflowError, match=str(value)):
+        AtomicInt(value)
+
+
+@every_atomic
+def test_wrong_constructor_arguments_are_type_errors(atomic: type[Any]) -> None:
+    for arguments, keywords in [((1, 2), {}), ((1, True), {}), ((), {"value": 1})]:
+        with pytest.raises(TypeError, match=atomic.__name__):
+            atomic(*arguments, **keywords)
+    with pytest.raises(TypeError):
+        atomic(1, initial_value=2)
+
+
+@pytest.mark.parametrize(("atomic", "handle_type"), [*zip(ATOMICS, HANDLES, strict=True)])
+def test_a_handle_is_made_from_its_atomic_or_another_handle(
+    atomic: type[Any], handle_type: type[Any]
+) -> None:
+    instance = atomic(5)
+    for target in (instance, instance.get_handle()):
+        handle = handle_type(target)
+        assert gc.get_referents(handle).count(instance) == 1
+    assert handle_type(target=instance).get() == 5
+    for wrong in (5, "5", None, new(next(other for other in ATOMICS if other is not atomic))):
+        with pytest.raises(TypeError) as caught:
+            handle_type(wrong)
+        assert repr(wrong) in str(caught.value)
+    for arguments in ((), (instance, instance)):
+        with pytest.raises(TypeError):
+            handle_type(*arguments)
+    with pytest.raises(RuntimeError):
+        handle_type(atomic.__new__(atomic))
+
+
+@every_type
+def test_init_runs_once_and_leaves_the_value_the_second_time(kind: type[Any]) -> None:
+    instance = new(kind)
+    for argument in (7, new(kind)):
+        with pytest.raises((RuntimeError, TypeError)):
+            instance.__init__(argument)
+        assert instance.get() == 5
+    with pytest.raises(RuntimeError, match=kind.__name__):
+        instance.__init__(new(kind) if kind in HANDLES else 7)
+    assert instance.get() == 5
+
+
+@every_atomic
+def test_an_init_that_failed_may_be_tried_again(atomic: type[Any]) -> None:
+    instance = atomic.__new__(atomic)
+    with pytest.raises(TypeError):
+        instance.__init__("5")
+    with pytest.raises(RuntimeError):
+        instance.get()
+    instance.__init__(5)
+    assert instance.get() == 5
+
+
+class Anything(int):
+    """An argument that every method takes: an integer that can be called."""
+
+    def __call__(self, *_: object) -> int:
+        return 1
+
+
+def errors_of(instance: Any, name: str) -> set[type[BaseException] | None]:
+    """What comes of calling a member with all sorts of arguments; None: no error."""
+    found: set[type[BaseException] | None] = set()
+    for arguments in ((), (Anything(1),), (Anything(1), Anything(1)), ("",)):
+        try:
+            member = getattr(instance, name)
+            if callable(member):
+                member(*arguments)
+        except Exception as error:
+            found.add(type(error))
+        else:
+            found.add(None)
+    return found
+
+
+CONSTRUCTING = {"__new__", "__init__", "__setstate__"}
+ALWAYS_REFUSED = {"__itruediv__", "__imatmul__"}
+NO_MEMBERS = {"__doc__", "__module__", "__slotnames__"}  # the last: a cache of copyreg's
+
+
+@every_type
+def test_an_instance_without_init_raises_and_never_crashes(kind: type[Any]) -> None:
+    own = set(vars(kind)) - CONSTRUCTING - NO_MEMBERS
+    for name in own:
+        errors = errors_of(kind.__new__(kind), name)
+        assert errors <= {RuntimeError, TypeError}, name
+        assert RuntimeError in errors or name in ALWAYS_REFUSED, name
+    for name in set(dir(kind)) - own:
+        errors_of(kind.__new__(kind), name)  # inherited from object: whatever it gives
+
+
+@pytest.mark.parametrize("kind", [AtomicInt, AtomicIntHandle])
+def test_operators_on_an_instance_without_init_raise(kind: type[Any]) -> None:
+    def unready() -> Any:
+        return kind.__new__(kind)
+
+    for symbol, operation in BINARY.items():
+        for left, right in [(unready(), 3), (3, unready()), (unready(), unready())]:
+            with pytest.raises(TypeError if symbol == "@" else RuntimeError):
+                operation(left, right)
+    for unary in (*UNARY.values(), int, float, bool, str, repr, hash, round):
+        with pytest.raises(RuntimeError, match=kind.__name__):
+            unary(unready())
+    for in_place, _ in IN_PLACE.values():
+        for left, right in [(unready(), 3), (new(kind), unready()), (unready(), unready())]:
+            with pytest.raises(RuntimeError):
+                in_place(left, right)
+    with pytest.raises(RuntimeError):
+        AtomicInt(unready())
+    with pytest.raises(RuntimeError):
+        AtomicInt(3).set(unready())
+
+
+# ── subclasses and types ───────────────────────────────────────────────────────────────────────
+
+
+@every_atomic
+def test_subclasses_may_take_other_arguments_and_have_attributes(atomic: type[Any]) -> None:
+    class Named(atomic):  # type: ignore[misc]
+        def __init__(self, name: str, *, start: int) -> None:
+            super().__init__(start)
+            self.name = name
+
+    instance = original = Named("hits", start=5)
+    instance += 1
+    assert instance is original
+    assert (instance.name, instance.get()) == ("hits", 6)
+    assert instance.get_handle().get() == 6
+    assert type(instance.get_handle()) is type(atomic().get_handle())
+
+
+def test_subclasses_may_override_operators() -> None:
+    class Modular(AtomicInt):
+        def __add__(self, other: Any) -> Any:
+            return (self.get() + other) % 10
+
+    assert Modular(8) + 5 == 3
+    assert 5 + Modular(8) == 13
+
+
+@every_type
+def test_methods_refuse_an_instance_of_another_type(kind: type[Any]) -> None:
+    strangers = [5, *(new(other) for other in TYPES if other is not kind)]
+    for name, member in vars(kind).items():
+        if not callable(member) or name == "__new__":
+            continue
+        for stranger in strangers:
+            for arguments in ((), (1,), (1, 1)):
+                with pytest.raises(TypeError):
+                    member(stranger, *arguments)
+
+
+@every_type
+def test_instances_cannot_be_made_or_retyped_behind_our_back(kind: type[Any]) -> None:
+    with pytest.raises(TypeError):
+        object.__new__(kind)
+    for other in TYPES:
+        if other is kind:
+            continue
+        with pytest.raises(TypeError):
+            kind.__new__(other)
+        with pytest.raises(TypeError):
+            new(kind).__class__ = other
+        with pytest.raises(TypeError):
+            type("Both", (kind, other), {})
+    if kind in (AtomicInt, AtomicIntHandle):
+        with pytest.raises(TypeError):
+            type("Both", (kind, int), {})
+
+
+@every_type
+def test_everything_public_is_documented(kind: type[Any]) -> None:
+    assert len(inspect.getdoc(kind) or "") > 80
+    for name, member in vars(kind).items():
+        if not name.startswith("_"):
+            assert inspect.getdoc(member), name
+            if callable(member):
+                assert next(iter(inspect.signature(member).parameters)) == "self", name
+
+
+# ── immortality ────────────────────────────────────────────────────────────────────────────────
+
+
+@every_atomic
+def test_an_immortal_object_works_and_stays(atomic: type[Any]) -> None:
+    instance = atomic(5, immortal=True)
+    reference = weakref.ref(instance)
+    instance += 1
+    if FREE_THREADED:
+        assert sys.getrefcount(instance) > 2**28
+    del instance
+    gc.collect()
+    survivor: Any = reference()
+    assert survivor.get() == 6
+    assert survivor.get_handle().get() == 6
+
+
+def test_subclasses_may_be_immortal() -> None:
+    class Named(AtomicInt):
+        pass
+
+    instance = Named(5, immortal=True)
+    instance.name = ["kept"]  # type: ignore[attr-defined]
+    reference = weakref.ref(instance)
+    del instance
+    gc.collect()
+    survivor: Any = reference()
+    assert (survivor.get(), survivor.name) == (5, ["kept"])
+
+
+@every_atomic
+def test_objects_are_mortal_unless_told_otherwise(atomic: type[Any]) -> None:
+    reference = weakref.ref(atomic(5, immortal=False))
+    assert reference() is None
+    with pytest.raises(TypeError):
+        atomic("5", immortal=True)
