@@ -7,6 +7,7 @@ environment of nox's own and make theirs with `Environment`.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -86,7 +87,7 @@ def _register_tests(version: str) -> None:
         _test(session, version)
 
     run.__doc__ = f"Run the test suites of all packages on Python {version}."
-    nox.session(run, name=f"tests-{version}", python=False)
+    nox.session(name=f"tests-{version}", python=False)(run)
 
 
 for _version in FREE_THREADED + WITH_GIL:
@@ -121,7 +122,7 @@ def cpp(session: nox.Session) -> None:
 def _ctest(session: nox.Session, preset: str) -> None:
     environment = Environment(session, "cpp", HERE)
     environment.install("cmake>=3.25", "ninja")
-    env = {"PATH": f"{environment.bin}:{session.env.get('PATH') or ''}"}
+    env = {"PATH": f"{environment.bin}:{os.environ['PATH']}"}
     cmake = str(environment.bin / "cmake")
     session.run(cmake, "--preset", preset, env=env, external=True)
     session.run(cmake, "--build", "--preset", preset, env=env, external=True)

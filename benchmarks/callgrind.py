@@ -12,6 +12,10 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 
+from rich.console import Console
+from rich.progress import Progress
+from rich.text import Text
+
 from harness.instructions import InstructionRow, count_instructions
 from harness.machine import describe_machine, git_revision
 from harness.options import (
@@ -22,9 +26,6 @@ from harness.options import (
 )
 from harness.registry import IMPLEMENTATIONS, Workload
 from harness.report import MISSING, Environments, empty_table, header_of, make_console
-from rich.console import Console
-from rich.progress import Progress
-from rich.text import Text
 
 
 def count(

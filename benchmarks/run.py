@@ -16,6 +16,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import Progress
+
 import callgrind
 from harness import plot
 from harness.machine import describe_machine, git_revision, load_average, usable_cores
@@ -29,8 +32,6 @@ from harness.registry import Workload
 from harness.report import make_console, print_report
 from harness.results import Row
 from harness.schedule import make_rows, make_steps, take
-from rich.console import Console
-from rich.progress import Progress
 
 ENOUGH_ROUNDS = 6
 

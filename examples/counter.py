@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Four ways to count with several threads: which are right, and how fast they are.
 
-    python examples/counter.py [--threads 1 2 4] [--increments 1000000]
+python examples/counter.py [--threads 1 2 4] [--increments 1000000]
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ def powers_of_two(most: int) -> list[int]:
 def main() -> None:
     """Prints a row for each way and number of threads."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, nargs="+", default=powers_of_two(os.cpu_count() or 1))
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=powers_of_two(os.cpu_count() or 1)
+    )
     parser.add_argument("--increments", type=int, default=1_000_000)
     arguments = parser.parse_args()
 
@@ -114,7 +116,9 @@ def main() -> None:
         table.add_section()
     console = Console()
     console.print(table)
-    console.print("Speed-up is over int + Lock with the same number of threads; best of three runs.")
+    console.print(
+        "Speed-up is over int + Lock with the same number of threads; best of three runs."
+    )
     if gil:
         console.print("With the GIL on, threads take turns: try a free-threaded Python.")
 

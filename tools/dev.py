@@ -28,9 +28,11 @@ def nox_python() -> Path:
     if not (home / "ready").exists():
         print("Installing nox, once", file=sys.stderr, flush=True)
         # Without ensurepip, which Debian packages apart from Python: our own pip can do it.
-        subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", home], check=True)
-        pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", "-r", REQUIREMENTS], check=True)
+        venv = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(home)]
+        subprocess.run(venv, check=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(python)]
+        quiet = ["--disable-pip-version-check", "--quiet"]
+        subprocess.run([*pip, "install", *quiet, "-r", str(REQUIREMENTS)], check=True)
         (home / "ready").touch()
     return python
 
@@ -41,7 +43,7 @@ def main(arguments: list[str]) -> int:
     while arguments and not arguments[0].startswith("-"):
         sessions.append(arguments.pop(0))
     chosen = ["--session", *sessions] if sessions else []
-    command = [nox_python(), "-m", "nox", *chosen, *arguments]
+    command = [str(nox_python()), "-m", "nox", *chosen, *arguments]
     return subprocess.run(command, cwd=ROOT).returncode
 
 

@@ -33,7 +33,7 @@ PROBE = (
 )
 
 
-class Unavailable(Exception):
+class Unavailable(Exception):  # noqa: N818 - a state of affairs
     """An interpreter cannot be had; the message says what to do about it."""
 
 
@@ -46,11 +46,13 @@ class Source:
 
     @property
     def path(self) -> str:
+        """Where it is in the archive."""
         package = self.name.partition("_")[0]
         return f"pool/main/{package[0]}/{package}/{self.name}.orig.tar.xz"
 
     @property
     def release(self) -> str:
+        """The version of Python."""
         return self.name.partition("_")[2].replace("~", "")
 
 
@@ -187,7 +189,10 @@ def _build(version: str) -> Path:
         prefix = _prefix(source)
         tree = Path(scratch) / "source"
         with _step(f"Python {source.release}t: unpacking"), tarfile.open(archive) as tar:
-            tar.extractall(tree, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+            if hasattr(tarfile, "data_filter"):
+                tar.extractall(tree, filter="data")
+            else:
+                tar.extractall(tree)
         (root,) = tree.iterdir()
         jobs = f"-j{os.cpu_count() or 1}"
         steps = {

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from harness import schedule
 from harness.instructions import total_of
 from harness.measure import share_of, time_operations

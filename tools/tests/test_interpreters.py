@@ -71,7 +71,8 @@ def test_uv_is_asked_for_what_is_missing(bare_machine: Path, tmp_path: Path) -> 
     uv = bare_machine / "uv"
     uv.write_text(
         "#!/bin/sh\n"
-        f'if [ "$2" = install ]; then echo "#!/bin/sh\necho 3.14t" > {python}; /bin/chmod +x {python}; fi\n'
+        'if [ "$2" = install ]; then\n'
+        f'echo "#!/bin/sh\necho 3.14t" > {python}; /bin/chmod +x {python}; fi\n'
         f'if [ "$2" = find ]; then [ -e {python} ] || exit 2; echo {python}; fi\n'
     )
     uv.chmod(0o755)

@@ -41,8 +41,9 @@ bool construct(PyObject* self, PyObject* initial_value) {
         PyObject* mask = PyLong_FromLongLong(WideSum::low_mask);
         PyObject* high = integer && bits ? PyNumber_Rshift(integer, bits) : nullptr;
         PyObject* low = high && mask ? PyNumber_And(integer, mask) : nullptr;
-        const bool exceeds = low && (atomics::exceeds_int64(high, &sum.high) ||
-                                     sum.high < -WideSum::high_limit || sum.high >= WideSum::high_limit);
+        const bool exceeds =
+            low && (atomics::exceeds_int64(high, &sum.high) || sum.high < -WideSum::high_limit ||
+                    sum.high >= WideSum::high_limit);
         if (low) sum.low = PyLong_AsLongLong(low);
         for (PyObject* object : {integer, bits, mask, high, low}) Py_XDECREF(object);
         if (!low) return false;
@@ -113,7 +114,8 @@ struct CounterMethods {
             return PyUnicode_FromFormat("%s(%R)", short_name(self), Form::target(self));
         } else {
             PyObject* total = to_python(adder->sum());
-            PyObject* text = total ? PyUnicode_FromFormat("%s(%R)", short_name(self), total) : nullptr;
+            PyObject* text =
+                total ? PyUnicode_FromFormat("%s(%R)", short_name(self), total) : nullptr;
             Py_XDECREF(total);
             return text;
         }
@@ -124,12 +126,13 @@ template <class Form>
 PyMethodDef* method_table() {
     using M = CounterMethods<Form>;
     static PyMethodDef table[] = {
-        fast_method("add", &M::add,
-                    "add($self, /, n=1)\n--\n\n"
-                    "Add `n`, an integer in [-2**63, 2**63), and return nothing.\n\n"
-                    "TypeError or OverflowError for any other `n`, and nothing is added. Threads\n"
-                    "add to cells of their own, so they do not slow each other down. Wait-free for\n"
-                    "`n` within 2**32 of zero."),
+        fast_method(
+            "add", &M::add,
+            "add($self, /, n=1)\n--\n\n"
+            "Add `n`, an integer in [-2**63, 2**63), and return nothing.\n\n"
+            "TypeError or OverflowError for any other `n`, and nothing is added. Threads\n"
+            "add to cells of their own, so they do not slow each other down. Wait-free for\n"
+            "`n` within 2**32 of zero."),
         plain_method("sum", &M::sum,
                      "sum($self, /)\n--\n\n"
                      "The total, as an int of any size.\n\n"
@@ -144,9 +147,10 @@ PyMethodDef* method_table() {
                      "sum_and_reset($self, /)\n--\n\n"
                      "Take the total out and return it.\n\n"
                      "Every addition is in exactly one such sum, this one or a later one."),
-        plain_method("get_handle", &IntMethods<Form>::get_handle,
-                     "get_handle($self, /)\n--\n\n"
-                     "A new AtomicCounterHandle on this counter, for the calling thread's own use."),
+        plain_method(
+            "get_handle", &IntMethods<Form>::get_handle,
+            "get_handle($self, /)\n--\n\n"
+            "A new AtomicCounterHandle on this counter, for the calling thread's own use."),
         cold_method<&new_arguments<Form, &M::sum>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
     };

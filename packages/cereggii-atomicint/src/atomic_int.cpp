@@ -49,13 +49,14 @@ PyMethodDef* method_table() {
                     "The update took place exactly if the result equals `expected`. Range, errors\n"
                     "and guarantees are those of `compare_and_set`."),
 
-        fast_method("increment_and_get", &M::template add<"increment_and_get", '+', after>,
-                    "increment_and_get($self, /, amount=1)\n--\n\n"
-                    "Add `amount` (None means 1) and return the new value.\n\n"
-                    "OverflowError if the sum is outside [-2**63, 2**63); the value is then\n"
-                    "unchanged, and no thread ever sees a wrapped one. Linearizable; wait-free (one\n"
-                    "fetch-and-add) while the value is within 2**61 and the amount within 2**32 of\n"
-                    "zero, lock-free beyond. After java.util.concurrent.atomic.AtomicLong."),
+        fast_method(
+            "increment_and_get", &M::template add<"increment_and_get", '+', after>,
+            "increment_and_get($self, /, amount=1)\n--\n\n"
+            "Add `amount` (None means 1) and return the new value.\n\n"
+            "OverflowError if the sum is outside [-2**63, 2**63); the value is then\n"
+            "unchanged, and no thread ever sees a wrapped one. Linearizable; wait-free (one\n"
+            "fetch-and-add) while the value is within 2**61 and the amount within 2**32 of\n"
+            "zero, lock-free beyond. After java.util.concurrent.atomic.AtomicLong."),
         fast_method("get_and_increment", &M::template add<"get_and_increment", '+', before>,
                     "get_and_increment($self, /, amount=1)\n--\n\n"
                     "Add `amount` (None means 1) and return the value before.\n\n"
@@ -69,11 +70,12 @@ PyMethodDef* method_table() {
                     "Subtract `amount` (None means 1) and return the value before.\n\n"
                     "Errors and guarantees are those of `increment_and_get`."),
 
-        fast_method("get_and_or", &M::template get_and<"get_and_or", "mask", &bit_or>,
-                    "get_and_or($self, /, mask)\n--\n\n"
-                    "Store the value | `mask` and return the value before.\n\n"
-                    "`mask` is an integer in [-2**63, 2**63): otherwise TypeError or OverflowError,\n"
-                    "and the value is unchanged. Linearizable and lock-free."),
+        fast_method(
+            "get_and_or", &M::template get_and<"get_and_or", "mask", &bit_or>,
+            "get_and_or($self, /, mask)\n--\n\n"
+            "Store the value | `mask` and return the value before.\n\n"
+            "`mask` is an integer in [-2**63, 2**63): otherwise TypeError or OverflowError,\n"
+            "and the value is unchanged. Linearizable and lock-free."),
         fast_method("get_and_and", &M::template get_and<"get_and_and", "mask", &bit_and>,
                     "get_and_and($self, /, mask)\n--\n\n"
                     "Store the value & `mask` and return the value before. See `get_and_or`."),
@@ -90,14 +92,15 @@ PyMethodDef* method_table() {
                     "Store the lesser of the value and `value`; return the value before.\n\n"
                     "See `get_and_max`."),
 
-        fast_method("update_and_get", &M::template update<"update_and_get", after>,
-                    "update_and_get($self, /, fn)\n--\n\n"
-                    "Store fn(value) and return it.\n\n"
-                    "`fn` takes and returns an int; it runs again if another thread changed the\n"
-                    "value meanwhile, so it should have no side effects. What it raises\n"
-                    "propagates; a result that is no integer in [-2**63, 2**63) is a TypeError or\n"
-                    "an OverflowError; either leaves the value unchanged. Linearizable at the last\n"
-                    "run, lock-free, and no lock is held while `fn` runs."),
+        fast_method(
+            "update_and_get", &M::template update<"update_and_get", after>,
+            "update_and_get($self, /, fn)\n--\n\n"
+            "Store fn(value) and return it.\n\n"
+            "`fn` takes and returns an int; it runs again if another thread changed the\n"
+            "value meanwhile, so it should have no side effects. What it raises\n"
+            "propagates; a result that is no integer in [-2**63, 2**63) is a TypeError or\n"
+            "an OverflowError; either leaves the value unchanged. Linearizable at the last\n"
+            "run, lock-free, and no lock is held while `fn` runs."),
         fast_method("get_and_update", &M::template update<"get_and_update", before>,
                     "get_and_update($self, /, fn)\n--\n\n"
                     "Store fn(value) and return the value before. See `update_and_get`."),
@@ -108,22 +111,25 @@ PyMethodDef* method_table() {
                     "get_and_accumulate($self, /, x, fn)\n--\n\n"
                     "Store fn(value, x) and return the value before. See `update_and_get`."),
 
-        fast_method("wait_while", &M::wait_while,
-                    "wait_while($self, /, value, timeout=None)\n--\n\n"
-                    "Block while the stored value equals `value`; True once it does not.\n\n"
-                    "False if it still does after `timeout` seconds (None: no limit). A change\n"
-                    "alone need not wake anyone: whoever changes the value calls `notify_one` or\n"
-                    "`notify_all`. Sleeps detached from the interpreter and answers signals\n"
-                    "(Ctrl-C) at once. ValueError for a negative timeout, OverflowError for one of\n"
-                    "over 4e9 seconds. After std::atomic::wait and WebKit's ParkingLot."),
-        plain_method("notify_one", &M::template notify<&atomics::WaitQueue::notify_one>,
-                     "notify_one($self, /)\n--\n\n"
-                     "Wake the thread that has been blocked longest in `wait_while` on this integer,\n"
-                     "if any; it looks at the value again. Never blocks."),
-        plain_method("notify_all", &M::template notify<&atomics::WaitQueue::notify_all>,
-                     "notify_all($self, /)\n--\n\n"
-                     "Wake all threads that are blocked in `wait_while` on this integer; each looks\n"
-                     "at the value again. Never blocks."),
+        fast_method(
+            "wait_while", &M::wait_while,
+            "wait_while($self, /, value, timeout=None)\n--\n\n"
+            "Block while the stored value equals `value`; True once it does not.\n\n"
+            "False if it still does after `timeout` seconds (None: no limit). A change\n"
+            "alone need not wake anyone: whoever changes the value calls `notify_one` or\n"
+            "`notify_all`. Sleeps detached from the interpreter and answers signals\n"
+            "(Ctrl-C) at once. ValueError for a negative timeout, OverflowError for one of\n"
+            "over 4e9 seconds. After std::atomic::wait and WebKit's ParkingLot."),
+        plain_method(
+            "notify_one", &M::template notify<&atomics::WaitQueue::notify_one>,
+            "notify_one($self, /)\n--\n\n"
+            "Wake the thread that has been blocked longest in `wait_while` on this integer,\n"
+            "if any; it looks at the value again. Never blocks."),
+        plain_method(
+            "notify_all", &M::template notify<&atomics::WaitQueue::notify_all>,
+            "notify_all($self, /)\n--\n\n"
+            "Wake all threads that are blocked in `wait_while` on this integer; each looks\n"
+            "at the value again. Never blocks."),
         plain_method("get_handle", &M::get_handle,
                      "get_handle($self, /)\n--\n\n"
                      "A new AtomicIntHandle on this integer, for the calling thread's own use."),
@@ -132,8 +138,9 @@ PyMethodDef* method_table() {
                     "bit_length($self, /)\n--\n\nint.bit_length of the current value."),
         fast_method("bit_count", &forward<"bit_count">,
                     "bit_count($self, /)\n--\n\nint.bit_count of the current value."),
-        fast_method("to_bytes", &forward<"to_bytes">,
-                    "to_bytes($self, /, *args, **kwargs)\n--\n\nint.to_bytes of the current value."),
+        fast_method(
+            "to_bytes", &forward<"to_bytes">,
+            "to_bytes($self, /, *args, **kwargs)\n--\n\nint.to_bytes of the current value."),
         fast_method("as_integer_ratio", &forward<"as_integer_ratio">,
                     "as_integer_ratio($self, /)\n--\n\nint.as_integer_ratio of the current value."),
         fast_method("conjugate", &forward<"conjugate">,

@@ -121,8 +121,8 @@ int init_handle(PyObject* self, PyObject* args, PyObject* keywords) {
     return target && construct_once<Handle<Atomic>>(self, target) ? 0 : -1;
 }
 
-// What a copy is made from, besides the attributes of a subclass: (value,), or (target,) of a handle.
-// The rest of copying and pickling is in Python, in _copying.py.
+// What a copy is made from, besides the attributes of a subclass: (value,), or (target,) of a
+// handle. The rest of copying and pickling is in Python, in _copying.py.
 template <class Form, auto Value>
 nb::object new_arguments(PyObject* self) {
     const nb::object value = owned_or_throw(Value(self, nullptr));
@@ -148,7 +148,8 @@ void bind(nb::module_& module, const char* name, const char* doc, const PyType_S
         module.attr(name) = nb::handle(reinterpret_cast<PyObject*>(type));
         return;
     }
-    auto bound = nb::class_<T>(module, name, doc, nb::type_slots(slots), nb::is_weak_referenceable());
+    auto bound =
+        nb::class_<T>(module, name, doc, nb::type_slots(slots), nb::is_weak_referenceable());
     bound.attr("__module__") = "cereggii_atomicint";
     atomics::check_layout<T>(bound);
     type = reinterpret_cast<PyTypeObject*>(bound.ptr());

@@ -21,14 +21,14 @@ using atomics::Update;
 enum class Returns { before, after };
 
 inline PyObject* to_python(std::int64_t value) {
-    if constexpr (sizeof(long) == sizeof(std::int64_t)) return PyLong_FromLong(static_cast<long>(value));
+    if constexpr (sizeof(long) == sizeof(std::int64_t))
+        return PyLong_FromLong(static_cast<long>(value));
     return PyLong_FromLongLong(value);
 }
 
 [[gnu::cold]] inline PyObject* set_sum_overflow(std::int64_t value, char sign,
                                                 std::int64_t amount) {
-    return PyErr_Format(PyExc_OverflowError,
-                        "%lld %c %lld does not fit in a signed 64-bit integer",
+    return PyErr_Format(PyExc_OverflowError, "%lld %c %lld does not fit in a signed 64-bit integer",
                         static_cast<long long>(value), sign, static_cast<long long>(amount));
 }
 
@@ -73,19 +73,19 @@ struct IntMethods {
 
     static PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                      PyObject* keywords) {
-        static constexpr Signature<2> signature{
-            "compare_and_set", {{{"expected"}, {"updated", true, "desired"}}}};
+        static constexpr Signature<2> signature{"compare_and_set",
+                                                {{{"expected"}, {"updated", true, "desired"}}}};
         std::int64_t expected = 0, updated = 0;
         CheckedInt64* integer = begin(signature, self, args, count, keywords, &expected, &updated);
         if (!integer) return nullptr;
         return Py_NewRef(integer->compare_exchange(expected, updated) == expected ? Py_True
-                                                                                 : Py_False);
+                                                                                  : Py_False);
     }
 
     static PyObject* compare_and_exchange(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                           PyObject* keywords) {
-        static constexpr Signature<2> signature{
-            "compare_and_exchange", {{{"expected"}, {"updated", true, "desired"}}}};
+        static constexpr Signature<2> signature{"compare_and_exchange",
+                                                {{{"expected"}, {"updated", true, "desired"}}}};
         std::int64_t expected = 0, updated = 0;
         CheckedInt64* integer = begin(signature, self, args, count, keywords, &expected, &updated);
         return integer ? to_python(integer->compare_exchange(expected, updated)) : nullptr;
@@ -107,7 +107,8 @@ struct IntMethods {
         CheckedInt64* integer = Form::value(self);
         if (!integer) return nullptr;
         const Update update = add_to<Sign>(integer, amount);
-        if (update.overflow) [[unlikely]] return set_sum_overflow(update.before, Sign, amount);
+        if (update.overflow) [[unlikely]]
+            return set_sum_overflow(update.before, Sign, amount);
         return to_python(Which == Returns::after ? update.after : update.before);
     }
 
@@ -154,15 +155,13 @@ struct IntMethods {
         static constexpr Signature<2> signature{"wait_while", {{{"value"}, {"timeout", false}}}};
         std::array<PyObject*, 2> given;
         std::int64_t value = 0;
-        if (!signature.parse(args, count, keywords, given) ||
-            !to_int64(given[0], &value, "value"))
+        if (!signature.parse(args, count, keywords, given) || !to_int64(given[0], &value, "value"))
             return nullptr;
         const auto deadline = atomics::Deadline::parse(given[1]);
         CheckedInt64* integer = deadline ? Form::value(self) : nullptr;
         if (!integer) return nullptr;
-        switch (atomics::WaitQueue::wait_while(integer, *deadline, [integer, value]() noexcept {
-            return integer->load() == value;
-        })) {
+        switch (atomics::WaitQueue::wait_while(
+            integer, *deadline, [integer, value]() noexcept { return integer->load() == value; })) {
             case atomics::WaitResult::changed: Py_RETURN_TRUE;
             case atomics::WaitResult::timed_out: Py_RETURN_FALSE;
             case atomics::WaitResult::error: break;
@@ -189,9 +188,8 @@ struct IntMethods {
 private:
     // The common beginning: checked arguments, all of them integers, then the integer to work on.
     template <std::size_t N, class... Out>
-    static CheckedInt64* begin(const Signature<N>& signature, PyObject* self,
-                               PyObject* const* args, Py_ssize_t count, PyObject* keywords,
-                               Out*... out) {
+    static CheckedInt64* begin(const Signature<N>& signature, PyObject* self, PyObject* const* args,
+                               Py_ssize_t count, PyObject* keywords, Out*... out) {
         static_assert(sizeof...(out) == N);
         std::array<PyObject*, N> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;

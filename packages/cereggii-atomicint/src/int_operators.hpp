@@ -70,7 +70,17 @@ inline PyObject* compare(PyObject* self, PyObject* other, int operation) {
 
 // int's own arithmetic, without the overrides of int's subclasses: it runs no Python code, so it
 // can stand between the load and the compare-exchange of an atomic update.
-enum class IntOperator { multiply, floor_divide, remainder, power, lshift, rshift, and_, or_, xor_ };
+enum class IntOperator {
+    multiply,
+    floor_divide,
+    remainder,
+    power,
+    lshift,
+    rshift,
+    and_,
+    or_,
+    xor_
+};
 
 constexpr const char* symbol(IntOperator op) {
     constexpr const char* symbols[] = {"*=", "//=", "%=", "**=", "<<=", ">>=", "&=", "|=", "^="};
@@ -119,7 +129,8 @@ bool certainly_overflows(std::int64_t value, PyObject* operand) {
 
 // The right-hand side of an in-place operator: an owned int, of any size.
 inline PyObject* integer_operand(PyObject* operand, const char* op) {
-    if (PyLong_Check(operand)) [[likely]] return Py_NewRef(operand);
+    if (PyLong_Check(operand)) [[likely]]
+        return Py_NewRef(operand);
     if (PyIndex_Check(operand)) return PyNumber_Index(operand);
     // Not NotImplemented: Python would then rebind the name to the result of the plain operator,
     // and what was shared would silently no longer be.
@@ -135,8 +146,9 @@ struct IntInPlace {
         constexpr const char* op = Sign == '+' ? "+=" : "-=";
         std::int64_t amount = 0;
         if (!PyLong_Check(operand) || atomics::exceeds_int64(operand, &amount)) [[unlikely]]
-            return add_any(self, operand, op, Sign == '+' ? PyLong_Type.tp_as_number->nb_add
-                                                          : PyLong_Type.tp_as_number->nb_subtract);
+            return add_any(self, operand, op,
+                           Sign == '+' ? PyLong_Type.tp_as_number->nb_add
+                                       : PyLong_Type.tp_as_number->nb_subtract);
         CheckedInt64* integer = Form::value(self);
         if (!integer) return nullptr;
         const Update update = add_to<Sign>(integer, amount);
@@ -202,8 +214,8 @@ private:
             const bool is_int = PyLong_Check(result);
             const bool exceeds = is_int && atomics::exceeds_int64(result, &updated);
             if (!is_int)  // a negative power
-                atomics::set_error(PyExc_TypeError,
-                                   "the result of %s must be an integer, not %U", op, result);
+                atomics::set_error(PyExc_TypeError, "the result of %s must be an integer, not %U",
+                                   op, result);
             Py_DECREF(result);
             if (!is_int) return nullptr;
             if (exceeds) return set_result_overflow(op, found, right);

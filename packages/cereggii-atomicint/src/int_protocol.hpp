@@ -25,7 +25,8 @@ PyObject* forward(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObj
     if (name) {
         PyObject* stack[most + 1] = {value};
         std::copy_n(args, total, stack + 1);
-        result = PyObject_VectorcallMethod(name, stack, static_cast<std::size_t>(count + 1), keywords);
+        result =
+            PyObject_VectorcallMethod(name, stack, static_cast<std::size_t>(count + 1), keywords);
         Py_DECREF(name);
     }
     Py_XDECREF(value);
@@ -64,7 +65,6 @@ struct IntProtocol {
             return PyUnicode_FromFormat("%s(%lld)", short_name(self),
                                         static_cast<long long>(integer->load()));
     }
-
 };
 
 }  // namespace cereggii::atomicint

@@ -82,16 +82,24 @@ inline PyTypeObject* atomic_counter_handle_type = nullptr;
 template <class Atomic>
 PyTypeObject*& atomic_type() noexcept;
 template <>
-inline PyTypeObject*& atomic_type<AtomicInt>() noexcept { return atomic_int_type; }
+inline PyTypeObject*& atomic_type<AtomicInt>() noexcept {
+    return atomic_int_type;
+}
 template <>
-inline PyTypeObject*& atomic_type<AtomicCounter>() noexcept { return atomic_counter_type; }
+inline PyTypeObject*& atomic_type<AtomicCounter>() noexcept {
+    return atomic_counter_type;
+}
 
 template <class Atomic>
 PyTypeObject*& handle_type() noexcept;
 template <>
-inline PyTypeObject*& handle_type<AtomicInt>() noexcept { return atomic_int_handle_type; }
+inline PyTypeObject*& handle_type<AtomicInt>() noexcept {
+    return atomic_int_handle_type;
+}
 template <>
-inline PyTypeObject*& handle_type<AtomicCounter>() noexcept { return atomic_counter_handle_type; }
+inline PyTypeObject*& handle_type<AtomicCounter>() noexcept {
+    return atomic_counter_handle_type;
+}
 
 // The name of an object's type without its module, as it goes into a repr.
 inline const char* short_name(PyObject* self) {
@@ -118,7 +126,8 @@ struct AtomicForm {
     }
     static Value* peek(PyObject* self) {
         auto* atomic = payload<Atomic>(self);
-        if (atomic->constructed()) [[likely]] return atomic->value();
+        if (atomic->constructed()) [[likely]]
+            return atomic->value();
         set_not_constructed(self);
         return nullptr;
     }
@@ -134,15 +143,18 @@ struct HandleForm {
     static Value* value(PyObject* self) { return peek(self); }
     static Value* peek(PyObject* self) {
         Value* value = payload<Handle<Atomic>>(self)->value.load(std::memory_order_acquire);
-        if (value) [[likely]] return value;
+        if (value) [[likely]]
+            return value;
         set_not_constructed(self);
         return nullptr;
     }
-    static PyObject* target(PyObject* self) noexcept { return payload<Handle<Atomic>>(self)->target; }
+    static PyObject* target(PyObject* self) noexcept {
+        return payload<Handle<Atomic>>(self)->target;
+    }
 };
 
-// The value behind an AtomicInt or an AtomicIntHandle, or their subclasses. `found` is false for any
-// other object; null with `found`: an exception is set.
+// The value behind an AtomicInt or an AtomicIntHandle, or their subclasses. `found` is false for
+// any other object; null with `found`: an exception is set.
 struct Operand {
     bool found;
     atomics::CheckedInt64* value;

@@ -40,16 +40,16 @@ def use(instance: Any, times: int) -> None:
         instance += 1
 
 
-def use_elsewhere(instance: Any, times: int) -> None:
-    """Use the object from a thread that does not own it."""
-    run_threads(lambda: use(instance, times))
+def use_elsewhere(instance: Any, times: int, threads: int = 1) -> None:
+    """Use the object from threads that do not own it, `times` in each."""
+    run_threads(*[lambda: use(instance, times)] * threads)
 
 
 @where_objects_are_promoted
 @pytest.mark.parametrize("atomic", [AtomicInt, AtomicCounter])
 def test_an_object_that_other_threads_keep_using_becomes_immortal(atomic: type[Any]) -> None:
     instance = atomic()
-    run_threads(*[lambda: use(instance, 5000)] * 2)
+    use_elsewhere(instance, 5000, threads=2)
     assert is_immortal(instance)
     assert instance.get() == 10_000
     use(instance, 5)
@@ -79,7 +79,7 @@ def test_an_object_that_only_its_own_thread_uses_is_freed() -> None:
 def test_an_object_with_a_weak_reference_never_becomes_immortal() -> None:
     instance = AtomicInt()
     reference = weakref.ref(instance)
-    run_threads(*[lambda: use(instance, 50_000)] * 2)
+    use_elsewhere(instance, 50_000, threads=2)
     assert not is_immortal(instance)
     del instance
     assert eventually(lambda: reference() is None)

@@ -77,7 +77,8 @@ public:
 
     std::int64_t load() const noexcept {
         const std::int64_t word = word_.load(std::memory_order_seq_cst);
-        if (word > 0) [[likely]] return word - bias;
+        if (word > 0) [[likely]]
+            return word - bias;
         return wide_.load(std::memory_order_seq_cst);
     }
 
@@ -107,7 +108,8 @@ public:
     }
 
     [[gnu::always_inline]] Update subtract(std::int64_t amount) noexcept {
-        if (amount != INT64_MIN) [[likely]] return add(-amount);
+        if (amount != INT64_MIN) [[likely]]
+            return add(-amount);
         return checked<&subtract_overflows>(amount);
     }
 

@@ -9,28 +9,31 @@ namespace cereggii::atomics {
 
 // Keeps threads that do hardly anything but add to one integer from slowing each other down.
 //
-// When two threads take turns on a cache line at each operation, both run at the speed of the line's
-// travels; one after the other, each at full speed, they would be done sooner. So a thread that finds
-// itself in that state stands back for some microseconds, and the other has the line to itself. After
-// the constant backoff of Dice, Hendler and Mirsky, "Lightweight contention management for efficient
-// compare-and-swap operations" (2013), with a criterion that needs no constants of the machine:
+// When two threads take turns on a cache line at each operation, both run at the speed of the
+// line's travels; one after the other, each at full speed, they would be done sooner. So a thread
+// that finds itself in that state stands back for some microseconds, and the other has the line to
+// itself. After the constant backoff of Dice, Hendler and Mirsky, "Lightweight contention
+// management for efficient compare-and-swap operations" (2013), with a criterion that needs no
+// constants of the machine:
 //
 //   Each thread cuts its own consecutive additions to one integer into windows of `window`. Nobody
-//   else came in between: the window's time is what the loop costs alone. Others did, for a good part
-//   of the window, and it took more than `slowdown` times that: running side by side is slower than
-//   taking turns.
+//   else came in between: the window's time is what the loop costs alone. Others did, for a good
+//   part of the window, and it took more than `slowdown` times that: running side by side is slower
+//   than taking turns.
 //
 // A loop with work of its own between the additions is not slowed down that much, and never backs
 // off. Nothing here is shared: it costs a few instructions, and a look at the clock per window.
 class ContentionManager {
 public:
     // After an addition by this thread that took the value from `before` to `after`.
-    [[gnu::always_inline]] static void note_addition(const void* integer, std::int64_t before, std::int64_t after) noexcept {
+    [[gnu::always_inline]] static void note_addition(const void* integer, std::int64_t before,
+                                                     std::int64_t after) noexcept {
         ContentionManager& mine = instance_;
         if (mine.integer_ == integer) [[likely]] {
             mine.interrupted_ += mine.after_ != before;
             mine.after_ = after;
-            if (++mine.additions_ == window) [[unlikely]] mine.end_window();
+            if (++mine.additions_ == window) [[unlikely]]
+                mine.end_window();
         } else {
             mine.start(integer, after);
         }
@@ -72,8 +75,7 @@ private:
     // Pauses for one to two times the shortest pause, so that threads do not do it in step.
     Clock::time_point stand_back(Clock::time_point now) noexcept {
         random_ = random_ * 1664525u + 1013904223u;  // a linear congruential generator is enough
-        const Clock::time_point end =
-            now + shortest_pause + shortest_pause * (random_ >> 24) / 256;
+        const Clock::time_point end = now + shortest_pause + shortest_pause * (random_ >> 24) / 256;
         while (now < end) {
             for (int i = 0; i < 16; ++i) relax();
             now = Clock::now();

@@ -12,8 +12,8 @@
 namespace cereggii::atomics {
 
 // Where threads wait for a word in memory to change: a small table of queues, hashed by address,
-// so that an atomic that nobody waits on needs no room and no work for it. After WebKit's ParkingLot
-// and the futex.
+// so that an atomic that nobody waits on needs no room and no work for it. After WebKit's
+// ParkingLot and the futex.
 //
 // `Signal` is what one thread sleeps on: default-constructible, with `post()`, which wakes it.
 //
@@ -30,8 +30,8 @@ public:
     // One parked thread; lives on that thread's stack, in at most one queue.
     class Waiter {
     public:
-        // `unchanged(context)`: whether the waiter would go on waiting as things are. Notifiers call
-        // it, under the queue's lock: it must only look, at what lives as long as the waiter.
+        // `unchanged(context)`: whether the waiter would go on waiting as things are. Notifiers
+        // call it, under the queue's lock: it must only look, at what lives as long as the waiter.
         Waiter(const void* address, bool (*unchanged)(const void*), const void* context) noexcept
             : address_(address), unchanged_(unchanged), context_(context) {}
         Waiter(const Waiter&) = delete;

@@ -33,7 +33,8 @@ def make_handle_copyable(base: type) -> None:
     def __copy__(self: Any) -> Any:  # noqa: N807
         if not isinstance(self, base):
             raise TypeError(f"{base.__name__}.__copy__() needs one, not {self!r}")
-        _, (_, cls, target), state, *_ = self.__reduce_ex__(2)
+        reduced: Any = self.__reduce_ex__(2)
+        _, (_, cls, target), state, *_ = reduced
         copied = _restore(base, cls, copy.copy(target))
         attributes, slots = state if isinstance(state, tuple) else (state, None)
         for name, value in {**(attributes or {}), **(slots or {})}.items():

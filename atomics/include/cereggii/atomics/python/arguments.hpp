@@ -69,8 +69,7 @@ private:
         return true;
     }
 
-    bool take_keyword(PyObject* keyword, PyObject* value,
-                      std::array<PyObject*, N>& values) const {
+    bool take_keyword(PyObject* keyword, PyObject* value, std::array<PyObject*, N>& values) const {
         for (std::size_t i = 0; i < N; ++i) {
             if (!parameters[i].is(keyword)) continue;
             if (values[i]) {

@@ -96,9 +96,9 @@ enum class WaitResult { changed, timed_out, error };
 class WaitQueue {
 public:
     // Blocks while `unchanged()` holds and the deadline is not over. `unchanged` looks at the word
-    // at `address`; it must neither block nor run Python code, and other threads call it, too. Every
-    // change that is to be seen must be followed by a notify on the address; one that is not may be
-    // seen at any later time.
+    // at `address`; it must neither block nor run Python code, and other threads call it, too.
+    // Every change that is to be seen must be followed by a notify on the address; one that is not
+    // may be seen at any later time.
     template <class Predicate>
     static WaitResult wait_while(const void* address, const Deadline& deadline,
                                  const Predicate& unchanged) {

@@ -10,8 +10,8 @@
 namespace cereggii::atomics {
 
 // nanobind puts the C++ object of an instance it allocates right behind its own header of two ints.
-// check_layout() confirms it when a module is imported, so that a nanobind that does otherwise is an
-// ImportError and not a corrupted heap.
+// check_layout() confirms it when a module is imported, so that a nanobind that does otherwise is
+// an ImportError and not a corrupted heap.
 inline constexpr std::size_t payload_offset = sizeof(PyObject) + 2 * sizeof(int);
 
 template <class T>

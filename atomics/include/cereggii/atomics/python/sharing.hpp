@@ -42,9 +42,9 @@ inline bool has_weak_references(PyObject* op) noexcept {
 }
 
 // By the owner, the only thread that writes ob_ref_local, and so without stopping anybody: first
-// other threads' decrements are kept from ever reaching zero, where they would hand the object to its
-// owner to merge the counts; then it is no longer counted. False: the object is not the caller's, or
-// has been handed over already.
+// other threads' decrements are kept from ever reaching zero, where they would hand the object to
+// its owner to merge the counts; then it is no longer counted. False: the object is not the
+// caller's, or has been handed over already.
 inline bool owner_makes_immortal(PyObject* op) noexcept {
     if (!_Py_IsOwnedByCurrentThread(op)) return false;
     constexpr Py_ssize_t plenty = Py_ssize_t{1} << (8 * sizeof(Py_ssize_t) - 3);
@@ -94,9 +94,9 @@ struct SampledUse {
 
 // Which objects were caught being used by threads that do not own them. One such use in `period` is
 // looked at, so a use costs a thread-local increment. An object is shared if it is caught with two
-// threads, or very often with one, while the owner uses it too for all we know; one that is passed on,
-// used and dropped is neither. A guess: slots are overwritten, and addresses are only compared, so a
-// reused one can make the guess wrong, which costs `size` bytes of the budget, no more.
+// threads, or very often with one, while the owner uses it too for all we know; one that is passed
+// on, used and dropped is neither. A guess: slots are overwritten, and addresses are only compared,
+// so a reused one can make the guess wrong, which costs `size` bytes of the budget, no more.
 class UseSampler {
 public:
     static constexpr std::uint32_t period = 256;
@@ -130,7 +130,8 @@ inline thread_local constinit std::uint32_t foreign_uses = 0;
 // Call at the beginning of an operation, with no exception set: it may stop the world.
 [[gnu::always_inline]] inline void note_use(PyObject* op, std::size_t size) {
     if constexpr (world_can_be_stopped) {
-        if (detail::is_immortal(op) || _Py_IsOwnedByCurrentThread(op)) [[likely]] return;
+        if (detail::is_immortal(op) || _Py_IsOwnedByCurrentThread(op)) [[likely]]
+            return;
         detail::note_foreign_use(op, size);
     }
 }

@@ -56,10 +56,9 @@ inline bool prepare_to_stop_the_world() {
         {Py_tp_traverse, reinterpret_cast<void*>(&detail::errand_traverse)},
         {Py_tp_dealloc, reinterpret_cast<void*>(&detail::errand_dealloc)},
         {0, nullptr}};
-    static PyType_Spec spec = {"cereggii.atomics.Errand", sizeof(detail::Errand), 0,
-                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-                                   Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                               slots};
+    static PyType_Spec spec = {
+        "cereggii.atomics.Errand", sizeof(detail::Errand), 0,
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
     PyObject* type = PyType_FromSpec(&spec);
     if (!type) return false;
     detail::errand_type = reinterpret_cast<PyTypeObject*>(type);

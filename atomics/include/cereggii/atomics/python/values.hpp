@@ -73,7 +73,8 @@ inline int int64_overflow(PyObject* integer) {
 // False with TypeError or OverflowError, or what __index__ raised. May run Python code.
 inline bool to_int64(PyObject* value, std::int64_t* result, const char* name) {
     if (PyLong_Check(value)) [[likely]] {
-        if (!exceeds_int64(value, result)) [[likely]] return true;
+        if (!exceeds_int64(value, result)) [[likely]]
+            return true;
     } else if (PyIndex_Check(value)) {
         PyObject* integer = PyNumber_Index(value);
         if (!integer) return false;
