@@ -235,8 +235,9 @@ constexpr const char* int_doc =
     "value of the moment and gives a plain int. Comparisons are by value; the hash is by identity,\n"
     "and is shared with the handles. Copying and pickling take a snapshot of the value.\n\n"
     "`immortal=True` keeps the object for the life of the process and frees the threads that share\n"
-    "it from counting references (PEP 683); it cannot be undone. An AtomicInt that threads other\n"
-    "than its creator keep using becomes immortal by itself, for at most 4096 objects.\n\n"
+    "it from counting references (PEP 683); it cannot be undone. On free-threaded 3.14 and later, an\n"
+    "AtomicInt that threads other than its creator keep using becomes immortal by itself, unless it\n"
+    "has weak references, for at most half a mebibyte of them in the life of the process.\n\n"
     "After java.util.concurrent.atomic.AtomicLong.";
 
 constexpr const char* handle_doc =
