@@ -3,26 +3,29 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+
+#include "cereggii/atomics/cache_line.hpp"
 
 namespace cereggii::atomics {
 
 // Keeps threads that do hardly anything but add to one integer from slowing each other down.
 //
 // When two threads take turns on a cache line at each operation, both run at the speed of the
-// line's travels; one after the other, each at full speed, they would be done sooner. So a thread
-// that finds itself in that state stands back for some microseconds, and the other has the line to
-// itself. After the constant backoff of Dice, Hendler and Mirsky, "Lightweight contention
-// management for efficient compare-and-swap operations" (2013), with a criterion that needs no
-// constants of the machine:
+// line's travels; one after the other, each at full speed, they would be done sooner. A thread that
+// finds itself in that state takes a turn of some microseconds, or stands back for the turn of
+// another. After Dice, Hendler and Mirsky, "Lightweight contention management for efficient
+// compare-and-swap operations" (2013), with a criterion that needs no constants of the machine:
 //
 //   Each thread cuts its own consecutive additions to one integer into windows of `window`. Nobody
 //   else came in between: the window's time is what the loop costs alone. Others did, for a good
 //   part of the window, and it took more than `slowdown` times that: running side by side is slower
 //   than taking turns.
 //
-// A loop with work of its own between the additions is not slowed down that much, and never backs
-// off. Nothing here is shared: it costs a few instructions, and a look at the clock per window.
+// A loop with work of its own between the additions is not slowed down that much, and never stands
+// back. It costs a few instructions per addition, and a look at the clock per window. A turn is
+// only advice: nobody waits for a thread, but for a time that is fixed beforehand.
 class ContentionManager {
 public:
     // After an addition by this thread that took the value from `before` to `after`.
@@ -45,7 +48,12 @@ private:
     static constexpr std::uint32_t window = 16;
     static constexpr std::uint32_t often = window / 4;
     static constexpr int slowdown = 2;
-    static constexpr Clock::duration shortest_pause = std::chrono::microseconds(10);
+    static constexpr Clock::duration turn = std::chrono::microseconds(50);
+
+    // When the turn of whoever took it last ends, by the address of the integer.
+    struct alignas(destructive_interference) Turn {
+        std::atomic<Clock::rep> end{0};
+    };
 
     [[gnu::noinline]] void start(const void* integer, std::int64_t after) noexcept {
         integer_ = integer;
@@ -54,6 +62,7 @@ private:
         interrupted_ = 0;
         window_start_ = {};  // unknown: the first window is not timed
         time_alone_ = {};
+        my_turn_end_ = {};
     }
 
     [[gnu::noinline]] void end_window() noexcept {
@@ -72,15 +81,35 @@ private:
         interrupted_ = 0;
     }
 
-    // Pauses for one to two times the shortest pause, so that threads do not do it in step.
+    // Ends at once if it is this thread's turn, or nobody's; otherwise, when the other's turn ends.
     Clock::time_point stand_back(Clock::time_point now) noexcept {
-        random_ = random_ * 1664525u + 1013904223u;  // a linear congruential generator is enough
-        const Clock::time_point end = now + shortest_pause + shortest_pause * (random_ >> 24) / 256;
-        while (now < end) {
+        if (now < my_turn_end_ || take_turn(now)) return now;
+        const Clock::time_point latest = now + turn;
+        const Clock::time_point end{
+            Clock::duration{turn_of(integer_).load(std::memory_order_relaxed)}};
+        while (now < end && now < latest) {
             for (int i = 0; i < 16; ++i) relax();
             now = Clock::now();
         }
+        take_turn(now);
         return now;
+    }
+
+    // Relaxed: a turn orders nothing.
+    bool take_turn(Clock::time_point now) noexcept {
+        std::atomic<Clock::rep>& end = turn_of(integer_);
+        Clock::rep current = end.load(std::memory_order_relaxed);
+        const Clock::time_point mine = now + turn;
+        if (current > now.time_since_epoch().count() ||
+            !end.compare_exchange_strong(current, mine.time_since_epoch().count(),
+                                         std::memory_order_relaxed))
+            return false;
+        my_turn_end_ = mine;
+        return true;
+    }
+
+    static std::atomic<Clock::rep>& turn_of(const void* integer) noexcept {
+        return turns_[reinterpret_cast<std::uintptr_t>(integer) / 64 % turn_count].end;
     }
 
     static void relax() noexcept {
@@ -99,10 +128,14 @@ private:
     std::uint32_t interrupted_ = 0;
     Clock::time_point window_start_{};
     Clock::duration time_alone_{};
-    std::uint32_t random_ = 1;
+    Clock::time_point my_turn_end_{};
 
+    static constexpr std::size_t turn_count = 64;
+    static Turn turns_[turn_count];
     static thread_local constinit ContentionManager instance_;
 };
+
+inline ContentionManager::Turn ContentionManager::turns_[turn_count]{};
 
 inline thread_local constinit ContentionManager ContentionManager::instance_{};
 
