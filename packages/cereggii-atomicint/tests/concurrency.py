@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-PATIENCE = 30.0  # seconds until a thread counts as stuck
+PATIENCE = 90.0  # seconds until a thread counts as stuck
 
 
 class Task(threading.Thread):

@@ -125,7 +125,7 @@ def test_thousands_of_objects_that_are_passed_on_are_freed(times: int) -> None:
 
 def test_sharing_keeps_the_value_while_garbage_is_collected_and_weakly_referenced() -> None:
     instances = [AtomicInt() for _ in range(10)]
-    threads, times = 3, 1500
+    threads, times = 3, 1000
     done = threading.Event()
 
     def work() -> None:
@@ -133,7 +133,7 @@ def test_sharing_keeps_the_value_while_garbage_is_collected_and_weakly_reference
             use(instance, times)
 
     def collect() -> None:
-        while not done.wait(0.001):
+        while not done.wait(0.02):
             gc.collect()
 
     def refer() -> None:
