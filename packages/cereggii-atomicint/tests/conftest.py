@@ -9,20 +9,23 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-# A machine that is busy is no reason to fail, and a test run leaves nothing behind in the tree.
-hypothesis.settings.register_profile(
-    "cereggii",
-    deadline=None,
-    max_examples=50,
-    database=None,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow],
-)
-hypothesis.settings.load_profile("cereggii")
+EXAMPLES = 50
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Known to pytest-run-parallel; registered here for runs without it.
     config.addinivalue_line("markers", "thread_unsafe(reason): not run in many threads at once")
+    threads = config.getoption("parallel_threads", 1)
+    # A machine that is busy is no reason to fail, and a run leaves nothing behind in the tree. Each
+    # of the threads that run a test at once draws examples of its own: so each draws fewer.
+    hypothesis.settings.register_profile(
+        "cereggii",
+        deadline=None,
+        max_examples=EXAMPLES if threads == 1 else 10,
+        database=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("cereggii")
 
 
 @pytest.fixture
