@@ -119,9 +119,7 @@ struct AtomicForm {
     static constexpr bool is_handle = false;
 
     [[gnu::always_inline]] static Value* value(PyObject* self) {
-        // Subclasses may own more than their bytes, so only exact instances may become immortal.
-        if (Py_TYPE(self) == atomic_type<Atomic>()) [[likely]]
-            atomics::note_use(self, Atomic::footprint());
+        atomics::note_use<AtomicForm>(self);
         return peek(self);
     }
     static Value* peek(PyObject* self) {
@@ -132,6 +130,12 @@ struct AtomicForm {
         return nullptr;
     }
     static PyObject* target(PyObject* self) noexcept { return self; }
+
+    // Subclasses may own more than their bytes, so only exact instances may become immortal.
+    static bool may_become_immortal(PyObject* self) noexcept {
+        return Py_TYPE(self) == atomic_type<Atomic>();
+    }
+    static std::size_t footprint() noexcept { return Atomic::footprint(); }
 };
 
 template <class Atomic>

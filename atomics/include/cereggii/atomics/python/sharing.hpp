@@ -18,10 +18,10 @@
 // value, is the bottleneck. Immortal objects (PEP 683) are not counted at all.
 //
 //   make_immortal(op)   for `immortal=True`: the user knows.
-//   note_use(op, size)  called by every operation: an object that is caught again and again being
+//   note_use(op)        called by every operation: an object that is caught again and again being
 //                       used by threads that do not own it becomes immortal, up to a budget of
-//                       memory. Only for objects that own nothing but their own `size` bytes, which
-//                       is then the bounded price.
+//                       memory. Only for objects that own nothing but their own bytes, which is
+//                       then the bounded price.
 namespace cereggii::atomics {
 
 #ifdef Py_GIL_DISABLED
@@ -75,7 +75,7 @@ inline bool promote_in_stopped_world(PyObject* op) noexcept {
     return true;
 }
 
-inline void promote(PyObject* op, std::size_t size) {
+[[gnu::noinline]] inline void promote(PyObject* op, std::size_t size) {
     static std::atomic<std::size_t> spent{0};
     if (has_weak_references(op)) return;
     if (spent.fetch_add(size, std::memory_order_relaxed) + size <= immortality_budget) {
@@ -121,18 +121,20 @@ private:
 
 inline thread_local constinit std::uint32_t foreign_uses = 0;
 
-[[gnu::noinline]] inline void note_foreign_use(PyObject* op, std::size_t size) {
-    if (++foreign_uses % UseSampler::period == 0 && UseSampler::shared(op)) promote(op, size);
-}
+inline bool is_sampled_use() noexcept { return ++foreign_uses % UseSampler::period == 0; }
 
 }  // namespace detail
 
-// Call at the beginning of an operation, with no exception set: it may stop the world.
-[[gnu::always_inline]] inline void note_use(PyObject* op, std::size_t size) {
+// Call at the beginning of an operation, with no exception set: it may stop the world. `Atomic` has
+// `may_become_immortal(op)`, and `footprint()`, the bytes that op then costs for good.
+template <class Atomic>
+[[gnu::always_inline]] inline void note_use(PyObject* op) {
     if constexpr (world_can_be_stopped) {
         if (detail::is_immortal(op) || _Py_IsOwnedByCurrentThread(op)) [[likely]]
             return;
-        detail::note_foreign_use(op, size);
+        if (detail::is_sampled_use() && Atomic::may_become_immortal(op) &&
+            detail::UseSampler::shared(op))
+            detail::promote(op, Atomic::footprint());
     }
 }
 
@@ -145,7 +147,8 @@ inline bool prepare_sharing() { return prepare_to_stop_the_world(); }
 
 #else
 
-inline void note_use(PyObject*, std::size_t) noexcept {}
+template <class Atomic>
+void note_use(PyObject*) noexcept {}
 
 // With a GIL a count is never contended: what remains of immortality is that the object lives on.
 inline void make_immortal(PyObject* op) noexcept { Py_INCREF(op); }
