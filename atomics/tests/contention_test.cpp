@@ -56,7 +56,7 @@ Clock::duration ranked_pause(const void* integer, Loop loop, std::size_t rank = 
 // Tried several times, since a machine with too few processors for its threads shows anything once.
 template <class Observation>
 bool seen(const Observation& observation) {
-    for (int attempt = 0; attempt < 20; ++attempt)
+    for (int attempt = 0; attempt < 200; ++attempt)
         if (observation()) return true;
     return false;
 }
@@ -72,14 +72,13 @@ TEST(of_two_threads_that_slow_each_other_down_one_stands_back) {
     const int integer = 0;
     const Loop alone{false, microseconds(0)};
     const Loop slowed_down{true, microseconds(1)};
-    // A turn is some windows long, and then it is the other's: a fifth of the windows will do.
-    constexpr std::size_t fifth = windows - windows / 5;
+    constexpr std::size_t longest_of_all = windows - 1;
     check(seen([&] {
         std::array<Clock::duration, 2> pauses{};
         const auto run = [&](Clock::duration& longest) {
             ranked_pause(&integer, alone);
             for (int i = 0; i < 20; ++i)
-                longest = std::max(longest, ranked_pause(&integer, slowed_down, fifth));
+                longest = std::max(longest, ranked_pause(&integer, slowed_down, longest_of_all));
         };
         std::thread other(run, std::ref(pauses[0]));
         run(pauses[1]);
