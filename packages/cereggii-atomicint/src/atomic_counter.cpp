@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "binding.hpp"
+#include "cereggii/atomics/python/binding.hpp"
 #include "int_methods.hpp"
 
 // AtomicCounter and AtomicCounterHandle, a striped adder for statistics.
@@ -7,13 +7,10 @@ namespace cereggii::atomicint {
 
 namespace {
 
-using atomics::StripedAdder;
-using atomics::WideSum;
-
 PyObject* to_python(const WideSum& sum) {
     std::int64_t total = 0;
     const bool small = -2 <= sum.high && sum.high < 2;
-    if (small && !atomics::add_overflows(sum.high * (std::int64_t{1} << 61) * 2, sum.low, &total))
+    if (small && !add_overflows(sum.high * (std::int64_t{1} << 61) * 2, sum.low, &total))
         return PyLong_FromLongLong(total);
     PyObject* high = PyLong_FromLongLong(sum.high);
     PyObject* bits = PyLong_FromLong(WideSum::low_bits);
@@ -32,8 +29,7 @@ bool construct(PyObject* self, PyObject* initial_value) {
     WideSum sum;
     if (initial_value) {
         if (!PyIndex_Check(initial_value)) {
-            atomics::set_error(PyExc_TypeError, "the value must be an integer, not %U",
-                               initial_value);
+            set_error(PyExc_TypeError, "the value must be an integer, not %U", initial_value);
             return false;
         }
         PyObject* integer = PyNumber_Index(initial_value);
@@ -42,14 +38,13 @@ bool construct(PyObject* self, PyObject* initial_value) {
         PyObject* high = integer && bits ? PyNumber_Rshift(integer, bits) : nullptr;
         PyObject* low = high && mask ? PyNumber_And(integer, mask) : nullptr;
         const bool exceeds =
-            low && (atomics::exceeds_int64(high, &sum.high) || sum.high < -WideSum::high_limit ||
+            low && (exceeds_int64(high, &sum.high) || sum.high < -WideSum::high_limit ||
                     sum.high >= WideSum::high_limit);
         if (low) sum.low = PyLong_AsLongLong(low);
         for (PyObject* object : {integer, bits, mask, high, low}) Py_XDECREF(object);
         if (!low) return false;
         if (exceeds) {
-            atomics::set_error(PyExc_OverflowError, "the value does not fit in 125 bits: %U",
-                               initial_value);
+            set_error(PyExc_OverflowError, "the value does not fit in 125 bits: %U", initial_value);
             return false;
         }
     }
@@ -148,7 +143,7 @@ PyMethodDef* method_table() {
                      "Take the total out and return it.\n\n"
                      "Every addition is in exactly one such sum, this one or a later one."),
         plain_method(
-            "get_handle", &IntMethods<Form>::get_handle,
+            "get_handle", &get_handle<Form>,
             "get_handle($self, /)\n--\n\n"
             "A new AtomicCounterHandle on this counter, for the calling thread's own use."),
         cold_method<&new_arguments<Form, &M::sum>>("__getnewargs__", nullptr),
@@ -164,7 +159,7 @@ const PyType_Slot* slot_table() {
         init_slot<Form, &construct>(),
         {Py_tp_methods, method_table<Form>()},
         {Py_tp_traverse, slot(&traverse<Form>)},
-        {Py_tp_clear, slot(&clear)},
+        {Py_tp_clear, slot(&clear<Form>)},
         {Py_tp_repr, slot(&M::repr)},
         {Py_nb_inplace_add, slot(&M::template in_place<'+'>)},
         {Py_nb_inplace_subtract, slot(&M::template in_place<'-'>)},
@@ -194,9 +189,10 @@ constexpr const char* counter_handle_doc =
 
 void bind_atomic_counter(nb::module_& module) {
     bind<AtomicCounter>(module, "AtomicCounter", counter_doc,
-                        slot_table<AtomicForm<AtomicCounter>>(), atomic_counter_type);
+                        slot_table<AtomicForm<AtomicCounter>>(), Types<AtomicCounter>::atomic);
     bind<AtomicCounterHandle>(module, "AtomicCounterHandle", counter_handle_doc,
-                              slot_table<HandleForm<AtomicCounter>>(), atomic_counter_handle_type);
+                              slot_table<HandleForm<AtomicCounter>>(),
+                              Types<AtomicCounter>::handle);
 }
 
 }  // namespace cereggii::atomicint

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "binding.hpp"
+#include "cereggii/atomics/python/binding.hpp"
 #include "int_protocol.hpp"
 
 // AtomicInt and AtomicIntHandle: one method table and one slot table, generated for each form.
@@ -121,16 +121,16 @@ PyMethodDef* method_table() {
             "(Ctrl-C) at once. ValueError for a negative timeout, OverflowError for one of\n"
             "over 4e9 seconds. After std::atomic::wait and WebKit's ParkingLot."),
         plain_method(
-            "notify_one", &M::template notify<&atomics::WaitQueue::notify_one>,
+            "notify_one", &M::template notify<&WaitQueue::notify_one>,
             "notify_one($self, /)\n--\n\n"
             "Wake the thread that has been blocked longest in `wait_while` on this integer,\n"
             "if any; it looks at the value again. Never blocks."),
         plain_method(
-            "notify_all", &M::template notify<&atomics::WaitQueue::notify_all>,
+            "notify_all", &M::template notify<&WaitQueue::notify_all>,
             "notify_all($self, /)\n--\n\n"
             "Wake all threads that are blocked in `wait_while` on this integer; each looks\n"
             "at the value again. Never blocks."),
-        plain_method("get_handle", &M::get_handle,
+        plain_method("get_handle", &get_handle<Form>,
                      "get_handle($self, /)\n--\n\n"
                      "A new AtomicIntHandle on this integer, for the calling thread's own use."),
 
@@ -178,9 +178,9 @@ const PyType_Slot* slot_table() {
         {Py_tp_methods, method_table<Form>()},
         {Py_tp_getset, property_table},
         {Py_tp_traverse, slot(&traverse<Form>)},
-        {Py_tp_clear, slot(&clear)},
+        {Py_tp_clear, slot(&clear<Form>)},
         {Py_tp_richcompare, slot(&compare)},
-        {Py_tp_hash, slot(&P::hash)},
+        {Py_tp_hash, slot(&hash_identity<Form>)},
         {Py_tp_repr, slot(&P::repr)},
         {Py_tp_str, slot(&unary<&PyObject_Str>)},
 
@@ -252,9 +252,9 @@ constexpr const char* handle_doc =
 
 void bind_atomic_int(nb::module_& module) {
     bind<AtomicInt>(module, "AtomicInt", int_doc, slot_table<AtomicForm<AtomicInt>>(),
-                    atomic_int_type);
+                    Types<AtomicInt>::atomic);
     bind<AtomicIntHandle>(module, "AtomicIntHandle", handle_doc,
-                          slot_table<HandleForm<AtomicInt>>(), atomic_int_handle_type);
+                          slot_table<HandleForm<AtomicInt>>(), Types<AtomicInt>::handle);
 }
 
 }  // namespace cereggii::atomicint

@@ -10,13 +10,6 @@
 // The named methods of AtomicInt and AtomicIntHandle, as plain C functions for a method table.
 namespace cereggii::atomicint {
 
-using atomics::CheckedInt64;
-using atomics::Name;
-using atomics::Parameter;
-using atomics::Signature;
-using atomics::to_int64;
-using atomics::Update;
-
 // What a method returns of an Update.
 enum class Returns { before, after };
 
@@ -37,7 +30,7 @@ template <char Sign>
 [[gnu::always_inline]] inline Update add_to(CheckedInt64* integer, std::int64_t amount) noexcept {
     const Update update = Sign == '+' ? integer->add(amount) : integer->subtract(amount);
 #ifdef Py_GIL_DISABLED
-    atomics::ContentionManager::note_addition(integer, update.before, update.after);
+    ContentionManager::note_addition(integer, update.before, update.after);
 #endif
     return update;
 }
@@ -157,14 +150,14 @@ struct IntMethods {
         std::int64_t value = 0;
         if (!signature.parse(args, count, keywords, given) || !to_int64(given[0], &value, "value"))
             return nullptr;
-        const auto deadline = atomics::Deadline::parse(given[1]);
+        const auto deadline = Deadline::parse(given[1]);
         CheckedInt64* integer = deadline ? Form::value(self) : nullptr;
         if (!integer) return nullptr;
-        switch (atomics::WaitQueue::wait_while(
+        switch (WaitQueue::wait_while(
             integer, *deadline, [integer, value]() noexcept { return integer->load() == value; })) {
-            case atomics::WaitResult::changed: Py_RETURN_TRUE;
-            case atomics::WaitResult::timed_out: Py_RETURN_FALSE;
-            case atomics::WaitResult::error: break;
+            case WaitResult::changed: Py_RETURN_TRUE;
+            case WaitResult::timed_out: Py_RETURN_FALSE;
+            case WaitResult::error: break;
         }
         return nullptr;
     }
@@ -175,14 +168,6 @@ struct IntMethods {
         if (!integer) return nullptr;
         Notify(integer);
         Py_RETURN_NONE;
-    }
-
-    // ── handle ─────────────────────────────────────────────────────────────────────────────────
-
-    static PyObject* get_handle(PyObject* self, PyObject*) {
-        if (!Form::peek(self)) return nullptr;
-        return atomics::make_instance<Handle<typename Form::Shared>>(
-            handle_type<typename Form::Shared>(), Form::target(self));
     }
 
 private:
@@ -207,7 +192,7 @@ private:
     static PyObject* call_until_stored(PyObject* self, const char* method, PyObject* fn,
                                        PyObject* x) {
         if (!PyCallable_Check(fn)) {
-            atomics::set_error(PyExc_TypeError, "%s() needs a callable, not %U", method, fn);
+            set_error(PyExc_TypeError, "%s() needs a callable, not %U", method, fn);
             return nullptr;
         }
         CheckedInt64* integer = Form::value(self);

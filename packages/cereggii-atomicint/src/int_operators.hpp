@@ -109,8 +109,8 @@ PyObject* apply(PyObject* a, PyObject* b) {
 template <IntOperator Op>
 bool certainly_overflows(std::int64_t value, PyObject* operand) {
     std::int64_t amount = 0;
-    const bool huge = atomics::exceeds_int64(operand, &amount);
-    const bool many = huge ? atomics::int64_overflow(operand) > 0 : amount >= 64;
+    const bool huge = exceeds_int64(operand, &amount);
+    const bool many = huge ? int64_overflow(operand) > 0 : amount >= 64;
     if constexpr (Op == IntOperator::lshift) return many && value != 0;
     if constexpr (Op == IntOperator::power) return many && value != 0 && value != 1 && value != -1;
     return false;
@@ -118,7 +118,7 @@ bool certainly_overflows(std::int64_t value, PyObject* operand) {
 
 [[gnu::cold]] inline PyObject* set_result_overflow(const char* op, std::int64_t value,
                                                    PyObject* operand) {
-    if (PyObject* text = atomics::shown(operand)) {
+    if (PyObject* text = shown(operand)) {
         PyErr_Format(PyExc_OverflowError,
                      "the result of %lld %s %U does not fit in a signed 64-bit integer",
                      static_cast<long long>(value), op, text);
@@ -134,8 +134,7 @@ inline PyObject* integer_operand(PyObject* operand, const char* op) {
     if (PyIndex_Check(operand)) return PyNumber_Index(operand);
     // Not NotImplemented: Python would then rebind the name to the result of the plain operator,
     // and what was shared would silently no longer be.
-    atomics::set_error(PyExc_TypeError, "the right-hand side of %s must be an integer, not %U", op,
-                       operand);
+    set_error(PyExc_TypeError, "the right-hand side of %s must be an integer, not %U", op, operand);
     return nullptr;
 }
 
@@ -145,7 +144,7 @@ struct IntInPlace {
     static PyObject* add(PyObject* self, PyObject* operand) {
         constexpr const char* op = Sign == '+' ? "+=" : "-=";
         std::int64_t amount = 0;
-        if (!PyLong_Check(operand) || atomics::exceeds_int64(operand, &amount)) [[unlikely]]
+        if (!PyLong_Check(operand) || exceeds_int64(operand, &amount)) [[unlikely]]
             return add_any(self, operand, op,
                            Sign == '+' ? PyLong_Type.tp_as_number->nb_add
                                        : PyLong_Type.tp_as_number->nb_subtract);
@@ -175,7 +174,7 @@ struct IntInPlace {
 
     static PyObject* power(PyObject* self, PyObject* exponent, PyObject* modulus) {
         if (modulus != Py_None) {
-            atomics::set_error(PyExc_TypeError, "**= takes no modulus, got %U", modulus);
+            set_error(PyExc_TypeError, "**= takes no modulus, got %U", modulus);
             return nullptr;
         }
         return generic<IntOperator::power>(self, exponent);
@@ -183,8 +182,8 @@ struct IntInPlace {
 
     template <Name Symbol>
     static PyObject* refused(PyObject*, PyObject* operand) {
-        atomics::set_error(PyExc_TypeError, "an atomic integer does not support %s (with %U)",
-                           Symbol.text, operand);
+        set_error(PyExc_TypeError, "an atomic integer does not support %s (with %U)", Symbol.text,
+                  operand);
         return nullptr;
     }
 
@@ -212,10 +211,10 @@ private:
             if (!result) return nullptr;
             std::int64_t updated = 0;
             const bool is_int = PyLong_Check(result);
-            const bool exceeds = is_int && atomics::exceeds_int64(result, &updated);
+            const bool exceeds = is_int && exceeds_int64(result, &updated);
             if (!is_int)  // a negative power
-                atomics::set_error(PyExc_TypeError, "the result of %s must be an integer, not %U",
-                                   op, result);
+                set_error(PyExc_TypeError, "the result of %s must be an integer, not %U", op,
+                          result);
             Py_DECREF(result);
             if (!is_int) return nullptr;
             if (exceeds) return set_result_overflow(op, found, right);

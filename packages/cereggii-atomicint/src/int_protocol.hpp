@@ -2,13 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
 
-#include "binding.hpp"
+#include "cereggii/atomics/python/binding.hpp"
 #include "int_operators.hpp"
 
 // What else an int can do, on the value of the moment: conversions, int's methods and properties,
-// repr, hash, copying.
+// repr.
 namespace cereggii::atomicint {
 
 // int's method of this name, with the same arguments.
@@ -48,14 +47,6 @@ inline int truth(PyObject* self) {
 
 template <class Form>
 struct IntProtocol {
-    // By identity: the value changes, and a key must not. An int and its handles share it.
-    static Py_hash_t hash(PyObject* self) {
-        if (!Form::peek(self)) return -1;
-        const auto address = reinterpret_cast<std::uintptr_t>(Form::target(self));
-        const auto hash = static_cast<Py_hash_t>(std::rotr(address, 4));  // the low bits are 0
-        return hash == -1 ? -2 : hash;
-    }
-
     static PyObject* repr(PyObject* self) {
         auto* integer = Form::peek(self);
         if (!integer) return nullptr;

@@ -7,7 +7,7 @@ import importlib.util
 
 import pytest
 
-from .interpreters import run_program
+from tools.testing.interpreters import run_program
 
 pytestmark = [
     pytest.mark.skipif(

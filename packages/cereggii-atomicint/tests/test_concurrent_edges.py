@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from cereggii_atomicint import AtomicInt
 
-from .concurrency import PATIENCE, run_threads
+from tools.testing.concurrency import PATIENCE, run_threads
 from .forms import HIGHEST, LOWEST, Integer, Make, both_forms
 
 pytestmark = [

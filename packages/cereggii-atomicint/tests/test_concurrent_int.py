@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
 
-from .concurrency import run_threads
+from tools.testing.concurrency import run_threads
 from .forms import Integer
 
 pytestmark = [

@@ -14,7 +14,7 @@ from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .concurrency import background, run_threads
+from tools.testing.concurrency import background, run_threads
 from .forms import EDGES, HIGHEST, LOWEST, STORABLE_EDGES
 
 Counter: TypeAlias = AtomicCounter | AtomicCounterHandle

@@ -6,7 +6,7 @@ from __future__ import annotations
 import cereggii_atomicint
 import pytest
 
-from .interpreters import FREE_THREADED, run_program
+from tools.testing.interpreters import FREE_THREADED, run_program
 
 
 def test_the_package_exports_its_four_types() -> None:

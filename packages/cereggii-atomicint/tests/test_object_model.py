@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
 
-from .concurrency import eventually
+from tools.testing.concurrency import eventually
 from .forms import BINARY, IN_PLACE, UNARY
-from .interpreters import FREE_THREADED
+from tools.testing.interpreters import FREE_THREADED
 
 ATOMICS = [AtomicInt, AtomicCounter]
 HANDLES = [AtomicIntHandle, AtomicCounterHandle]

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from .interpreters import STARTUP, command, run_program
+from tools.testing.interpreters import STARTUP, command, run_program
 
 pytestmark = pytest.mark.thread_unsafe(reason="starts processes, and measures time")
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from cereggii_atomicint import AtomicCounter, AtomicInt
 
-from .concurrency import background, eventually, run_threads
-from .interpreters import FREE_THREADED, run_program
+from tools.testing.concurrency import background, eventually, run_threads
+from tools.testing.interpreters import FREE_THREADED, run_program
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own, and collects garbage"),

@@ -18,10 +18,10 @@
 // value, is the bottleneck. Immortal objects (PEP 683) are not counted at all.
 //
 //   make_immortal(op)   for `immortal=True`: the user knows.
-//   note_use(op)        called by every operation: an object that is caught again and again being
-//                       used by threads that do not own it becomes immortal, up to a budget of
-//                       memory. Only for objects that own nothing but their own bytes, which is
-//                       then the bounded price.
+//   note_use(op)        called by every operation: for an object that is caught again and again
+//                       being used by threads that do not own it, its type says what is done.
+//                       BecomesImmortal: up to a budget of memory, which is then the bounded price.
+//                       BecomesDeferred: counted by the collector, which then frees it.
 namespace cereggii::atomics {
 
 #ifdef Py_GIL_DISABLED
@@ -125,16 +125,40 @@ inline bool is_sampled_use() noexcept { return ++foreign_uses % UseSampler::peri
 
 }  // namespace detail
 
-// Call at the beginning of an operation, with no exception set: it may stop the world. `Atomic` has
-// `may_become_immortal(op)`, and `footprint()`, the bytes that op then costs for good.
+// What is done for an object that turns out to be shared. `applies(op)`: whether anything is left
+// to be done. `relieve(op)` does it, and may stop the world.
+
+// It becomes immortal, within the budget: for objects that own nothing but `size()` bytes.
+template <std::size_t (*Size)()>
+struct BecomesImmortal {
+    static bool applies(PyObject*) noexcept { return world_can_be_stopped; }
+    static void relieve(PyObject* op) { detail::promote(op, Size()); }
+};
+
+// The interpreter defers counting it, so that only the collector frees it: for objects that the
+// collector knows. Never while the collector is switched off.
+struct BecomesDeferred {
+#if PY_VERSION_HEX >= 0x030E0000
+    static bool applies(PyObject* op) noexcept { return PyObject_GC_IsTracked(op); }
+    static void relieve(PyObject* op) {
+        if (PyGC_IsEnabled()) PyUnstable_Object_EnableDeferredRefcount(op);
+    }
+#else
+    static bool applies(PyObject*) noexcept { return false; }
+    static void relieve(PyObject*) noexcept {}
+#endif
+};
+
+// Call at the beginning of an operation, with no exception set. `exact` is the type whose instances
+// are meant: those of subclasses may own more than we know.
 template <class Atomic>
-[[gnu::always_inline]] inline void note_use(PyObject* op) {
-    if constexpr (world_can_be_stopped) {
+[[gnu::always_inline]] inline void note_use(PyObject* op, PyTypeObject* exact) {
+    if constexpr (PY_VERSION_HEX >= 0x030E0000) {
         if (detail::is_immortal(op) || _Py_IsOwnedByCurrentThread(op)) [[likely]]
             return;
-        if (detail::is_sampled_use() && Atomic::may_become_immortal(op) &&
+        if (detail::is_sampled_use() && Py_TYPE(op) == exact && Atomic::Sharing::applies(op) &&
             detail::UseSampler::shared(op))
-            detail::promote(op, Atomic::footprint());
+            Atomic::Sharing::relieve(op);
     }
 }
 
@@ -147,8 +171,13 @@ inline bool prepare_sharing() { return prepare_to_stop_the_world(); }
 
 #else
 
+template <std::size_t (*Size)()>
+struct BecomesImmortal {};
+
+struct BecomesDeferred {};
+
 template <class Atomic>
-void note_use(PyObject*) noexcept {}
+void note_use(PyObject*, PyTypeObject*) noexcept {}
 
 // With a GIL a count is never contended: what remains of immortality is that the object lives on.
 inline void make_immortal(PyObject* op) noexcept { Py_INCREF(op); }

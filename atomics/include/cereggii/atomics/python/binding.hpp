@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <bit>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "cereggii/atomics/python/blocking.hpp"
+#include "cereggii/atomics/python/forms.hpp"
+#include "cereggii/atomics/python/values.hpp"
+
+// What every type needs from Python's object model, apart from its operations: method tables,
+// construction, garbage collection, identity, copying, registration.
+namespace cereggii::atomics {
+
+namespace nb = nanobind;
+
+template <class Function>
+constexpr void* slot(Function* function) {
+    return reinterpret_cast<void*>(function);
+}
+
+// A C++ function as a C one: exceptions become Python's.
+template <auto Function, class... Args>
+PyObject* guarded(Args... args) {
+    try {
+        return Function(args...).release().ptr();
+    } catch (nb::python_error& error) {
+        error.restore();
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+    }
+    return nullptr;
+}
+
+inline nb::object owned_or_throw(PyObject* object) {
+    if (!object) throw nb::python_error();
+    return nb::steal(object);
+}
+
+using FastMethod = PyObject*(PyObject*, PyObject* const*, Py_ssize_t, PyObject*);
+
+inline PyMethodDef fast_method(const char* name, FastMethod* function, const char* doc) {
+    return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)),
+            METH_FASTCALL | METH_KEYWORDS, doc};
+}
+
+inline PyMethodDef plain_method(const char* name, PyCFunction function, const char* doc) {
+    return {name, function, METH_NOARGS, doc};
+}
+
+// For what is seldom called: a function of C++ objects, which may throw.
+template <auto Function>
+PyMethodDef cold_method(const char* name, const char* doc) {
+    return {name, [](PyObject* self, PyObject*) { return guarded<Function>(self); }, METH_NOARGS,
+            doc};
+}
+
+// `T[...]`, as for every generic class.
+inline PyMethodDef generic_alias_method() {
+    return {"__class_getitem__", &Py_GenericAlias, METH_O | METH_CLASS,
+            "__class_getitem__($type, item, /)\n--\n\nSee PEP 585."};
+}
+
+// ── garbage collection ─────────────────────────────────────────────────────────────────────────
+
+// A handle owns its target. An atomic that owns objects has `traverse` and `clear`.
+template <class Form>
+int traverse(PyObject* self, visitproc visit, void* arg) {
+    using Atomic = typename Form::Shared;
+    if constexpr (Form::is_handle) {
+        Py_VISIT(Form::target(self));  // null before __init__
+    } else if constexpr (requires(Atomic& atomic) { atomic.traverse(visit, arg); }) {
+        if (const int stop = payload<Atomic>(self)->traverse(visit, arg)) return stop;
+    }
+    Py_VISIT(Py_TYPE(self));
+    return 0;
+}
+
+// Nothing to clear in a handle: what it points at is immutable, so that it can be read without
+// synchronization. Every cycle through a handle goes through something else that can be cleared.
+template <class Form>
+int clear(PyObject* self) {
+    using Atomic = typename Form::Shared;
+    if constexpr (!Form::is_handle && requires(Atomic& atomic) { atomic.clear(); })
+        payload<Atomic>(self)->clear();
+    return 0;
+}
+
+// ── construction ───────────────────────────────────────────────────────────────────────────────
+
+// tp_init of an atomic: (initial_value=0, *, immortal=False). Once in the life of an instance.
+// `construct(self, initial_value or null)` makes the C++ object; false with an exception.
+template <class Atomic, auto Construct>
+int init_atomic(PyObject* self, PyObject* args, PyObject* keywords) {
+    static const char* names[] = {"initial_value", "immortal", nullptr};
+    static const std::string format = std::string("|O$p:") + Atomic::name;
+    PyObject* initial_value = nullptr;
+    int immortal = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, format.c_str(), const_cast<char**>(names),
+                                     &initial_value, &immortal))
+        return -1;
+    if (!Construct(self, initial_value)) return -1;
+    if (immortal) make_immortal(self);
+    return 0;
+}
+
+// Constructs the C++ object in an instance that has none yet, whoever else tries the same.
+template <class T, class... Args>
+bool construct_once(PyObject* self, Args&&... args) {
+    bool first = false;
+    with_object_lock(self, [&] {
+        first = !nb::inst_ready(self);
+        if (!first) return;
+        new (payload<T>(self)) T(std::forward<Args>(args)...);
+        nb::inst_mark_ready(self);
+    });
+    if (!first)
+        PyErr_Format(PyExc_RuntimeError, "%s.__init__() has been called already", short_name(self));
+    return first;
+}
+
+// The atomic that a handle is to be made for: the argument itself, or what it is a handle of. Null
+// with an exception for anything else.
+template <class Atomic>
+PyObject* handle_target(PyObject* object) {
+    if (PyObject_TypeCheck(object, Types<Atomic>::atomic))
+        return AtomicForm<Atomic>::peek(object) ? object : nullptr;
+    if (PyObject_TypeCheck(object, Types<Atomic>::handle))
+        return HandleForm<Atomic>::peek(object) ? HandleForm<Atomic>::target(object) : nullptr;
+    set_error(PyExc_TypeError, "a handle needs an %s, not %U", Atomic::name, object);
+    return nullptr;
+}
+
+template <class Atomic>
+int init_handle(PyObject* self, PyObject* args, PyObject* keywords) {
+    static const char* names[] = {"target", nullptr};
+    static const std::string format = std::string("O:") + Atomic::name + "Handle";
+    PyObject* object = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, format.c_str(), const_cast<char**>(names),
+                                     &object))
+        return -1;
+    PyObject* target = handle_target<Atomic>(object);
+    return target && construct_once<Handle<Atomic>>(self, target) ? 0 : -1;
+}
+
+template <class Form>
+PyObject* get_handle(PyObject* self, PyObject*) {
+    using Atomic = typename Form::Shared;
+    if (!Form::peek(self)) return nullptr;
+    return make_instance<Handle<Atomic>>(Types<Atomic>::handle, Form::target(self));
+}
+
+// ── identity ───────────────────────────────────────────────────────────────────────────────────
+
+// By identity: the value changes, and a key must not. An atomic and its handles share it.
+template <class Form>
+Py_hash_t hash_identity(PyObject* self) {
+    if (!Form::peek(self)) return -1;
+    const auto address = reinterpret_cast<std::uintptr_t>(Form::target(self));
+    const auto hash = static_cast<Py_hash_t>(std::rotr(address, 4));  // the low bits are 0
+    return hash == -1 ? -2 : hash;
+}
+
+// The atomic itself, or what a handle is a handle of; null for any other object, and for one that
+// is not constructed.
+template <class Atomic>
+PyObject* find_target(PyObject* object) {
+    if (PyObject_TypeCheck(object, Types<Atomic>::atomic)) return object;
+    if (PyObject_TypeCheck(object, Types<Atomic>::handle))
+        return HandleForm<Atomic>::target(object);
+    return nullptr;
+}
+
+// == and != by identity of the atomic: handles equal it and each other.
+template <class Form>
+PyObject* compare_identity(PyObject* self, PyObject* other, int op) {
+    if (op != Py_EQ && op != Py_NE) Py_RETURN_NOTIMPLEMENTED;
+    if (!Form::peek(self)) return nullptr;
+    PyObject* target = find_target<typename Form::Shared>(other);
+    if (!target) Py_RETURN_NOTIMPLEMENTED;
+    return Py_NewRef((target == Form::target(self)) == (op == Py_EQ) ? Py_True : Py_False);
+}
+
+// ── copying ────────────────────────────────────────────────────────────────────────────────────
+
+// What a copy is made from, besides the attributes of a subclass: (value,), or (target,) of a
+// handle. The rest of copying and pickling is in Python, in _copying.py.
+template <class Form, auto Value>
+nb::object new_arguments(PyObject* self) {
+    const nb::object value = owned_or_throw(Value(self, nullptr));
+    if constexpr (Form::is_handle) return nb::make_tuple(nb::borrow(Form::target(self)));
+    return nb::make_tuple(value);
+}
+
+// ── registration ───────────────────────────────────────────────────────────────────────────────
+
+// `Construct(self, value or null)` makes the C++ object of an atomic.
+template <class Form, auto Construct>
+PyType_Slot init_slot() {
+    using Atomic = typename Form::Shared;
+    if constexpr (Form::is_handle)
+        return {Py_tp_init, slot(&init_handle<Atomic>)};
+    else
+        return {Py_tp_init, slot(&init_atomic<Atomic, Construct>)};
+}
+
+// Registers the type of a form in the module `package._extension`. It shows, and is pickled, under
+// the name of the package.
+template <class T>
+void bind(nb::module_& module, const char* name, const char* doc, const PyType_Slot* slots,
+          PyTypeObject*& type) {
+    if (type) {  // imported again, after sys.modules was tampered with
+        module.attr(name) = nb::handle(reinterpret_cast<PyObject*>(type));
+        return;
+    }
+    auto bound =
+        nb::class_<T>(module, name, doc, nb::type_slots(slots), nb::is_weak_referenceable());
+    bound.attr("__module__") = module.attr("__name__").attr("partition")(".")[0];
+    check_layout<T>(bound);
+    type = reinterpret_cast<PyTypeObject*>(bound.ptr());
+}
+
+// In the child of a fork, the threads that waited are not there. Once in the life of a process.
+inline void forget_waiters_after_fork() {
+    const nb::module_ os = nb::module_::import_("os");
+    if (!nb::hasattr(os, "register_at_fork")) return;
+    os.attr("register_at_fork")(nb::arg("after_in_child") =
+                                    nb::cpp_function([] { WaitQueue::forget_all(); }));
+}
+
+}  // namespace cereggii::atomics

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <atomic>
+#include <cstring>
+
+#include "cereggii/atomics/python/instances.hpp"
+#include "cereggii/atomics/python/sharing.hpp"
+
+// The C++ objects behind the Python types, and how an operation gets at them.
+//
+// An `Atomic` is the payload of a Python object that threads share. Zero-filled before __init__:
+//
+//     static constexpr const char* name;         the Python type's name
+//     using Value = ...;                         what the operations work on
+//     Value* value();
+//     bool constructed() const;
+//     using Sharing = ...;                       sharing.hpp: what is done for a shared instance
+//
+// An atomic and its handle have the same operations. Each is written once, as a template over a
+// *form*: AtomicForm reaches the shared object in the instance itself, HandleForm through the
+// handle's own strong reference. A form is what an operation needs to know, and nothing else:
+//
+//     using Shared = Atomic; using Value = Atomic::Value;
+//     static constexpr bool is_handle;
+//     static Value* value(PyObject* self);       null, with an exception: not constructed
+//     static Value* peek(PyObject* self);        the same without note_use(): cold paths
+//     static PyObject* target(PyObject* self);   borrowed: the atomic itself
+namespace cereggii::atomics {
+
+// The Python types, set when the module is imported and never freed.
+template <class Atomic>
+struct Types {
+    static inline PyTypeObject* atomic = nullptr;
+    static inline PyTypeObject* handle = nullptr;
+};
+
+// One thread's own reference to an atomic. Immutable, so it can be read without synchronization.
+template <class Atomic>
+struct Handle {
+    PyObject* target;                            // owned
+    std::atomic<typename Atomic::Value*> value;  // release, acquire: set once target is
+
+    explicit Handle(PyObject* atomic) noexcept : target(Py_NewRef(atomic)) {
+        value.store(payload<Atomic>(atomic)->value(), std::memory_order_release);
+    }
+    ~Handle() { Py_DECREF(target); }
+    Handle(const Handle&) = delete;
+    Handle& operator=(const Handle&) = delete;
+};
+
+// The name of an object's type without its module, as it goes into a repr.
+inline const char* short_name(PyObject* self) {
+    const char* name = Py_TYPE(self)->tp_name;
+    const char* dot = std::strrchr(name, '.');
+    return dot ? dot + 1 : name;
+}
+
+[[gnu::cold]] inline void set_not_constructed(PyObject* self) {
+    PyErr_Format(PyExc_RuntimeError, "%s.__init__() has not been called", short_name(self));
+}
+
+template <class Atomic>
+struct AtomicForm {
+    using Shared = Atomic;
+    using Value = typename Atomic::Value;
+    static constexpr bool is_handle = false;
+
+    [[gnu::always_inline]] static Value* value(PyObject* self) {
+        note_use<Atomic>(self, Types<Atomic>::atomic);
+        return peek(self);
+    }
+    static Value* peek(PyObject* self) {
+        auto* atomic = payload<Atomic>(self);
+        if (atomic->constructed()) [[likely]]
+            return atomic->value();
+        set_not_constructed(self);
+        return nullptr;
+    }
+    static PyObject* target(PyObject* self) noexcept { return self; }
+};
+
+template <class Atomic>
+struct HandleForm {
+    using Shared = Atomic;
+    using Value = typename Atomic::Value;
+    static constexpr bool is_handle = true;
+
+    static Value* value(PyObject* self) { return peek(self); }
+    static Value* peek(PyObject* self) {
+        Value* value = payload<Handle<Atomic>>(self)->value.load(std::memory_order_acquire);
+        if (value) [[likely]]
+            return value;
+        set_not_constructed(self);
+        return nullptr;
+    }
+    static PyObject* target(PyObject* self) noexcept {
+        return payload<Handle<Atomic>>(self)->target;
+    }
+};
+
+}  // namespace cereggii::atomics

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <utility>
+
+#include "cereggii/atomics/python/object_slot.hpp"
+
+// When the object that an operation finds is the one that it expects: if it is the same object; and
+// for exact int, str and bytes also if it is an equal one of the same type, since which of them are
+// the same object is an accident of caching. Comparing those runs no Python code and cannot fail.
+namespace cereggii::atomics {
+
+inline bool matches_by_value(PyObject* expected) noexcept {
+    return PyLong_CheckExact(expected) || PyUnicode_CheckExact(expected) ||
+           PyBytes_CheckExact(expected);
+}
+
+inline bool matches(PyObject* found, PyObject* expected) noexcept {
+    if (found == expected) return true;
+    if (Py_TYPE(found) != Py_TYPE(expected) || !matches_by_value(expected)) return false;
+    return Py_TYPE(expected)->tp_richcompare(found, expected, Py_EQ) == Py_True;
+}
+
+// An owned reference to what was found, and whether it matched and so was replaced.
+struct Exchange {
+    PyObject* found;
+    bool stored;
+};
+
+// Stores `updated` (a borrowed reference) if the slot's object matches. Linearizes at the
+// successful compare-and-swap, or where it loaded the object that does not match. May run Python
+// code: to drop a reference to an object that was replaced meanwhile.
+inline Exchange compare_exchange(ObjectSlot& slot, PyObject* expected, PyObject* updated) {
+    Py_INCREF(updated);
+    // The common case needs no look at the object at all.
+    if (slot.compare_exchange(expected, updated)) return {expected, true};
+    for (;;) {
+        PyObject* found = slot.load();
+        if (!matches(found, expected)) {
+            Py_DECREF(updated);
+            return {found, false};
+        }
+        if (slot.compare_exchange(found, updated)) {
+            Py_DECREF(found);  // one of two: the slot's and load()'s
+            return {found, true};
+        }
+        Py_DECREF(found);  // replaced since it was loaded
+    }
+}
+
+// The same, for those who do not ask what was found.
+inline bool compare_and_set(ObjectSlot& slot, PyObject* expected, PyObject* updated) {
+    if (!matches_by_value(expected)) {
+        Py_INCREF(updated);
+        const bool stored = slot.compare_exchange(expected, updated);
+        Py_DECREF(stored ? expected : updated);
+        return stored;
+    }
+    const Exchange exchange = compare_exchange(slot, expected, updated);
+    Py_DECREF(exchange.found);
+    return exchange.stored;
+}
+
+}  // namespace cereggii::atomics

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <atomic>
+
+#include "cereggii/atomics/python/try_incref.hpp"
+
+namespace cereggii::atomics {
+
+// One word that owns a reference to a Python object, which any thread may read and replace without
+// a lock. Null only before the constructor has run.
+//
+// The race in reading it: between loading the pointer and counting the reference, another thread
+// may replace the object and drop its last reference. So a reader tries to take a reference, which
+// fails for an object that is being freed, and then looks at the word again. If it holds the same
+// pointer, the object found is the one that was stored: the reader's own reference has kept it from
+// being freed since before that look, so its address cannot have been given to another object that
+// was then stored. If not, the reference may be to anything (the memory may already be another
+// object): it is dropped, and the reader starts anew.
+//
+// A try cannot fail forever: while the word holds the object, the word's own reference keeps its
+// count above zero, and everything stored has been enabled to be tried.
+//
+// All operations are sequentially consistent, and lock-free; exchange() is wait-free. None of them
+// runs Python code, except that a reader that starts anew may drop the last reference to an object.
+class ObjectSlot {
+public:
+    // Takes over the caller's reference, as do the others that store.
+    explicit ObjectSlot(PyObject* owned) noexcept { word_.store(publish(owned)); }
+    ~ObjectSlot() { Py_XDECREF(word_.load()); }
+    ObjectSlot(const ObjectSlot&) = delete;
+    ObjectSlot& operator=(const ObjectSlot&) = delete;
+
+    bool constructed() const noexcept { return word_.load(std::memory_order_relaxed) != nullptr; }
+
+    // A new reference to the object that is stored.
+    PyObject* load() const {
+        for (;;) {
+            PyObject* found = word_.load();
+            if (try_incref(found)) [[likely]] {
+                if (word_.load() == found) [[likely]]
+                    return found;
+                Py_DECREF(found);
+            }
+        }
+    }
+
+    // Only to compare addresses with: the object may be gone.
+    PyObject* address() const noexcept { return word_.load(); }
+
+    // Returns the reference that the word owned.
+    PyObject* exchange(PyObject* owned) noexcept { return word_.exchange(publish(owned)); }
+
+    // If the word holds `expected`, to which the caller owns a reference, stores `owned` and
+    // returns true: the caller now owns the word's reference to `expected`. Otherwise the caller
+    // keeps all.
+    bool compare_exchange(PyObject* expected, PyObject* owned) noexcept {
+        if (word_.load() != expected) return false;
+        return word_.compare_exchange_strong(expected, publish(owned));
+    }
+
+    // For the collector, which has stopped all threads.
+    int traverse(visitproc visit, void* arg) const {
+        Py_VISIT(word_.load(std::memory_order_relaxed));
+        return 0;
+    }
+
+private:
+    static PyObject* publish(PyObject* owned) noexcept {
+        enable_try_incref(owned);
+        return owned;
+    }
+
+    std::atomic<PyObject*> word_;
+};
+
+}  // namespace cereggii::atomics

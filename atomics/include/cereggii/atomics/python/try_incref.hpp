@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+// Taking a reference to an object that another thread may be dropping its last reference to.
+//
+//   enable_try_incref(op)  once, by whoever holds a reference, before op can be found by others.
+//   try_incref(op)         true: the caller owns a reference. False: op is being freed, or has
+//   been.
+//
+// What lies at `op` may have been freed, as long as the thread has been attached and has called
+// nothing since it found the pointer: the memory of Python objects is not given back before all
+// threads have passed a point where they hold no such pointer, and what was in the counting fields
+// of a freed object says that it cannot be had. It may also be another object by now: so a
+// reference taken says nothing about what object it is to, until the caller has looked whether the
+// pointer is still where it was found. See object_slot.hpp.
+namespace cereggii::atomics {
+
+#ifndef Py_GIL_DISABLED
+
+// With a GIL nothing is freed between a load and this.
+inline void enable_try_incref(PyObject*) noexcept {}
+inline bool try_incref(PyObject* op) noexcept {
+    Py_INCREF(op);
+    return true;
+}
+
+#elif PY_VERSION_HEX >= 0x030E0000
+
+inline void enable_try_incref(PyObject* op) noexcept { PyUnstable_EnableTryIncRef(op); }
+inline bool try_incref(PyObject* op) noexcept { return PyUnstable_TryIncRef(op) != 0; }
+
+#else
+
+// Python 3.13 keeps this to itself: its protocol in our words, for 3.13 alone. The two low bits of
+// the shared count are a state. In state 0 the object's owner, dropping its last reference, frees
+// it without an atomic operation, if all others were only borrowed: then nobody else may try. Any
+// other state makes the owner merge the two counts first, in a compare-and-swap that a try loses to
+// or wins against. A count of 0 in state 0, or merged, is that of an object that cannot be had.
+
+inline void enable_try_incref(PyObject* op) noexcept {
+    if (_Py_IsImmortal(op)) return;
+    Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
+    while ((shared & _Py_REF_SHARED_FLAG_MASK) == 0 &&
+           !_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared,
+                                              shared | _Py_REF_MAYBE_WEAKREF)) {
+    }
+}
+
+inline bool try_incref(PyObject* op) noexcept {
+    const uint32_t local = _Py_atomic_load_uint32_relaxed(&op->ob_ref_local);
+    if (local == _Py_IMMORTAL_REFCNT_LOCAL) return true;
+    if (_Py_IsOwnedByCurrentThread(op)) {
+        _Py_atomic_store_uint32_relaxed(&op->ob_ref_local, local + 1);
+        return true;
+    }
+    Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
+    do {
+        if (shared == 0 || shared == _Py_REF_MERGED) return false;
+    } while (!_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared,
+                                                shared + (Py_ssize_t{1} << _Py_REF_SHARED_SHIFT)));
+    return true;
+}
+
+#endif
+
+}  // namespace cereggii::atomics
