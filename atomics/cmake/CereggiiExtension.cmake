@@ -41,4 +41,6 @@ function(cereggii_add_extension package module)
     target_link_options(${module} PRIVATE -mtls-dialect=gnu2)
   endif()
   install(TARGETS ${module} LIBRARY DESTINATION ${package})
+  # What the packages have in common in Python.
+  install(FILES "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../python/_copying.py" DESTINATION ${package})
 endfunction()

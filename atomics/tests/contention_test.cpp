@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
 constexpr std::size_t windows = 15;
-constexpr int window = 16;
+constexpr int window = 32;
 constexpr microseconds pause(10);
 
 void spin(microseconds time) {
@@ -45,7 +45,7 @@ Clock::duration ranked_pause(const void* integer, Loop loop, std::size_t rank = 
             spin(loop.work);
             if (loop.interrupted) ++value;
             const auto start = Clock::now();
-            ContentionManager::note_addition(integer, value, value + 1);
+            ContentionManager::note_update(integer, value, value + 1);
             paused += Clock::now() - start;
             ++value;
         }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "cereggii/atomics/contention.hpp"
 #include "cereggii/atomics/python/arguments.hpp"
 #include "cereggii/atomics/python/blocking.hpp"
+#include "cereggii/atomics/python/turns.hpp"
 #include "cereggii/atomics/python/values.hpp"
 #include "types.hpp"
 
@@ -29,10 +29,16 @@ inline PyObject* to_python(std::int64_t value) {
 template <char Sign>
 [[gnu::always_inline]] inline Update add_to(CheckedInt64* integer, std::int64_t amount) noexcept {
     const Update update = Sign == '+' ? integer->add(amount) : integer->subtract(amount);
-#ifdef Py_GIL_DISABLED
-    ContentionManager::note_addition(integer, update.before, update.after);
-#endif
+    note_update(integer, update.before, update.after);
     return update;
+}
+
+// All compare-and-swaps: the value found.
+inline std::int64_t compare_exchange(CheckedInt64* integer, std::int64_t expected,
+                                     std::int64_t updated) noexcept {
+    const std::int64_t found = integer->compare_exchange(expected, updated);
+    note_update(integer, found, found == expected ? updated : found);
+    return found;
 }
 
 template <class Form>
@@ -71,7 +77,7 @@ struct IntMethods {
         std::int64_t expected = 0, updated = 0;
         CheckedInt64* integer = begin(signature, self, args, count, keywords, &expected, &updated);
         if (!integer) return nullptr;
-        return Py_NewRef(integer->compare_exchange(expected, updated) == expected ? Py_True
+        return Py_NewRef(compare_exchange(integer, expected, updated) == expected ? Py_True
                                                                                   : Py_False);
     }
 
@@ -81,7 +87,7 @@ struct IntMethods {
                                                 {{{"expected"}, {"updated", true, "desired"}}}};
         std::int64_t expected = 0, updated = 0;
         CheckedInt64* integer = begin(signature, self, args, count, keywords, &expected, &updated);
-        return integer ? to_python(integer->compare_exchange(expected, updated)) : nullptr;
+        return integer ? to_python(compare_exchange(integer, expected, updated)) : nullptr;
     }
 
     // ── add ────────────────────────────────────────────────────────────────────────────────────
@@ -209,7 +215,7 @@ private:
             const bool good = to_int64(result, &updated, "the result of fn");
             Py_DECREF(result);
             if (!good) return nullptr;
-            const std::int64_t now = integer->compare_exchange(found, updated);
+            const std::int64_t now = compare_exchange(integer, found, updated);
             if (now == found) return to_python(Which == Returns::after ? updated : found);
             found = now;
         }

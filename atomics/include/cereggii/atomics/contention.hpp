@@ -10,32 +10,33 @@
 
 namespace cereggii::atomics {
 
-// Keeps threads that do hardly anything but add to one integer from slowing each other down.
+// Keeps threads that do hardly anything but update one integer from slowing each other down.
 //
 // When two threads take turns on a cache line at each operation, both run at the speed of the
 // line's travels; one after the other, each at full speed, they would be done sooner. A thread that
-// finds itself in that state takes a turn of some microseconds, or stands back for the turn of
+// finds itself in that state takes a turn of some hundred microseconds, or stands back for the turn of
 // another. After Dice, Hendler and Mirsky, "Lightweight contention management for efficient
 // compare-and-swap operations" (2013), with a criterion that needs no constants of the machine:
 //
-//   Each thread cuts its own consecutive additions to one integer into windows of `window`. Nobody
+//   Each thread cuts its own consecutive updates of one integer into windows of `window`. Nobody
 //   else came in between: the window's time is what the loop costs alone. Others did, for a good
 //   part of the window, and it took more than `slowdown` times that: running side by side is slower
 //   than taking turns.
 //
-// A loop with work of its own between the additions is not slowed down that much, and never stands
-// back. It costs a few instructions per addition, and a look at the clock per window. A turn is
-// only advice: nobody waits for a thread, but for a time that is fixed beforehand.
+// A loop with work of its own between the updates is not slowed down that much, and never stands
+// back. It costs a few instructions per update, and a look at the clock per window. A turn is only
+// advice: nobody waits for a thread, but for a time that is fixed beforehand.
 class ContentionManager {
 public:
-    // After an addition by this thread that took the value from `before` to `after`.
-    [[gnu::always_inline]] static void note_addition(const void* integer, std::int64_t before,
-                                                     std::int64_t after) noexcept {
+    // After an update by this thread that took the value from `before` to `after`; both are the
+    // value found if it was not to be updated.
+    [[gnu::always_inline]] static void note_update(const void* integer, std::int64_t before,
+                                                   std::int64_t after) noexcept {
         ContentionManager& mine = instance_;
         if (mine.integer_ == integer) [[likely]] {
             mine.interrupted_ += mine.after_ != before;
             mine.after_ = after;
-            if (++mine.additions_ == window) [[unlikely]]
+            if (++mine.updates_ == window) [[unlikely]]
                 mine.end_window();
         } else {
             mine.start(integer, after);
@@ -45,10 +46,10 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    static constexpr std::uint32_t window = 16;
+    static constexpr std::uint32_t window = 32;
     static constexpr std::uint32_t often = window / 4;
     static constexpr int slowdown = 2;
-    static constexpr Clock::duration turn = std::chrono::microseconds(50);
+    static constexpr Clock::duration turn = std::chrono::microseconds(200);
 
     // When the turn of whoever took it last ends, by the address of the integer.
     struct alignas(destructive_interference) Turn {
@@ -58,7 +59,7 @@ private:
     [[gnu::noinline]] void start(const void* integer, std::int64_t after) noexcept {
         integer_ = integer;
         after_ = after;
-        additions_ = 0;
+        updates_ = 0;
         interrupted_ = 0;
         window_start_ = {};  // unknown: the first window is not timed
         time_alone_ = {};
@@ -77,7 +78,7 @@ private:
             }
         }
         window_start_ = now;
-        additions_ = 0;
+        updates_ = 0;
         interrupted_ = 0;
     }
 
@@ -124,7 +125,7 @@ private:
 
     const void* integer_ = nullptr;  // only compared
     std::int64_t after_ = 0;
-    std::uint32_t additions_ = 0;
+    std::uint32_t updates_ = 0;
     std::uint32_t interrupted_ = 0;
     Clock::time_point window_start_{};
     Clock::duration time_alone_{};

@@ -88,6 +88,37 @@ int clear(PyObject* self) {
     return 0;
 }
 
+#if PY_VERSION_HEX < 0x030E0000
+
+// Up to 3.13 a chain of objects, each the last to refer to the next, would be freed recursively, as
+// deep as the chain is long, were it not for the trashcan; nanobind's tp_dealloc does without it.
+template <class T>
+struct Deallocator {
+    static inline destructor original = nullptr;
+
+    static void dealloc(PyObject* self) {
+        PyObject_GC_UnTrack(self);
+        Py_TRASHCAN_BEGIN(self, dealloc);
+        original(self);
+        Py_TRASHCAN_END
+    }
+
+    static void install(PyTypeObject* type) {
+        original = type->tp_dealloc;
+        type->tp_dealloc = &dealloc;
+    }
+};
+
+#else
+
+// Python itself bounds the recursion.
+template <class T>
+struct Deallocator {
+    static void install(PyTypeObject*) noexcept {}
+};
+
+#endif
+
 // ── construction ───────────────────────────────────────────────────────────────────────────────
 
 // tp_init of an atomic: (initial_value=0, *, immortal=False). Once in the life of an instance.
@@ -220,6 +251,7 @@ void bind(nb::module_& module, const char* name, const char* doc, const PyType_S
     bound.attr("__module__") = module.attr("__name__").attr("partition")(".")[0];
     check_layout<T>(bound);
     type = reinterpret_cast<PyTypeObject*>(bound.ptr());
+    Deallocator<T>::install(type);
 }
 
 // In the child of a fork, the threads that waited are not there. Once in the life of a process.

@@ -58,6 +58,23 @@ inline const char* short_name(PyObject* self) {
     return dot ? dot + 1 : name;
 }
 
+// `Name(shown)`, as a repr; takes over the reference to `shown`, null for an error. Inside itself,
+// an object shows as `Name(...)`. `spread`: `shown` is a tuple of more than one item, in which case
+// the parentheses are its own.
+inline PyObject* repr_of(PyObject* self, PyObject* shown, bool spread = false) {
+    if (!shown) return nullptr;
+    PyObject* text = nullptr;
+    const int inside = Py_ReprEnter(self);
+    if (inside > 0) {
+        text = PyUnicode_FromFormat("%s(...)", short_name(self));
+    } else if (inside == 0) {
+        text = PyUnicode_FromFormat(spread ? "%s%R" : "%s(%R)", short_name(self), shown);
+        Py_ReprLeave(self);
+    }
+    Py_DECREF(shown);
+    return text;
+}
+
 [[gnu::cold]] inline void set_not_constructed(PyObject* self) {
     PyErr_Format(PyExc_RuntimeError, "%s.__init__() has not been called", short_name(self));
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cereggii/atomics/python/object_slot.hpp"
+#include "cereggii/atomics/python/turns.hpp"
 
 // When the object that an operation finds is the one that it expects: if it is the same object; and
 // for exact int, str and bytes also if it is an equal one of the same type, since which of them are
@@ -29,20 +30,28 @@ struct Exchange {
     bool stored;
 };
 
+// The slot's compare-and-swap, for threads that may be hammering it.
+inline bool compare_exchange_in_turn(ObjectSlot& slot, PyObject* expected, PyObject* owned) {
+    PyObject* found = expected;
+    const bool stored = slot.compare_exchange(found, owned);
+    note_update(&slot, found, stored ? owned : found);
+    return stored;
+}
+
 // Stores `updated` (a borrowed reference) if the slot's object matches. Linearizes at the
 // successful compare-and-swap, or where it loaded the object that does not match. May run Python
 // code: to drop a reference to an object that was replaced meanwhile.
 inline Exchange compare_exchange(ObjectSlot& slot, PyObject* expected, PyObject* updated) {
     Py_INCREF(updated);
     // The common case needs no look at the object at all.
-    if (slot.compare_exchange(expected, updated)) return {expected, true};
+    if (compare_exchange_in_turn(slot, expected, updated)) return {expected, true};
     for (;;) {
         PyObject* found = slot.load();
         if (!matches(found, expected)) {
             Py_DECREF(updated);
             return {found, false};
         }
-        if (slot.compare_exchange(found, updated)) {
+        if (compare_exchange_in_turn(slot, found, updated)) {
             Py_DECREF(found);  // one of two: the slot's and load()'s
             return {found, true};
         }
@@ -54,7 +63,7 @@ inline Exchange compare_exchange(ObjectSlot& slot, PyObject* expected, PyObject*
 inline bool compare_and_set(ObjectSlot& slot, PyObject* expected, PyObject* updated) {
     if (!matches_by_value(expected)) {
         Py_INCREF(updated);
-        const bool stored = slot.compare_exchange(expected, updated);
+        const bool stored = compare_exchange_in_turn(slot, expected, updated);
         Py_DECREF(stored ? expected : updated);
         return stored;
     }

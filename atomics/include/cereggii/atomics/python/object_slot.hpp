@@ -55,10 +55,18 @@ public:
 
     // If the word holds `expected`, to which the caller owns a reference, stores `owned` and
     // returns true: the caller now owns the word's reference to `expected`. Otherwise the caller
-    // keeps all.
-    bool compare_exchange(PyObject* expected, PyObject* owned) noexcept {
-        if (word_.load() != expected) return false;
+    // keeps all, and `expected` is the address that was found.
+    bool compare_exchange(PyObject*& expected, PyObject* owned) noexcept {
+        if (PyObject* found = word_.load(); found != expected) {
+            expected = found;
+            return false;
+        }
         return word_.compare_exchange_strong(expected, publish(owned));
+    }
+
+    // For tp_clear: releases the object. Does nothing before the constructor has run.
+    void clear(PyObject* replacement) {
+        if (constructed()) Py_DECREF(exchange(Py_NewRef(replacement)));
     }
 
     // For the collector, which has stopped all threads.

@@ -26,21 +26,25 @@ inline bool try_incref(PyObject* op) noexcept {
     return true;
 }
 
-#elif PY_VERSION_HEX >= 0x030E0000
+#else
 
-inline void enable_try_incref(PyObject* op) noexcept { PyUnstable_EnableTryIncRef(op); }
-inline bool try_incref(PyObject* op) noexcept { return PyUnstable_TryIncRef(op) != 0; }
+namespace detail {
+
+// The two low bits of the shared count are a state. In state 0 the object's owner, dropping its
+// last reference, frees it without an atomic operation: then nobody else may try. Any other state
+// makes the owner merge its count into the shared one first, in a compare-and-swap that a try wins
+// or loses against. A count of 0 in state 0, or merged, is that of an object that cannot be had.
+
+#if PY_VERSION_HEX >= 0x030E0000
+
+inline void enable_try_incref_of_mortal(PyObject* op) noexcept { PyUnstable_EnableTryIncRef(op); }
+inline bool try_incref_of_foreign(PyObject* op) noexcept { return PyUnstable_TryIncRef(op) != 0; }
 
 #else
 
-// Python 3.13 keeps this to itself: its protocol in our words, for 3.13 alone. The two low bits of
-// the shared count are a state. In state 0 the object's owner, dropping its last reference, frees
-// it without an atomic operation, if all others were only borrowed: then nobody else may try. Any
-// other state makes the owner merge the two counts first, in a compare-and-swap that a try loses to
-// or wins against. A count of 0 in state 0, or merged, is that of an object that cannot be had.
+// Python 3.13 keeps these to itself: its protocol in our words, for 3.13 alone.
 
-inline void enable_try_incref(PyObject* op) noexcept {
-    if (_Py_IsImmortal(op)) return;
+inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
     while ((shared & _Py_REF_SHARED_FLAG_MASK) == 0 &&
            !_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared,
@@ -48,19 +52,36 @@ inline void enable_try_incref(PyObject* op) noexcept {
     }
 }
 
-inline bool try_incref(PyObject* op) noexcept {
-    const uint32_t local = _Py_atomic_load_uint32_relaxed(&op->ob_ref_local);
-    if (local == _Py_IMMORTAL_REFCNT_LOCAL) return true;
-    if (_Py_IsOwnedByCurrentThread(op)) {
-        _Py_atomic_store_uint32_relaxed(&op->ob_ref_local, local + 1);
-        return true;
-    }
+inline bool try_incref_of_foreign(PyObject* op) noexcept {
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
     do {
         if (shared == 0 || shared == _Py_REF_MERGED) return false;
     } while (!_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared,
                                                 shared + (Py_ssize_t{1} << _Py_REF_SHARED_SHIFT)));
     return true;
+}
+
+#endif
+
+}  // namespace detail
+
+[[gnu::always_inline]] inline void enable_try_incref(PyObject* op) noexcept {
+    const Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
+    if ((shared & _Py_REF_SHARED_FLAG_MASK) == 0 && !_Py_IsImmortal(op))
+        detail::enable_try_incref_of_mortal(op);
+}
+
+[[gnu::always_inline]] inline bool try_incref(PyObject* op) noexcept {
+    const uint32_t local = _Py_atomic_load_uint32_relaxed(&op->ob_ref_local);
+    if (local == _Py_IMMORTAL_REFCNT_LOCAL) return true;
+    // Nobody but its owner drops an object's last local reference, and the caller is doing
+    // something else: what it owns is alive. What has been freed by others, once merged, has no
+    // owner.
+    if (_Py_IsOwnedByCurrentThread(op)) {
+        _Py_atomic_store_uint32_relaxed(&op->ob_ref_local, local + 1);
+        return true;
+    }
+    return detail::try_incref_of_foreign(op);
 }
 
 #endif

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cereggii/atomics/python/binding.hpp"
+#include "ref_methods.hpp"
+
+// AtomicRef and AtomicRefHandle: one method table and one slot table, generated for each form.
+namespace cereggii::atomicref {
+
+namespace {
+
+bool construct(PyObject* self, PyObject* initial_value) {
+    PyObject* value = Py_NewRef(initial_value ? initial_value : Py_None);
+    if (construct_once<AtomicRef>(self, value)) return true;
+    Py_DECREF(value);
+    return false;
+}
+
+template <class Form>
+PyMethodDef* method_table() {
+    using M = RefMethods<Form>;
+    constexpr Returns before = Returns::before, after = Returns::after;
+    static PyMethodDef table[] = {
+        plain_method("get", &M::get,
+                     "get($self, /)\n--\n\n"
+                     "The current object.\n\n"
+                     "Always one that was stored. Linearizable and lock-free."),
+        fast_method("set", &M::set,
+                    "set($self, /, updated)\n--\n\n"
+                    "Store `updated`, whatever the object was.\n\n"
+                    "Linearizable and wait-free; what was replaced is released afterwards."),
+        fast_method("get_and_set", &M::get_and_set,
+                    "get_and_set($self, /, updated)\n--\n\n"
+                    "Store `updated` and return the object it replaced, in one step.\n\n"
+                    "Linearizable and wait-free."),
+        fast_method(
+            "compare_and_set", &M::compare_and_set,
+            "compare_and_set($self, /, expected, updated)\n--\n\n"
+            "Store `updated` if the object matches `expected`; return whether it did.\n\n"
+            "An object matches itself; exact int, str and bytes also match an equal object\n"
+            "of the same type. Never fails spuriously. Linearizable and lock-free."),
+        fast_method("compare_and_exchange", &M::compare_and_exchange,
+                    "compare_and_exchange($self, /, expected, updated)\n--\n\n"
+                    "Store `updated` if the object matches `expected`; return the object found.\n\n"
+                    "Matching and guarantees are those of `compare_and_set`."),
+        fast_method(
+            "update_and_get", &M::template update<"update_and_get", after>,
+            "update_and_get($self, /, fn)\n--\n\n"
+            "Store fn(object) and return it.\n\n"
+            "`fn` runs again if another thread replaced the object meanwhile, so it should\n"
+            "have no side effects and must not change the object in place. What it raises\n"
+            "propagates, and nothing is stored. TypeError if it cannot be called.\n"
+            "Linearizable at the last run, lock-free, and no lock is held while `fn` runs."),
+        fast_method("get_and_update", &M::template update<"get_and_update", before>,
+                    "get_and_update($self, /, fn)\n--\n\n"
+                    "Store fn(object) and return the object before. See `update_and_get`."),
+        fast_method("accumulate_and_get", &M::template accumulate<"accumulate_and_get", after>,
+                    "accumulate_and_get($self, /, x, fn)\n--\n\n"
+                    "Store fn(object, x) and return it. See `update_and_get`."),
+        fast_method("get_and_accumulate", &M::template accumulate<"get_and_accumulate", before>,
+                    "get_and_accumulate($self, /, x, fn)\n--\n\n"
+                    "Store fn(object, x) and return the object before. See `update_and_get`."),
+        fast_method(
+            "wait_while", &M::wait_while,
+            "wait_while($self, /, value, timeout=None)\n--\n\n"
+            "Block while the stored object matches `value`; True once it does not.\n\n"
+            "Matching is that of `compare_and_set`. False if it still does after `timeout`\n"
+            "seconds (None: no limit). A change alone need not wake anyone: whoever stores\n"
+            "an object calls `notify_one` or `notify_all`. Sleeps detached from the\n"
+            "interpreter and answers signals (Ctrl-C) at once. ValueError for a negative\n"
+            "timeout, OverflowError for one of over 4e9 seconds. After std::atomic::wait and\n"
+            "WebKit's ParkingLot."),
+        plain_method(
+            "notify_one", &M::template notify<&WaitQueue::notify_one>,
+            "notify_one($self, /)\n--\n\n"
+            "Wake the thread that has been blocked longest in `wait_while` on this ref, if\n"
+            "any; it looks at the object again. Never blocks."),
+        plain_method(
+            "notify_all", &M::template notify<&WaitQueue::notify_all>,
+            "notify_all($self, /)\n--\n\n"
+            "Wake all threads that are blocked in `wait_while` on this ref; each looks at\n"
+            "the object again. Never blocks."),
+        plain_method("get_handle", &get_handle<Form>,
+                     "get_handle($self, /)\n--\n\n"
+                     "A new AtomicRefHandle on this ref, for the calling thread's own use."),
+        generic_alias_method(),
+        cold_method<&new_arguments<Form, &M::get>>("__getnewargs__", nullptr),
+        {nullptr, nullptr, 0, nullptr},
+    };
+    return table;
+}
+
+template <class Form>
+const PyType_Slot* slot_table() {
+    static const PyType_Slot table[] = {
+        init_slot<Form, &construct>(),
+        {Py_tp_methods, method_table<Form>()},
+        {Py_tp_traverse, slot(&traverse<Form>)},
+        {Py_tp_clear, slot(&clear<Form>)},
+        {Py_tp_richcompare, slot(&compare_identity<Form>)},
+        {Py_tp_hash, slot(&hash_identity<Form>)},
+        {Py_tp_repr, slot(&RefMethods<Form>::repr)},
+        {0, nullptr},
+    };
+    return table;
+}
+
+constexpr const char* ref_doc =
+    "AtomicRef(initial_value=None, *, immortal=False)\n--\n\n"
+    "A reference to an object that any number of threads can read and replace.\n\n"
+    "Every method is one atomic, linearizable, sequentially consistent step, and takes no lock. An\n"
+    "object that is replaced is released at once, after the step: its finalizer may use the ref.\n"
+    "`compare_and_set` and `wait_while` match by identity; exact int, str and bytes also by value,\n"
+    "since their identity is an accident of caching.\n\n"
+    "Compares and hashes by identity, as its handles do. Copying and pickling take a snapshot.\n"
+    "`immortal=True` keeps the ref, and what it refers to, for the life of the process and frees the\n"
+    "threads that share it from counting references to it (PEP 683); it cannot be undone. On\n"
+    "free-threaded 3.14 and later, a ref that threads other than its creator keep using is counted\n"
+    "by the garbage collector alone, unless that is switched off; which then frees it.\n\n"
+    "After java.util.concurrent.atomic.AtomicReference.";
+
+constexpr const char* handle_doc =
+    "AtomicRefHandle(target)\n--\n\n"
+    "One thread's own reference to an AtomicRef, with the same methods.\n\n"
+    "Using it touches no reference count of the ref, only the handle's own, which only one thread\n"
+    "counts. Any thread may use any handle: results are the same, only slower. Handles of one\n"
+    "AtomicRef are equal, and hash as it does. A handle keeps its AtomicRef alive.";
+
+}  // namespace
+
+void bind_atomic_ref(nb::module_& module) {
+    bind<AtomicRef>(module, "AtomicRef", ref_doc, slot_table<AtomicForm<AtomicRef>>(),
+                    Types<AtomicRef>::atomic);
+    bind<AtomicRefHandle>(module, "AtomicRefHandle", handle_doc,
+                          slot_table<HandleForm<AtomicRef>>(), Types<AtomicRef>::handle);
+}
+
+}  // namespace cereggii::atomicref

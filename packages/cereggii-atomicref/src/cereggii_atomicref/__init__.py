@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Atomic references for free-threaded Python."""
+
+from cereggii_atomicref._atomicref import AtomicRef, AtomicRefHandle, AtomicStampedRef
+from cereggii_atomicref._copying import make_container_copyable, make_handle_copyable
+
+__all__ = ["AtomicRef", "AtomicRefHandle", "AtomicStampedRef"]
+
+for _atomic in (AtomicRef, AtomicStampedRef):
+    make_container_copyable(_atomic)
+make_handle_copyable(AtomicRefHandle)

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cereggii/atomics/python/binding.hpp"
+#include "cereggii/atomics/python/main_interpreter.hpp"
+#include "types.hpp"
+
+NB_MODULE(_atomicref_anywhere, module) {
+    module.doc() = "The extension behind cereggii_atomicref.";
+    // Immortal atomics outlive the interpreter by design.
+    nanobind::set_leak_warnings(false);
+    const bool first = cereggii::atomics::Types<cereggii::atomicref::AtomicRef>::atomic == nullptr;
+    cereggii::atomicref::bind_atomic_ref(module);
+    cereggii::atomicref::bind_stamped_ref(module);
+    if (first) cereggii::atomics::forget_waiters_after_fork();
+}
+
+// The one that Python looks for.
+extern "C" NB_EXPORT PyObject* PyInit__atomicref() {
+    return cereggii::atomics::main_interpreter_only(PyInit__atomicref_anywhere());
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cereggii/atomics/python/arguments.hpp"
+#include "cereggii/atomics/python/blocking.hpp"
+#include "cereggii/atomics/python/matching.hpp"
+#include "cereggii/atomics/python/values.hpp"
+#include "types.hpp"
+
+// The methods of AtomicRef and AtomicRefHandle, as plain C functions for a method table.
+namespace cereggii::atomicref {
+
+// What a method returns of an update.
+enum class Returns { before, after };
+
+template <class Form>
+struct RefMethods {
+    // ── read and write ─────────────────────────────────────────────────────────────────────────
+
+    static PyObject* get(PyObject* self, PyObject*) {
+        ObjectSlot* slot = Form::value(self);
+        return slot ? slot->load() : nullptr;
+    }
+
+    static PyObject* set(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                         PyObject* keywords) {
+        static constexpr Signature<1> signature{"set", {{{"updated", true, "desired"}}}};
+        PyObject* replaced = exchange(signature, self, args, count, keywords);
+        if (!replaced) return nullptr;
+        Py_DECREF(replaced);
+        Py_RETURN_NONE;
+    }
+
+    static PyObject* get_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                 PyObject* keywords) {
+        static constexpr Signature<1> signature{"get_and_set", {{{"updated", true, "desired"}}}};
+        return exchange(signature, self, args, count, keywords);
+    }
+
+    // ── compare ────────────────────────────────────────────────────────────────────────────────
+
+    static PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                     PyObject* keywords) {
+        static constexpr Signature<2> signature{"compare_and_set",
+                                                {{{"expected"}, {"updated", true, "desired"}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        ObjectSlot* slot = Form::value(self);
+        if (!slot) return nullptr;
+        return Py_NewRef(atomics::compare_and_set(*slot, given[0], given[1]) ? Py_True : Py_False);
+    }
+
+    static PyObject* compare_and_exchange(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                          PyObject* keywords) {
+        static constexpr Signature<2> signature{"compare_and_exchange",
+                                                {{{"expected"}, {"updated", true, "desired"}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        ObjectSlot* slot = Form::value(self);
+        return slot ? compare_exchange(*slot, given[0], given[1]).found : nullptr;
+    }
+
+    // ── functions ──────────────────────────────────────────────────────────────────────────────
+
+    template <Name Method, Returns Which>
+    static PyObject* update(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                            PyObject* keywords) {
+        static constexpr Signature<1> signature{Method.text, {{{"fn", true, "callable"}}}};
+        std::array<PyObject*, 1> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        return call_until_stored<Which>(self, Method.text, given[0], nullptr);
+    }
+
+    template <Name Method, Returns Which>
+    static PyObject* accumulate(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                PyObject* keywords) {
+        static constexpr Signature<2> signature{Method.text, {{{"x"}, {"fn", true, "callable"}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        return call_until_stored<Which>(self, Method.text, given[1], given[0]);
+    }
+
+    // ── waiting ────────────────────────────────────────────────────────────────────────────────
+
+    static PyObject* wait_while(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                PyObject* keywords) {
+        static constexpr Signature<2> signature{"wait_while", {{{"value"}, {"timeout", false}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        const auto deadline = Deadline::parse(given[1]);
+        ObjectSlot* slot = deadline ? Form::value(self) : nullptr;
+        if (!slot) return nullptr;
+        for (bool woken = false;; woken = true) {
+            PyObject* seen = slot->load();
+            if (!matches(seen, given[0])) {
+                Py_DECREF(seen);
+                Py_RETURN_TRUE;
+            }
+            // Notifiers compare addresses, for they hold a lock: another object with the same value
+            // wakes this thread for nothing, and somebody else may be waiting for the notification.
+            if (woken) WaitQueue::notify_one(slot);
+            const WaitResult result = WaitQueue::wait_while(
+                slot, *deadline, [slot, seen]() noexcept { return slot->address() == seen; });
+            Py_DECREF(seen);
+            if (result == WaitResult::error) return nullptr;
+            if (result == WaitResult::timed_out) Py_RETURN_FALSE;
+        }
+    }
+
+    template <void (*Notify)(const void*) noexcept>
+    static PyObject* notify(PyObject* self, PyObject*) {
+        ObjectSlot* slot = Form::value(self);
+        if (!slot) return nullptr;
+        Notify(slot);
+        Py_RETURN_NONE;
+    }
+
+    // ── repr ───────────────────────────────────────────────────────────────────────────────────
+
+    static PyObject* repr(PyObject* self) {
+        ObjectSlot* slot = Form::peek(self);
+        if (!slot) return nullptr;
+        PyObject* shown = nullptr;
+        if constexpr (Form::is_handle)
+            shown = Py_NewRef(Form::target(self));
+        else
+            shown = slot->load();
+        return repr_of(self, shown);
+    }
+
+private:
+    // Stores the one argument; returns the reference to what it replaced.
+    static PyObject* exchange(const Signature<1>& signature, PyObject* self, PyObject* const* args,
+                              Py_ssize_t count, PyObject* keywords) {
+        std::array<PyObject*, 1> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        ObjectSlot* slot = Form::value(self);
+        if (!slot) return nullptr;
+        PyObject* replaced = slot->exchange(Py_NewRef(given[0]));
+        note_update(slot, replaced, given[0]);
+        return replaced;
+    }
+
+    // Compare-and-set of fn(current) or fn(current, x), until no other thread came in between.
+    template <Returns Which>
+    static PyObject* call_until_stored(PyObject* self, const char* method, PyObject* fn,
+                                       PyObject* x) {
+        if (!PyCallable_Check(fn)) {
+            set_error(PyExc_TypeError, "%s() needs a callable, not %U", method, fn);
+            return nullptr;
+        }
+        ObjectSlot* slot = Form::value(self);
+        if (!slot) return nullptr;
+        for (;;) {
+            PyObject* current = slot->load();
+            PyObject* updated = x ? PyObject_CallFunctionObjArgs(fn, current, x, nullptr)
+                                  : PyObject_CallOneArg(fn, current);
+            if (!updated) {
+                Py_DECREF(current);
+                return nullptr;
+            }
+            // The slot takes over one reference to `updated`, and gives back one to `current`.
+            Py_INCREF(updated);
+            if (compare_exchange_in_turn(*slot, current, updated)) {
+                Py_DECREF(current);
+                PyObject* result = Which == Returns::after ? updated : current;
+                Py_DECREF(Which == Returns::after ? current : updated);
+                return result;
+            }
+            Py_DECREF(updated);
+            Py_DECREF(updated);
+            Py_DECREF(current);
+        }
+    }
+};
+
+}  // namespace cereggii::atomicref

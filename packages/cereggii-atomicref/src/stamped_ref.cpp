@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cereggii/atomics/python/arguments.hpp"
+#include "cereggii/atomics/python/binding.hpp"
+#include "cereggii/atomics/python/matching.hpp"
+#include "types.hpp"
+
+// AtomicStampedRef: a reference and an integer that change as one.
+namespace cereggii::atomicref {
+
+namespace {
+
+using Form = AtomicForm<AtomicStampedRef>;
+
+// A new reference to a stamp as an exact int, of any size; null with an exception.
+PyObject* read_stamp(PyObject* stamp, const char* name) {
+    if (PyLong_CheckExact(stamp)) return Py_NewRef(stamp);
+    if (!PyIndex_Check(stamp)) {
+        set_error(PyExc_TypeError, "%s must be an integer, not %U", name, stamp);
+        return nullptr;
+    }
+    PyObject* integer = PyNumber_Index(stamp);
+    if (!integer || PyLong_CheckExact(integer)) return integer;
+    PyObject* exact = PyLong_Type.tp_as_number->nb_int(integer);  // of a bool or a subclass
+    Py_DECREF(integer);
+    return exact;
+}
+
+// A new (value, stamp); null with an exception.
+PyObject* make_pair(PyObject* value, PyObject* stamp, const char* name) {
+    PyObject* exact = read_stamp(stamp, name);
+    PyObject* pair = exact ? PyTuple_Pack(2, value, exact) : nullptr;
+    Py_XDECREF(exact);
+    return pair;
+}
+
+int init(PyObject* self, PyObject* args, PyObject* keywords) {
+    static const char* names[] = {"initial_value", "stamp", "immortal", nullptr};
+    PyObject* initial_value = Py_None;
+    PyObject* stamp = nullptr;
+    int immortal = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO$p:AtomicStampedRef",
+                                     const_cast<char**>(names), &initial_value, &stamp, &immortal))
+        return -1;
+    PyObject* pair =
+        stamp ? make_pair(initial_value, stamp, "stamp") : Py_BuildValue("(Oi)", initial_value, 0);
+    if (!pair) return -1;
+    if (!construct_once<AtomicStampedRef>(self, pair)) {
+        Py_DECREF(pair);
+        return -1;
+    }
+    if (immortal) make_immortal(self);
+    return 0;
+}
+
+PyObject* get(PyObject* self, PyObject*) {
+    ObjectSlot* slot = Form::value(self);
+    return slot ? slot->load() : nullptr;
+}
+
+PyObject* set(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+    static constexpr Signature<2> signature{"set", {{{"value"}, {"stamp"}}}};
+    std::array<PyObject*, 2> given;
+    if (!signature.parse(args, count, keywords, given)) return nullptr;
+    ObjectSlot* slot = Form::value(self);
+    PyObject* pair = slot ? make_pair(given[0], given[1], "stamp") : nullptr;
+    if (!pair) return nullptr;
+    Py_DECREF(slot->exchange(pair));
+    Py_RETURN_NONE;
+}
+
+// Linearizes at the successful compare-and-swap, or where it loaded the pair that does not match.
+PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                          PyObject* keywords) {
+    static constexpr Signature<4> signature{
+        "compare_and_set",
+        {{{"expected"}, {"updated", true, "desired"}, {"expected_stamp"}, {"updated_stamp"}}}};
+    std::array<PyObject*, 4> given;
+    if (!signature.parse(args, count, keywords, given)) return nullptr;
+    ObjectSlot* slot = Form::value(self);
+    PyObject* expected_stamp = slot ? read_stamp(given[2], "expected_stamp") : nullptr;
+    PyObject* pair = expected_stamp ? make_pair(given[1], given[3], "updated_stamp") : nullptr;
+    PyObject* result = nullptr;
+    while (pair && !result) {
+        PyObject* found = slot->load();
+        if (!matches(PyTuple_GET_ITEM(found, 0), given[0]) ||
+            !matches(PyTuple_GET_ITEM(found, 1), expected_stamp)) {
+            result = Py_False;
+        } else if (compare_exchange_in_turn(*slot, found, pair)) {
+            pair = nullptr;
+            result = Py_True;
+            Py_DECREF(found);  // one of two: the slot's and load()'s
+        }
+        Py_DECREF(found);
+    }
+    Py_XDECREF(pair);
+    Py_XDECREF(expected_stamp);
+    return Py_XNewRef(result);
+}
+
+PyObject* repr(PyObject* self) {
+    ObjectSlot* slot = Form::peek(self);
+    return slot ? repr_of(self, slot->load(), /*spread=*/true) : nullptr;
+}
+
+nb::object new_arguments_of_pair(PyObject* self) { return owned_or_throw(get(self, nullptr)); }
+
+PyMethodDef method_table[] = {
+    plain_method("get", &get,
+                 "get($self, /)\n--\n\n"
+                 "The current (value, stamp), a pair that was stored together.\n\n"
+                 "Linearizable and lock-free; allocates nothing."),
+    fast_method("set", &set,
+                "set($self, /, value, stamp)\n--\n\n"
+                "Store both, whatever they were.\n\n"
+                "TypeError for a stamp that is no integer, and nothing is changed.\n"
+                "Linearizable; wait-free but for the allocation of the pair."),
+    fast_method(
+        "compare_and_set", &compare_and_set,
+        "compare_and_set($self, /, expected, updated, expected_stamp, updated_stamp)\n--\n\n"
+        "Store both if the value matches `expected` and the stamp is `expected_stamp`;\n"
+        "return whether they did.\n\n"
+        "Values match as in AtomicRef.compare_and_set. TypeError for a stamp that is no\n"
+        "integer, and nothing is changed. Linearizable and lock-free."),
+    generic_alias_method(),
+    cold_method<&new_arguments_of_pair>("__getnewargs__", nullptr),
+    {nullptr, nullptr, 0, nullptr},
+};
+
+const PyType_Slot slot_table[] = {
+    {Py_tp_init, slot(&init)},
+    {Py_tp_methods, method_table},
+    {Py_tp_traverse, slot(&traverse<Form>)},
+    {Py_tp_clear, slot(&clear<Form>)},
+    {Py_tp_repr, slot(&repr)},
+    {0, nullptr},
+};
+
+constexpr const char* doc =
+    "AtomicStampedRef(initial_value=None, stamp=0, *, immortal=False)\n--\n\n"
+    "A reference to an object and an integer, its stamp, which change as one.\n\n"
+    "Whoever gives each value a stamp of its own can tell a value that stayed from one that was\n"
+    "replaced and put back. The stamp is an int of any size; anything else with __index__ is\n"
+    "converted. No thread ever sees a value with a stamp that was not stored with it.\n\n"
+    "Every method is one linearizable, sequentially consistent step, and takes no lock. Compares and\n"
+    "hashes by identity. Copying and pickling take a snapshot. `immortal=True` is as for AtomicRef.\n\n"
+    "After java.util.concurrent.atomic.AtomicStampedReference.";
+
+}  // namespace
+
+void bind_stamped_ref(nb::module_& module) {
+    if (!AtomicStampedRef::cleared)
+        AtomicStampedRef::cleared =
+            owned_or_throw(Py_BuildValue("(Oi)", Py_None, 0)).release().ptr();
+    bind<AtomicStampedRef>(module, "AtomicStampedRef", doc, slot_table,
+                           Types<AtomicStampedRef>::atomic);
+}
+
+}  // namespace cereggii::atomicref

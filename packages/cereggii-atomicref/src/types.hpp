@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include "cereggii/atomics/python/forms.hpp"
+#include "cereggii/atomics/python/object_slot.hpp"
+#include "cereggii/atomics/python/sharing.hpp"
+
+// The C++ objects behind the Python types of this module.
+namespace cereggii::atomicref {
+
+using namespace atomics;  // NOLINT: what this package is written in
+
+struct AtomicRef {
+    static constexpr const char* name = "AtomicRef";
+    using Sharing = BecomesDeferred;
+    using Value = ObjectSlot;
+
+    ObjectSlot slot;
+
+    explicit AtomicRef(PyObject* owned) noexcept : slot(owned) {}
+    bool constructed() const noexcept { return slot.constructed(); }
+    Value* value() noexcept { return &slot; }
+    int traverse(visitproc visit, void* arg) const { return slot.traverse(visit, arg); }
+    void clear() { slot.clear(Py_None); }
+};
+
+using AtomicRefHandle = Handle<AtomicRef>;
+
+// A value and its stamp are one object, the tuple (value, stamp), so one word changes them both.
+struct AtomicStampedRef {
+    static constexpr const char* name = "AtomicStampedRef";
+    using Sharing = BecomesDeferred;
+    using Value = ObjectSlot;
+
+    static inline PyObject* cleared = nullptr;  // (None, 0): set when the module is imported
+
+    ObjectSlot pair;
+
+    explicit AtomicStampedRef(PyObject* owned) noexcept : pair(owned) {}
+    bool constructed() const noexcept { return pair.constructed(); }
+    Value* value() noexcept { return &pair; }
+    int traverse(visitproc visit, void* arg) const { return pair.traverse(visit, arg); }
+    void clear() { pair.clear(cleared); }
+};
+
+// Register the types; one file each.
+void bind_atomic_ref(nanobind::module_& module);
+void bind_stamped_ref(nanobind::module_& module);
+void bind_thread_handle(nanobind::module_& module);
+
+}  // namespace cereggii::atomicref

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two forms of an atomic reference, which promise the same, and which objects match."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import weakref
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+from cereggii_atomicref import AtomicRef, AtomicRefHandle
+
+from tools.testing.concurrency import eventually
+
+Reference: TypeAlias = AtomicRef[Any] | AtomicRefHandle[Any]
+Make: TypeAlias = Callable[[Any], Reference]
+
+
+def ref_of(value: Any) -> AtomicRef[Any]:
+    return AtomicRef(value)
+
+
+def handle_of(value: Any) -> AtomicRefHandle[Any]:
+    return AtomicRef(value).get_handle()
+
+
+# Runs a test with `make`, which makes an AtomicRef or a handle with the given object.
+both_forms = pytest.mark.parametrize("make", [ref_of, handle_of], ids=["ref", "handle"])
+
+# What the thread of this number uses of the shared reference.
+Access: TypeAlias = Callable[[AtomicRef[Any], int], Reference]
+ACCESS: dict[str, Access] = {
+    "ref": lambda ref, _: ref,
+    "handles": lambda ref, _: ref.get_handle(),
+    "both": lambda ref, number: ref if number % 2 else ref.get_handle(),
+}
+every_access = pytest.mark.parametrize("access", ACCESS.values(), ids=ACCESS)
+
+
+class Thing:
+    """An object that only matches itself, and that can be referred to weakly."""
+
+
+class EqualToAll:
+    """An object that claims to equal everything."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+
+class NeverCompared:
+    """An object that must not be compared."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("compared")
+
+
+class MyInt(int):
+    pass
+
+
+class MyStr(str):
+    __slots__ = ()
+
+
+class MyBytes(bytes):
+    pass
+
+
+def oracle_matches(stored: object, expected: object) -> bool:
+    """Whether a stored object matches an expected one: the rule, in Python."""
+    if stored is expected:
+        return True
+    kind = type(stored)
+    return kind is type(expected) and kind in (int, str, bytes) and stored == expected
+
+
+def twin(value: Any) -> Any:
+    """An equal object of the same exact type, and another one where the interpreter allows."""
+    if type(value) is int:
+        return int(str(value))
+    if type(value) is str:
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
+    if type(value) is bytes:
+        return bytes(bytearray(value))
+    raise AssertionError(value)
+
+
+_numbers = itertools.count(10**15)
+
+
+def new_number() -> int:
+    """An int that no cache holds, and no other call returns."""
+    return next(_numbers)
+
+
+def collected(reference: weakref.ref[Any]) -> bool:
+    """Whether the collector frees the object; it does nothing while another thread collects."""
+
+    def gone() -> bool:
+        gc.collect()
+        return reference() is None
+
+    return eventually(gone, timeout=10)

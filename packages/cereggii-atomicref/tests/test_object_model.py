@@ -1,0 +1,609 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Life and death of the objects: construction, identity, repr, subclassing, cycles."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import sys
+import types
+import weakref
+from typing import Any
+
+import pytest
+from cereggii_atomicref import AtomicRef, AtomicRefHandle, AtomicStampedRef
+
+from tools.testing.interpreters import FREE_THREADED
+from .forms import Thing, collected
+
+ATOMICS: list[Any] = [AtomicRef, AtomicStampedRef]
+TYPES: list[Any] = [AtomicRef, AtomicRefHandle, AtomicStampedRef]
+
+every_atomic = pytest.mark.parametrize("atomic", ATOMICS)
+every_type = pytest.mark.parametrize("kind", TYPES)
+
+
+def new(kind: type[Any], value: object = 5) -> Any:
+    """An instance of any of the types, which holds the value."""
+    if kind is AtomicRefHandle:
+        return AtomicRef(value).get_handle()
+    return kind(value)
+
+
+def argument_of(kind: type[Any], value: object = 5) -> Any:
+    """What the constructor takes for an instance that holds the value."""
+    return AtomicRef(value) if issubclass(kind, AtomicRefHandle) else value
+
+
+def held(instance: Any) -> Any:
+    found = instance.get()
+    return found[0] if isinstance(instance, AtomicStampedRef) else found
+
+
+def put(instance: Any, value: object) -> None:
+    if isinstance(instance, AtomicStampedRef):
+        instance.set(value, instance.get()[1])
+    else:
+        instance.set(value)
+
+
+# ── life and death ─────────────────────────────────────────────────────────────────────────────
+
+
+@every_type
+def test_an_object_dies_with_its_last_reference(kind: type[Any]) -> None:
+    died: list[object] = []
+    instance = new(kind)
+    reference = weakref.ref(instance, died.append)
+    assert reference() is instance
+    del instance
+    assert reference() is None
+    assert died == [reference]
+
+
+@every_type
+def test_what_is_stored_dies_with_the_ref(kind: type[Any]) -> None:
+    thing = Thing()
+    reference = weakref.ref(thing)
+    instance = new(kind, thing)
+    del thing
+    assert held(instance) is reference()
+    assert reference() is not None
+    del instance
+    assert reference() is None
+
+
+@every_atomic
+def test_a_subclass_is_finalized_with_its_last_reference(atomic: type[Any]) -> None:
+    died: list[object] = []
+
+    class Mortal(atomic):  # type: ignore[misc]
+        def __del__(self) -> None:
+            died.append(held(self))
+            put(self, "last words")
+
+    instance = Mortal("value")
+    del instance
+    assert died == ["value"]
+
+
+def test_a_handle_keeps_its_ref_alive() -> None:
+    ref = AtomicRef(5)
+    reference = weakref.ref(ref)
+    handle = ref.get_handle()
+    assert gc.get_referents(handle).count(ref) == 1
+    del ref
+    assert handle.get() == 5
+    assert reference() is not None
+    del handle
+    assert reference() is None
+
+
+def test_a_handle_of_a_handle_keeps_only_the_ref_alive() -> None:
+    first = AtomicRef(5).get_handle()
+    reference = weakref.ref(first)
+    second = first.get_handle()
+    del first
+    assert reference() is None
+    assert second.get() == 5
+
+
+def test_an_object_may_be_resurrected() -> None:
+    saved: list[Phoenix] = []
+
+    class Phoenix(AtomicRef[Any]):
+        def __del__(self) -> None:
+            saved.append(self)
+
+    Phoenix(5)
+    saved[0].set(6)
+    assert saved[0].get() == 6
+
+
+def test_an_object_dies_after_it_was_replaced_when_nobody_else_has_it() -> None:
+    found: list[object] = []
+
+    class Last:
+        def __del__(self) -> None:
+            found.append(ref.get())
+            ref.set("from the finalizer")
+
+    ref: AtomicRef[Any] = AtomicRef(Last())
+    ref.set("new")
+    assert found == ["new"]
+    assert ref.get() == "from the finalizer"
+
+
+def test_a_long_chain_is_freed() -> None:
+    chain: Any = None
+    for _ in range(200_000 if sys.version_info >= (3, 14) else 20_000):
+        chain = AtomicRef((chain,))
+    first = weakref.ref(chain)
+    del chain
+    assert collected(first)
+
+
+# ── cycles ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@every_atomic
+def test_the_collector_sees_what_is_stored(atomic: type[Any]) -> None:
+    thing = Thing()
+    instance = atomic(thing)
+    assert gc.is_tracked(instance)
+    found = gc.get_referents(instance)
+    if atomic is AtomicStampedRef:
+        found = [item for pair in found if type(pair) is tuple for item in pair]
+    assert found.count(thing) == 1
+
+
+@every_type
+def test_a_ref_to_itself_is_collected(kind: type[Any]) -> None:
+    instance = new(kind)
+    put(instance, instance)
+    reference = weakref.ref(instance)
+    del instance
+    assert collected(reference)
+
+
+@every_type
+def test_a_cycle_through_a_list_is_collected(kind: type[Any]) -> None:
+    instance = new(kind, [Thing()])
+    held(instance).append(instance)
+    references = [weakref.ref(instance), weakref.ref(held(instance)[0])]
+    del instance
+    assert all(collected(reference) for reference in references)
+
+
+@every_type
+def test_a_cycle_through_an_object_that_is_finalized_is_collected(kind: type[Any]) -> None:
+    found: list[object] = []
+
+    class Node:
+        ref: Any = None
+
+        def __del__(self) -> None:
+            found.append(held(self.ref) is self)
+            put(self.ref, "changed")
+            found.append(held(self.ref))
+
+    node = Node()
+    node.ref = new(kind, node)
+    reference = weakref.ref(node)
+    del node
+    assert collected(reference)
+    assert found == [True, "changed"]
+
+
+@every_type
+def test_what_the_collector_clears_is_still_usable(kind: type[Any]) -> None:
+    """A weak reference callback of what is not garbage may find a ref that was cleared."""
+    instance = new(kind)
+    put(instance, [instance])
+    thing = Thing()
+    held(instance).append(thing)
+    uses: list[object] = []
+
+    def use(_: object, ref: weakref.ref[Any] = weakref.ref(instance)) -> None:  # noqa: B008
+        uses.append(ref())
+
+    callback = weakref.ref(thing, use)
+    reference = weakref.ref(instance)
+    del instance, thing
+    assert collected(reference)
+    assert callback() is None
+
+
+@every_type
+def test_cycles_through_an_attribute_are_collected(kind: type[Any]) -> None:
+    class Node(kind):  # type: ignore[misc]
+        pass
+
+    instance = Node(argument_of(kind))
+    instance.itself = instance
+    reference = weakref.ref(instance)
+    del instance
+    assert collected(reference)
+
+
+def test_cycles_through_a_handle_are_collected() -> None:
+    class Node(AtomicRef[Any]):
+        handle: Any = None
+
+    instance = Node(5)
+    instance.handle = instance.get_handle()
+    references = [weakref.ref(instance), weakref.ref(instance.handle)]
+    del instance
+    assert all(collected(reference) for reference in references)
+    ref: AtomicRef[Any] = AtomicRef()
+    ref.set([ref.get_handle(), ref.get_handle()])
+    references = [weakref.ref(ref), *map(weakref.ref, ref.get())]
+    del ref
+    assert all(collected(reference) for reference in references)
+
+
+@pytest.mark.skipif(
+    FREE_THREADED and sys.version_info < (3, 14),
+    reason="free-threaded 3.13 makes classes immortal once a thread has been started",
+)
+@every_atomic
+def test_classes_made_at_run_time_are_collected(atomic: type[Any]) -> None:
+    class Passing(atomic):  # type: ignore[misc]
+        pass
+
+    reference = weakref.ref(Passing)
+    held(Passing(1))
+    put(instance := Passing(), instance)
+    del Passing, instance
+    assert collected(reference)
+
+
+# ── construction ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_handle_is_made_from_its_ref_or_another_handle() -> None:
+    kind: Any = AtomicRefHandle
+    ref = AtomicRef(5)
+    for target in (ref, ref.get_handle(), kind(kind(ref))):
+        handle = kind(target)
+        assert gc.get_referents(handle).count(ref) == 1
+    assert kind(target=ref).get() == 5
+    for wrong in (5, "5", None, AtomicRef, AtomicStampedRef()):
+        with pytest.raises(TypeError) as caught:
+            kind(wrong)
+        assert repr(wrong) in str(caught.value)
+    for arguments in ((), (ref, ref)):
+        with pytest.raises(TypeError):
+            kind(*arguments)
+    with pytest.raises(RuntimeError):
+        kind(AtomicRef.__new__(AtomicRef))
+    with pytest.raises(RuntimeError):
+        kind(kind.__new__(kind))
+
+
+@every_type
+def test_init_runs_once_and_leaves_the_object_the_second_time(kind: type[Any]) -> None:
+    thing = Thing()
+    instance = new(kind, thing)
+    other = Thing()
+    with pytest.raises(RuntimeError, match=kind.__name__):
+        instance.__init__(argument_of(kind, other))
+    assert held(instance) is thing
+    reference = weakref.ref(other)
+    del other
+    assert reference() is None
+
+
+def test_an_init_that_failed_may_be_tried_again() -> None:
+    stamped: Any = AtomicStampedRef.__new__(AtomicStampedRef)
+    with pytest.raises(TypeError):
+        stamped.__init__(5, "stamp")
+    handle: Any = AtomicRefHandle.__new__(AtomicRefHandle)
+    with pytest.raises(TypeError):
+        handle.__init__(5)
+    for instance, argument in ((stamped, 5), (handle, AtomicRef(5))):
+        with pytest.raises(RuntimeError):
+            instance.get()
+        instance.__init__(argument)
+        assert held(instance) == 5
+
+
+class Anything(int):
+    """An argument that every method takes: an integer that can be called."""
+
+    def __call__(self, *_: object) -> int:
+        return 1
+
+
+def errors_of(instance: Any, name: str) -> set[type[BaseException] | None]:
+    """What comes of calling a member with all sorts of arguments; None: no error."""
+    found: set[type[BaseException] | None] = set()
+    some = Anything(1)
+    for arguments in ((), (some,), (some, some), (some, some, some, some), ("",)):
+        try:
+            member = getattr(instance, name)
+            if callable(member):
+                member(*arguments)
+        except Exception as error:
+            found.add(type(error))
+        else:
+            found.add(None)
+    return found
+
+
+CONSTRUCTING = {"__new__", "__init__", "__setstate__"}
+# The last: a cache of copyreg's.
+NO_MEMBERS = {"__doc__", "__module__", "__class_getitem__", "__slotnames__"}
+
+
+@every_type
+def test_an_instance_without_init_raises_and_never_crashes(kind: type[Any]) -> None:
+    own = set(vars(kind)) - CONSTRUCTING - NO_MEMBERS
+    ordering = {"__lt__", "__le__", "__gt__", "__ge__"}
+    for name in own:
+        errors = errors_of(kind.__new__(kind), name)
+        if name in ordering:
+            assert errors <= {None, RuntimeError, TypeError}, name
+            continue
+        assert errors <= {RuntimeError, TypeError}, name
+        assert RuntimeError in errors, name
+    for name in set(dir(kind)) - own:
+        errors_of(kind.__new__(kind), name)  # inherited from object: whatever it gives
+    for operation in (repr, str, hash) if kind is not AtomicStampedRef else (repr, str):
+        with pytest.raises(RuntimeError, match=kind.__name__):
+            operation(kind.__new__(kind))
+
+
+@every_type
+def test_an_instance_without_init_is_collected(kind: type[Any]) -> None:
+    class Node(kind):  # type: ignore[misc]
+        pass
+
+    instance = Node.__new__(Node)
+    instance.itself = instance
+    reference = weakref.ref(instance)
+    gc.collect()
+    assert gc.get_referents(kind.__new__(kind)) in ([kind], [])
+    del instance
+    assert collected(reference)
+
+
+# ── identity ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_ref_equals_its_handles_and_nothing_else() -> None:
+    ref, other = AtomicRef(5), AtomicRef(5)
+    same: list[Any] = [ref, ref.get_handle(), ref.get_handle().get_handle(), AtomicRefHandle(ref)]
+    different: list[Any] = [other, other.get_handle(), 5, None, "ref", object(), AtomicStampedRef(5)]
+    for left in same:
+        for right in same:
+            assert left == right
+            assert not left != right
+            assert hash(left) == hash(right)
+        for right in different:
+            assert left != right
+            assert right != left
+            assert not left == right
+    assert len({*same}) == 1
+    assert len({*same, other}) == 2
+    ref.set(other)
+    assert len({*same, other}) == 2  # the hash does not change with the object
+
+
+def test_a_ref_leaves_equality_to_others() -> None:
+    class Equal:
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+    for ref in (AtomicRef(5), AtomicRef(5).get_handle(), AtomicStampedRef(5)):
+        assert ref == Equal()
+        assert Equal() == ref
+
+
+def test_stamped_refs_are_equal_to_themselves_only() -> None:
+    first, second = AtomicStampedRef(5, 1), AtomicStampedRef(5, 1)
+    assert first == first  # noqa: PLR0124
+    assert first != second
+    assert len({first, second, first}) == 2
+
+
+@every_type
+def test_there_is_no_order(kind: type[Any]) -> None:
+    instance = new(kind)
+    for other in (instance, new(kind), 5):
+        for compare in ("__lt__", "__le__", "__gt__", "__ge__"):
+            assert getattr(instance, compare)(other) is NotImplemented
+        with pytest.raises(TypeError):
+            instance < other  # noqa: B015
+        with pytest.raises(TypeError):
+            instance >= other  # noqa: B015
+
+
+@every_type
+def test_instances_are_true_and_behave_as_no_container(kind: type[Any]) -> None:
+    for value in (None, 0, "", []):
+        assert new(kind, value)
+    for operation in (len, iter, int, list):
+        with pytest.raises(TypeError):
+            operation(new(kind, [1]))
+    with pytest.raises(AttributeError):
+        new(kind, "text").upper()
+
+
+# ── repr ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_repr_shows_the_object() -> None:
+    for value in (None, 5, "text", [1, "a"], (1,), (1, 2), (), 2**100):
+        ref = AtomicRef(value)
+        assert repr(ref) == str(ref) == f"AtomicRef({value!r})"
+        assert repr(ref.get_handle()) == f"AtomicRefHandle(AtomicRef({value!r}))"
+    assert repr(AtomicRef(AtomicRef(AtomicRef(5)))) == "AtomicRef(AtomicRef(AtomicRef(5)))"
+
+
+def test_repr_of_a_subclass_shows_its_name() -> None:
+    class Mine(AtomicRef[Any]):
+        pass
+
+    class MyHandle(AtomicRefHandle[Any]):
+        pass
+
+    assert repr(Mine(5)) == "Mine(5)"
+    assert repr(Mine(5).get_handle()) == "AtomicRefHandle(Mine(5))"
+    assert repr(MyHandle(Mine(5))) == "MyHandle(Mine(5))"
+
+
+def test_repr_of_a_ref_to_itself_ends() -> None:
+    ref: AtomicRef[Any] = AtomicRef()
+    ref.set(ref)
+    assert repr(ref) == "AtomicRef(AtomicRef(...))"
+    assert repr(ref) == "AtomicRef(AtomicRef(...))"
+    ref.set([ref])
+    assert repr(ref) == "AtomicRef([AtomicRef(...)])"
+    assert repr(ref.get()) == "[AtomicRef([...])]"
+    handle = ref.get_handle()
+    ref.set(handle)
+    assert repr(ref) == "AtomicRef(AtomicRefHandle(AtomicRef(...)))"
+    assert repr(handle) == "AtomicRefHandle(AtomicRef(AtomicRefHandle(...)))"
+    ref.set(AtomicRef(ref))
+    assert repr(ref) == "AtomicRef(AtomicRef(AtomicRef(...)))"
+    stamped: AtomicStampedRef[Any] = AtomicStampedRef()
+    stamped.set(stamped, 3)
+    assert repr(stamped) == "AtomicStampedRef(AtomicStampedRef(...), 3)"
+    stamped.set(None, 4)
+    assert repr(stamped) == "AtomicStampedRef(None, 4)"
+
+
+@every_type
+def test_an_error_of_the_objects_repr_propagates(kind: type[Any]) -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise LookupError("no repr")
+
+    instance = new(kind, Broken())
+    for _ in range(2):
+        with pytest.raises(LookupError, match="no repr"):
+            repr(instance)
+    put(instance, 5)
+    assert "5" in repr(instance)
+
+
+@every_type
+def test_repr_may_change_the_ref(kind: type[Any]) -> None:
+    class Changing:
+        def __repr__(self) -> str:
+            put(instance, None)
+            gc.collect()
+            return "changed"
+
+    instance = new(kind, Changing())
+    assert "changed" in repr(instance)
+    assert held(instance) is None
+
+
+# ── subclasses and types ───────────────────────────────────────────────────────────────────────
+
+
+@every_type
+def test_the_types_are_generic(kind: type[Any]) -> None:
+    alias = kind[int]
+    assert type(alias) is types.GenericAlias
+    assert alias.__origin__ is kind
+    assert alias.__args__ == (int,)
+    assert held(alias(argument_of(kind))) == 5
+    assert type(alias(argument_of(kind))) is kind
+
+    class Mine(alias):  # type: ignore[misc, valid-type]
+        pass
+
+    assert held(Mine(argument_of(kind))) == 5
+    assert repr(kind[str]) == f"cereggii_atomicref.{kind.__name__}[str]"
+
+
+@every_atomic
+def test_subclasses_may_take_other_arguments_and_have_attributes(atomic: type[Any]) -> None:
+    class Named(atomic):  # type: ignore[misc]
+        def __init__(self, name: str, *, start: object) -> None:
+            super().__init__(start)
+            self.name = name
+
+    instance = Named("hits", start=5)
+    put(instance, 6)
+    assert (instance.name, held(instance)) == ("hits", 6)
+    if atomic is AtomicRef:
+        assert instance.get_handle().get() == 6
+        assert type(instance.get_handle()) is AtomicRefHandle
+
+
+@every_type
+def test_subclasses_may_have_slots(kind: type[Any]) -> None:
+    class Slotted(kind):  # type: ignore[misc]
+        __slots__ = ("name",)
+
+    instance = Slotted(argument_of(kind))
+    instance.name = "hits"
+    assert (instance.name, held(instance)) == ("hits", 5)
+    with pytest.raises(AttributeError):
+        instance.other = 1
+    reference = weakref.ref(instance)
+    instance.name = instance
+    put(instance, instance)
+    del instance
+    assert collected(reference)
+
+
+@every_type
+def test_instances_have_no_attributes_of_their_own(kind: type[Any]) -> None:
+    instance = new(kind)
+    with pytest.raises(AttributeError):
+        instance.name = 1
+    with pytest.raises(AttributeError):
+        instance.get = None
+
+
+def test_subclasses_may_override_methods() -> None:
+    class Doubled(AtomicRef[Any]):
+        def get(self) -> Any:
+            return super().get() * 2
+
+    assert Doubled(4).get() == 8
+    assert Doubled(4).get_and_set(5) == 4
+
+
+@every_type
+def test_methods_refuse_an_instance_of_another_type(kind: type[Any]) -> None:
+    strangers = [5, *(new(other) for other in TYPES if other is not kind)]
+    for name, member in vars(kind).items():
+        if not callable(member) or name in ("__new__", "__class_getitem__"):
+            continue
+        for stranger in strangers:
+            for arguments in ((), (1,), (1, 1), (1, 1, 1, 1)):
+                with pytest.raises(TypeError):
+                    member(stranger, *arguments)
+
+
+@every_type
+def test_instances_cannot_be_made_or_retyped_behind_our_back(kind: type[Any]) -> None:
+    with pytest.raises(TypeError):
+        object.__new__(kind)
+    for other in TYPES:
+        if other is kind:
+            continue
+        with pytest.raises(TypeError):
+            kind.__new__(other)
+        with pytest.raises(TypeError):
+            new(kind).__class__ = other
+        with pytest.raises(TypeError):
+            type("Both", (kind, other), {})
+
+
+@every_type
+def test_everything_public_is_documented(kind: type[Any]) -> None:
+    assert len(inspect.getdoc(kind) or "") > 80
+    for name, member in vars(kind).items():
+        if not name.startswith("_"):
+            assert len(inspect.getdoc(member) or "") > 15, name
+            if callable(member):
+                assert next(iter(inspect.signature(member).parameters)) == "self", name
