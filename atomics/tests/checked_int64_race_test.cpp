@@ -61,11 +61,14 @@ TEST(four_threads_adding_add_up) {
         race(threads, [&](std::size_t thread, Random& random) {
             Int128 sum = 0;
             for (Budget budget(Budget::usual / 2); budget.more();) {
-                // On either side of add_limit; 2^28 of them do not overflow.
+                // On either side of add_limit.
                 const std::int64_t amount =
                     static_cast<std::int64_t>(random.below(4 * add_limit)) - 2 * add_limit;
                 const Update update = integer.add(amount);
-                check(!update.overflow && update.after == Int128{update.before} + amount);
+                const Int128 exact = Int128{update.before} + amount;
+                check_equal(update.overflow, !fits_int64(exact));
+                if (update.overflow) continue;
+                check_equal(update.after, exact);
                 sum += amount;
             }
             added[thread] = sum;
@@ -111,6 +114,33 @@ TEST(increments_across_the_near_limit_find_each_value_once) {
 
 TEST(increments_that_reach_the_maximum_find_each_value_once_and_stop) {
     check_each_value_is_found_once(INT64_MAX - 100'000, 100'000);
+}
+
+// From the limit on, in the largest steps that are taken without a look at the sum, for as long as
+// they fit. (With the steps of the interrupted copy they come to the end of 64 bits.)
+void check_additions_alone_never_wrap(std::size_t threads, std::int64_t sign) {
+    constexpr std::size_t each = 1000;
+    CheckedInt64 integer(sign * near_limit);
+    std::vector<std::size_t> fitted(threads);
+    race(threads, [&](std::size_t thread, Random&) {
+        for (std::size_t i = 0; i < each; ++i) {
+            const Update update = integer.add(sign * add_limit);
+            const Int128 exact = Int128{update.before} + sign * add_limit;
+            check(sign * Int128{update.before} >= near_limit, "added to a wrapped value");
+            check_equal(update.overflow, !fits_int64(exact));
+            if (update.overflow) continue;
+            check_equal(update.after, exact);
+            ++fitted[thread];
+        }
+    });
+    Int128 expected = sign * Int128{near_limit};
+    for (const std::size_t count : fitted) expected += sign * Int128{add_limit} * count;
+    check_equal(integer.load(), expected);
+}
+
+TEST(additions_alone_never_wrap) {
+    for (const std::size_t threads : {1, 4})
+        for (const std::int64_t sign : {1, -1}) check_additions_alone_never_wrap(threads, sign);
 }
 
 // Only additions away from zero and values on one side of it: a value on the other side has
