@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import gc
-import random
 import sys
+import textwrap
 import threading
 import weakref
 from typing import Any
 
 import pytest
-from cereggii_atomicint import AtomicCounter, AtomicInt
+from cereggii_atomicint import AtomicInt
 
 from tools.testing.concurrency import background, eventually, run_threads
 from tools.testing.interpreters import FREE_THREADED, run_program
@@ -31,6 +31,47 @@ only_free_threaded = pytest.mark.skipif(
 )
 
 
+# What the programs below begin with. They run in processes of their own, since what becomes
+# immortal by itself counts towards the limit of its process.
+SHARE = """
+    import gc, random, sys, threading, weakref
+    from cereggii_atomicint import AtomicCounter, AtomicInt
+
+    TURN = 256  # one of so many uses by a thread is looked at
+
+    def is_immortal(instance):
+        return sys.getrefcount(instance) > 2**28
+
+    def use(instance, times):
+        for _ in range(times):
+            instance += 1
+
+    def use_elsewhere(instance, times):
+        thread = threading.Thread(target=use, args=(instance, times))
+        thread.start()
+        thread.join()
+
+    def take_turns(instances, turns):
+        # Two threads use each instance in turn, and each of their turns is looked at once.
+        gates = [threading.Lock(), threading.Lock()]
+        gates[1].acquire()
+        def work(number):
+            for instance in instances:
+                for turn in range(turns):
+                    if turn % 2 == number:
+                        gates[number].acquire()
+                        use(instance, TURN)
+                        gates[(turn + 1) % turns % 2].release()
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+"""
+
+
+def run_sharing(program: str, *arguments: str) -> str:
+    return run_program(textwrap.dedent(SHARE) + textwrap.dedent(program), *arguments).strip()
+
+
 def is_immortal(instance: object) -> bool:
     return sys.getrefcount(instance) > 2**28
 
@@ -46,25 +87,89 @@ def use_elsewhere(instance: Any, times: int, threads: int = 1) -> None:
 
 
 @where_objects_are_promoted
-@pytest.mark.parametrize("atomic", [AtomicInt, AtomicCounter])
-def test_an_object_that_other_threads_keep_using_becomes_immortal(atomic: type[Any]) -> None:
-    instance = atomic()
-    use_elsewhere(instance, 5000, threads=2)
-    assert is_immortal(instance)
-    assert instance.get() == 10_000
-    use(instance, 5)
-    reference = weakref.ref(instance)
-    del instance
-    gc.collect()
-    survivor: Any = reference()
-    assert survivor.get() == 10_005
+@pytest.mark.parametrize("atomic", ["AtomicInt", "AtomicCounter"])
+def test_an_object_that_other_threads_use_in_turn_becomes_immortal(atomic: str) -> None:
+    program = """
+        instance = globals()[sys.argv[1]]()
+        take_turns([instance], 4)
+        assert is_immortal(instance)
+        assert instance.get() == 4 * TURN
+        use(instance, 5)
+        reference = weakref.ref(instance)
+        del instance
+        gc.collect()
+        assert reference().get() == 4 * TURN + 5
+    """
+    run_sharing(program, atomic)
 
 
 @where_objects_are_promoted
 def test_an_object_that_one_other_thread_keeps_using_for_long_becomes_immortal() -> None:
-    instance = AtomicInt()
-    use_elsewhere(instance, 50_000)
-    assert is_immortal(instance)
+    program = """
+        instance = AtomicInt()
+        use_elsewhere(instance, 50_000)
+        assert is_immortal(instance)
+        assert instance.get() == 50_000
+    """
+    run_sharing(program)
+
+
+@where_objects_are_promoted
+def test_an_object_that_goes_to_another_thread_and_back_stays_mortal() -> None:
+    program = """
+        instance = AtomicInt()
+        take_turns([instance], 3)
+        assert not is_immortal(instance)
+        reference = weakref.ref(instance)
+        del instance
+        assert reference() is None
+    """
+    run_sharing(program)
+
+
+@where_objects_are_promoted
+def test_an_object_that_is_passed_on_and_used_by_one_thread_stays_mortal() -> None:
+    program = """
+        instance = AtomicInt()
+        use_elsewhere(instance, 10_000)
+        assert not is_immortal(instance)
+    """
+    run_sharing(program)
+
+
+@where_objects_are_promoted
+def test_an_object_is_not_taken_for_an_earlier_one_at_its_address() -> None:
+    """Every object here is used by one thread only, but all of them by many."""
+    program = """
+        def new_at(address):
+            for _ in range(1_000_000):
+                instance = AtomicInt()
+                if id(instance) == address:
+                    return instance
+            sys.exit("the memory is not used again")
+
+        address = id(AtomicInt())
+        alive = threading.Barrier(21)
+        threads = []
+        for _ in range(20):
+            instance = new_at(address)
+            def work(instance):
+                use(instance, 10 * TURN)
+                del instance
+                used.set()
+                alive.wait(30)  # so that no thread gets the identity of an earlier one
+            used = threading.Event()
+            # The target and its arguments die before the thread does.
+            thread = threading.Thread(target=lambda box: work(box.pop()), args=([instance],))
+            thread.start()
+            threads.append(thread)
+            used.wait(30)
+            assert not is_immortal(instance)
+            del instance
+        alive.wait(30)
+        for thread in threads: thread.join()
+    """
+    run_sharing(program)
 
 
 def test_an_object_that_only_its_own_thread_uses_is_freed() -> None:
@@ -160,69 +265,49 @@ def test_sharing_keeps_the_value_while_garbage_is_collected_and_weakly_reference
 
 def test_a_weak_reference_to_an_object_that_is_becoming_immortal_stays_true(seed: int) -> None:
     """It is alive and immortal, or the object is mortal and it dies: never anything between."""
-    choose = random.Random(seed)
-    for _ in range(40):
-        instance = AtomicInt()
-        delay = choose.randrange(1500)
-        references: list[weakref.ref[AtomicInt]] = []
-
-        def refer(instance: AtomicInt = instance, delay: int = delay) -> None:
-            for _ in range(delay):
-                pass
-            references.append(weakref.ref(instance))  # noqa: B023
-
-        users = [lambda instance=instance: use(instance, 1000)] * 2  # type: ignore[misc]
-        run_threads(*users, refer)
-        assert instance.get() == 2000
-        immortal = is_immortal(instance)
-        del instance, refer, users
-        survivor = None if immortal else references[0]
-        assert eventually(lambda survivor=survivor: survivor is None or survivor() is None)  # type: ignore[misc]
-        if immortal:
-            alive = references[0]()
-            assert alive is not None
-            assert alive.get() == 2000
+    program = """
+        choose = random.Random(int(sys.argv[1]))
+        immortal = 0
+        for _ in range(100):
+            instance = AtomicInt()
+            take_turns([instance], 3)  # the next thread but the last makes it immortal
+            start = threading.Barrier(3)
+            references = []
+            def use_more(instance):
+                start.wait(30)
+                use(instance, 2 * TURN)
+            def refer(instance, delay):
+                start.wait(30)
+                for _ in range(delay):
+                    pass
+                references.append(weakref.ref(instance))
+            threads = [threading.Thread(target=use_more, args=(instance,)) for _ in range(2)]
+            delay = choose.randrange(1500)
+            threads.append(threading.Thread(target=refer, args=(instance, delay)))
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+            assert instance.get() == 7 * TURN
+            survives = is_immortal(instance)
+            immortal += survives
+            del instance, threads, thread
+            gc.collect()
+            assert (references[0]() is not None) == survives
+            assert not survives or references[0]().get() == 7 * TURN
+        print(immortal)
+    """
+    print(run_sharing(program, str(seed)), "of 100 became immortal")
 
 
 @where_objects_are_promoted
 def test_at_most_half_a_mebibyte_becomes_immortal_by_itself() -> None:
     program = """
-        import sys, threading
-        from cereggii_atomicint import AtomicInt
         instances = [AtomicInt() for _ in range(9000)]
-        barrier = threading.Barrier(2)
-        def work():
-            for instance in instances:
-                barrier.wait()
-                for _ in range(300):
-                    instance += 1
-        threads = [threading.Thread(target=work) for _ in range(2)]
-        for thread in threads: thread.start()
-        for thread in threads: thread.join()
-        assert all(instance.get() == 600 for instance in instances)
-        print(sum(sys.getrefcount(instance) > 2**28 for instance in instances))
-        asked_for = AtomicInt(immortal=True)
-        assert sys.getrefcount(asked_for) > 2**28
+        take_turns(instances, 4)
+        assert all(instance.get() == 4 * TURN for instance in instances)
+        print(sum(map(is_immortal, instances)))
+        assert is_immortal(AtomicInt(immortal=True))
     """
-    assert 8000 <= int(run_program(program)) <= 8192
-
-
-@where_objects_are_promoted
-def test_an_object_that_is_passed_on_and_used_by_one_thread_stays_mortal() -> None:
-    program = """
-        import sys, threading
-        from cereggii_atomicint import AtomicInt
-        instance = AtomicInt()
-        def work():
-            global instance
-            for _ in range(5000):
-                instance += 1
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-        print(sys.getrefcount(instance) > 2**28)
-    """
-    assert run_program(program).strip() == "False"
+    assert int(run_sharing(program)) == 2**19 // 64
 
 
 @where_objects_are_promoted

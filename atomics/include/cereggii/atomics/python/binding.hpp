@@ -133,6 +133,7 @@ int init_atomic(PyObject* self, PyObject* args, PyObject* keywords) {
                                      &initial_value, &immortal))
         return -1;
     if (!Construct(self, initial_value)) return -1;
+    note_creation(self);
     if (immortal) make_immortal(self);
     return 0;
 }

@@ -22,12 +22,13 @@
 //                       being used by threads that do not own it, its type says what is done.
 //                       BecomesImmortal: up to a budget of memory, which is then the bounded price.
 //                       BecomesDeferred: counted by the collector, which then frees it.
+//   note_creation(op)   called for every new object, so that it is not taken for an earlier one.
 namespace cereggii::atomics {
 
 #ifdef Py_GIL_DISABLED
 
 // How many bytes of one extension module's objects note_use() makes immortal at the most.
-inline constexpr std::size_t immortality_budget = 512 * 1024;
+inline constexpr std::size_t immortality_budget = std::size_t{512} * 1024;
 
 namespace detail {
 
@@ -88,34 +89,55 @@ inline bool promote_in_stopped_world(PyObject* op) noexcept {
 
 struct SampledUse {
     std::atomic<PyObject*> object{nullptr};
-    std::atomic<std::uintptr_t> thread{0};
-    std::atomic<std::uint32_t> times{0};
+    std::atomic<std::uintptr_t> thread{0};  // that was caught last
+    std::atomic<std::uint32_t> changes{0};  // of that thread
+    std::atomic<std::uint32_t> samples{0};
 };
 
 // Which objects were caught being used by threads that do not own them. One such use in `period` is
-// looked at, so a use costs a thread-local increment. An object is shared if it is caught with two
-// threads, or very often with one, while the owner uses it too for all we know; one that is passed
-// on, used and dropped is neither. A guess: slots are overwritten, and addresses are only compared,
-// so a reused one can make the guess wrong, which costs `size` bytes of the budget, no more.
+// looked at, so a use costs a thread-local increment. An object is shared if it is caught with one
+// thread after another, or very often, while the owner uses it too for all we know; one that is
+// passed on, used a few thousand times and dropped is neither. A guess: threads that are caught at
+// the same time overwrite each other, and objects that fall in one slot do so, too, which makes it
+// late; it is wrong about an object only in the long run, for `size` bytes of the budget.
 class UseSampler {
 public:
     static constexpr std::uint32_t period = 256;
 
+    // For a sampled use by the calling thread, which does not own the object.
     static bool shared(PyObject* op) noexcept {
-        SampledUse& slot = slots_[reinterpret_cast<std::uintptr_t>(op) / 64 % slots_.size()];
+        SampledUse& slot = slot_of(op);
         const std::uintptr_t thread = _Py_ThreadId();
         if (slot.object.load(std::memory_order_relaxed) != op) {
-            slot.object.store(op, std::memory_order_relaxed);
             slot.thread.store(thread, std::memory_order_relaxed);
-            slot.times.store(1, std::memory_order_relaxed);
+            slot.changes.store(0, std::memory_order_relaxed);
+            slot.samples.store(1, std::memory_order_relaxed);
+            slot.object.store(op, std::memory_order_relaxed);
             return false;
         }
-        if (slot.thread.load(std::memory_order_relaxed) != thread) return true;
-        return slot.times.fetch_add(1, std::memory_order_relaxed) >= very_often;
+        const bool changed = slot.thread.exchange(thread, std::memory_order_relaxed) != thread;
+        const std::uint32_t changes =
+            slot.changes.fetch_add(changed, std::memory_order_relaxed) + changed;
+        const std::uint32_t samples = slot.samples.fetch_add(1, std::memory_order_relaxed) + 1;
+        return changes >= several_changes || samples >= very_often;
+    }
+
+    // For a new object: what an earlier one at its address was caught at is not about this one.
+    static void forget(PyObject* op) noexcept {
+        SampledUse& slot = slot_of(op);
+        if (slot.object.load(std::memory_order_relaxed) == op) [[unlikely]]
+            slot.object.store(nullptr, std::memory_order_relaxed);
     }
 
 private:
+    // Two threads that hand an object on, one to the other, make one change; to and fro, two.
+    static constexpr std::uint32_t several_changes = 3;
     static constexpr std::uint32_t very_often = 64;
+
+    static SampledUse& slot_of(PyObject* op) noexcept {
+        return slots_[reinterpret_cast<std::uintptr_t>(op) / 64 % slots_.size()];
+    }
+
     static inline std::array<SampledUse, 64> slots_{};
 };
 
@@ -162,6 +184,11 @@ template <class Atomic>
     }
 }
 
+// For a new object, before any thread uses it.
+inline void note_creation([[maybe_unused]] PyObject* op) noexcept {
+    if constexpr (world_can_be_stopped) detail::UseSampler::forget(op);
+}
+
 // For a new object. Where another thread got hold of it first, it lives on, but is counted.
 inline void make_immortal(PyObject* op) noexcept {
     if (!detail::is_immortal(op) && !detail::owner_makes_immortal(op)) Py_INCREF(op);
@@ -178,6 +205,8 @@ struct BecomesDeferred {};
 
 template <class Atomic>
 void note_use(PyObject*, PyTypeObject*) noexcept {}
+
+inline void note_creation(PyObject*) noexcept {}
 
 // With a GIL a count is never contended: what remains of immortality is that the object lives on.
 inline void make_immortal(PyObject* op) noexcept { Py_INCREF(op); }
