@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 PATIENCE = 90.0  # seconds until a thread counts as stuck
 
@@ -46,6 +49,29 @@ def run_threads(*targets: Callable[[], Any]) -> list[Any]:
     for task in tasks:
         task.start()
     return [task.result() for task in tasks]
+
+
+def meet(things: list[_T], *works: Callable[[_T], Any]) -> list[tuple[Any, ...]]:
+    """Run every work on every thing, each in a thread of its own, all on the same at a time.
+
+    The results for each thing, in the order of the works.
+    """
+    barrier = threading.Barrier(len(works))
+    arrived = [0] * len(things)  # roughly: a barrier alone lets threads go too far apart
+
+    def follow(work: Callable[[_T], Any]) -> list[Any]:
+        results = []
+        for index, thing in enumerate(things):
+            barrier.wait(PATIENCE)
+            arrived[index] += 1
+            for _ in range(200):
+                if arrived[index] >= len(works):
+                    break
+            results.append(work(thing))
+        return results
+
+    by_thread = run_threads(*(functools.partial(follow, work) for work in works))
+    return list(zip(*by_thread, strict=True))
 
 
 @contextlib.contextmanager

@@ -10,14 +10,12 @@ from __future__ import annotations
 import functools
 import itertools
 import random
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from cereggii_atomicint import AtomicInt
 
-from tools.testing.concurrency import PATIENCE, run_threads
+from tools.testing.concurrency import meet, run_threads
 from .forms import HIGHEST, LOWEST, Integer, Make, both_forms
 
 pytestmark = [
@@ -27,31 +25,6 @@ pytestmark = [
 
 ROUNDS = 600
 ADDITIONS = 200
-
-Work = Callable[[Integer], Any]
-
-
-def meet(integers: list[Integer], *works: Work) -> list[tuple[Any, ...]]:
-    """Run every work on every integer, each in a thread of its own, all on the same at a time.
-
-    The results for each integer, in the order of the works.
-    """
-    barrier = threading.Barrier(len(works))
-    arrived = [0] * len(integers)  # roughly: a barrier alone lets threads go too far apart
-
-    def follow(work: Work) -> list[Any]:
-        results = []
-        for index, integer in enumerate(integers):
-            barrier.wait(PATIENCE)
-            arrived[index] += 1
-            for _ in range(200):
-                if arrived[index] >= len(works):
-                    break
-            results.append(work(integer))
-        return results
-
-    by_thread = run_threads(*(functools.partial(follow, work) for work in works))
-    return list(zip(*by_thread, strict=True))
 
 
 def count_up(integer: Integer) -> list[int]:

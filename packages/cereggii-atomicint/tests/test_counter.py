@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import random
 import threading
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.testing.concurrency import background, run_threads
+from tools.testing.concurrency import PATIENCE, background, eventually, run_threads
 from .forms import EDGES, HIGHEST, LOWEST, STORABLE_EDGES
 
 Counter: TypeAlias = AtomicCounter | AtomicCounterHandle
@@ -342,6 +343,30 @@ def test_more_threads_than_stripes_add_up() -> None:
     for _ in range(4):
         run_threads(*[add] * 40)
     assert counter.sum() == 4 * 40 * 100 * 7
+
+
+@starts_threads
+@pytest.mark.usefixtures("switch_often")
+def test_small_and_large_additions_to_one_stripe_add_up() -> None:
+    """Amounts beyond 2**32 empty the stripe that the other thread adds to."""
+    counter = AtomicCounter()
+    counter.add(0)  # this thread has a cell of its own
+    start = threading.Barrier(2)
+
+    def add(amount: int) -> None:
+        counter.add(0)  # stripes are given out in turn to threads that add for the first time
+        start.wait(PATIENCE)
+        for _ in range(REPEATS):
+            counter.add(amount)
+
+    with background(lambda: add(7)):
+        assert eventually(lambda: start.n_waiting == 1)
+        stripes = 1 << (2 * (os.cpu_count() or 1)).bit_length()  # or a fraction of it
+        for _ in range(stripes - 1):
+            run_threads(counter.add)
+        with background(lambda: add(2**33)):
+            pass
+    assert counter.sum() == stripes - 1 + REPEATS * (7 + 2**33)
 
 
 @starts_threads

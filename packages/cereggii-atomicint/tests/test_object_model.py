@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import inspect
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
 
-from tools.testing.concurrency import eventually
+from tools.testing.concurrency import eventually, meet
 from .forms import BINARY, IN_PLACE, UNARY
 from tools.testing.interpreters import FREE_THREADED
 
@@ -220,6 +221,27 @@ def test_init_runs_once_and_leaves_the_value_the_second_time(kind: type[Any]) ->
     with pytest.raises(RuntimeError, match=kind.__name__):
         instance.__init__(new(kind) if kind in HANDLES else 7)
     assert instance.get() == 5
+
+
+@pytest.mark.thread_unsafe(reason="starts threads of its own")
+@pytest.mark.usefixtures("switch_often")
+@every_type
+def test_of_many_threads_that_run_init_one_succeeds(kind: type[Any]) -> None:
+    atomic = AtomicInt if kind in (AtomicInt, AtomicIntHandle) else AtomicCounter
+    arguments = [atomic(number) if kind in HANDLES else number for number in range(3)]
+
+    def init(argument: Any, instance: Any) -> bool:
+        try:
+            instance.__init__(argument)
+        except RuntimeError:
+            return False
+        return True
+
+    instances = [kind.__new__(kind) for _ in range(2000)]
+    works = [functools.partial(init, argument) for argument in arguments]
+    for instance, succeeded in zip(instances, meet(instances, *works), strict=True):
+        assert succeeded.count(True) == 1
+        assert instance.get() == succeeded.index(True)
 
 
 @every_atomic

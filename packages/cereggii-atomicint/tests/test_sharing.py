@@ -273,17 +273,16 @@ def test_a_weak_reference_to_an_object_that_is_becoming_immortal_stays_true(seed
             take_turns([instance], 3)  # the next thread but the last makes it immortal
             start = threading.Barrier(3)
             references = []
-            def use_more(instance):
+            def use_more():
                 start.wait(30)
                 use(instance, 2 * TURN)
-            def refer(instance, delay):
+            def refer(delay):
                 start.wait(30)
                 for _ in range(delay):
                     pass
                 references.append(weakref.ref(instance))
-            threads = [threading.Thread(target=use_more, args=(instance,)) for _ in range(2)]
-            delay = choose.randrange(1500)
-            threads.append(threading.Thread(target=refer, args=(instance, delay)))
+            threads = [threading.Thread(target=use_more) for _ in range(2)]
+            threads.append(threading.Thread(target=refer, args=(choose.randrange(1500),)))
             for thread in threads: thread.start()
             for thread in threads: thread.join()
             assert instance.get() == 7 * TURN
@@ -296,6 +295,46 @@ def test_a_weak_reference_to_an_object_that_is_becoming_immortal_stays_true(seed
         print(immortal)
     """
     print(run_sharing(program, str(seed)), "of 100 became immortal")
+
+
+@where_objects_are_promoted
+def test_an_object_that_is_weakly_referenced_at_the_last_moment_stays_mortal() -> None:
+    program = """
+        references = []
+        def refer(event, arguments):
+            if event == "gc.get_referents":  # which stops the world
+                references.append(weakref.ref(instance))
+        sys.addaudithook(refer)
+        instance = AtomicInt()
+        take_turns([instance], 4)
+        assert references
+        assert not is_immortal(instance)
+    """
+    run_sharing(program)
+
+
+@where_objects_are_promoted
+def test_an_object_that_its_owner_is_counting_becomes_immortal_for_good() -> None:
+    """The owner counts without atomics: what is stored between its load and its store is lost."""
+    program = """
+        for _ in range(60):
+            instance = AtomicInt()
+            take_turns([instance], 3)
+            start = threading.Barrier(3)
+            def use_more():
+                start.wait(30)
+                # By its global name: what the owner lends, another thread does not give back.
+                use(instance, 2 * TURN)
+            threads = [threading.Thread(target=use_more) for _ in range(2)]
+            for thread in threads: thread.start()
+            start.wait(30)
+            while any(thread.is_alive() for thread in threads):
+                [instance] * 500
+            for thread in threads: thread.join()
+            assert is_immortal(instance)
+            assert instance.get() == 7 * TURN
+    """
+    run_sharing(program)
 
 
 @where_objects_are_promoted
