@@ -157,7 +157,8 @@ struct IntMethods {
         if (!signature.parse(args, count, keywords, given) || !to_int64(given[0], &value, "value"))
             return nullptr;
         const auto deadline = Deadline::parse(given[1]);
-        CheckedInt64* integer = deadline ? Form::value(self) : nullptr;
+        if (!deadline) return nullptr;
+        CheckedInt64* integer = Form::value(self);
         if (!integer) return nullptr;
         switch (WaitQueue::wait_while(
             integer, *deadline, [integer, value]() noexcept { return integer->load() == value; })) {

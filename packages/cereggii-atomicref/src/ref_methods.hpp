@@ -88,7 +88,8 @@ struct RefMethods {
         std::array<PyObject*, 2> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
         const auto deadline = Deadline::parse(given[1]);
-        ObjectSlot* slot = deadline ? Form::value(self) : nullptr;
+        if (!deadline) return nullptr;
+        ObjectSlot* slot = Form::value(self);
         if (!slot) return nullptr;
         for (bool woken = false;; woken = true) {
             PyObject* seen = slot->load();

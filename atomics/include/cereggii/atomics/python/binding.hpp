@@ -247,7 +247,7 @@ void bind(nb::module_& module, const char* name, const char* doc, const PyType_S
         module.attr(name) = nb::handle(reinterpret_cast<PyObject*>(type));
         return;
     }
-    auto bound =
+    const auto bound =
         nb::class_<T>(module, name, doc, nb::type_slots(slots), nb::is_weak_referenceable());
     bound.attr("__module__") = module.attr("__name__").attr("partition")(".")[0];
     check_layout<T>(bound);
