@@ -15,7 +15,7 @@ from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.testing.concurrency import PATIENCE, background, eventually, run_threads
+from tools.testing.concurrency import PATIENCE, background, run_threads
 from .forms import EDGES, HIGHEST, LOWEST, STORABLE_EDGES
 
 Counter: TypeAlias = AtomicCounter | AtomicCounterHandle
@@ -351,22 +351,32 @@ def test_small_and_large_additions_to_one_stripe_add_up() -> None:
     """Amounts beyond 2**32 empty the stripe that the other thread adds to."""
     counter = AtomicCounter()
     counter.add(0)  # this thread has a cell of its own
-    start = threading.Barrier(2)
+    begun, done = threading.Event(), threading.Event()
 
-    def add(amount: int) -> None:
-        counter.add(0)  # stripes are given out in turn to threads that add for the first time
-        start.wait(PATIENCE)
-        for _ in range(REPEATS):
-            counter.add(amount)
+    def add_small() -> int:
+        total = 0
+        while not done.is_set():
+            counter.add(7)
+            total += 7
+            begun.set()
+        return total
 
-    with background(lambda: add(7)):
-        assert eventually(lambda: start.n_waiting == 1)
+    def add_large() -> None:
+        for _ in range(20 * REPEATS):
+            counter.add(2**33)
+
+    with background(add_small) as [small]:
+        assert begun.wait(PATIENCE)
+        # Stripes are given out in turn to the threads that add for the first time.
         stripes = 1 << (2 * (os.cpu_count() or 1)).bit_length()  # or a fraction of it
         for _ in range(stripes - 1):
             run_threads(counter.add)
-        with background(lambda: add(2**33)):
-            pass
-    assert counter.sum() == stripes - 1 + REPEATS * (7 + 2**33)
+        try:
+            run_threads(add_large)
+        finally:
+            done.set()
+        added = small.result() + stripes - 1 + 20 * REPEATS * 2**33
+    assert counter.sum() == added
 
 
 @starts_threads

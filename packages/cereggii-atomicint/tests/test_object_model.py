@@ -7,13 +7,14 @@ import functools
 import gc
 import inspect
 import sys
+import time
 import weakref
 from typing import Any
 
 import pytest
 from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
 
-from tools.testing.concurrency import eventually, meet
+from tools.testing.concurrency import eventually, run_threads
 from .forms import BINARY, IN_PLACE, UNARY
 from tools.testing.interpreters import FREE_THREADED
 
@@ -226,22 +227,34 @@ def test_init_runs_once_and_leaves_the_value_the_second_time(kind: type[Any]) ->
 @pytest.mark.thread_unsafe(reason="starts threads of its own")
 @pytest.mark.usefixtures("switch_often")
 @every_type
-def test_of_many_threads_that_run_init_one_succeeds(kind: type[Any]) -> None:
+def test_of_two_threads_that_run_init_one_succeeds(kind: type[Any]) -> None:
     atomic = AtomicInt if kind in (AtomicInt, AtomicIntHandle) else AtomicCounter
-    arguments = [atomic(number) if kind in HANDLES else number for number in range(3)]
+    instances = [kind.__new__(kind) for _ in range(10_000)]
+    arrived = AtomicInt()
+    end = time.monotonic() + 1
 
-    def init(argument: Any, instance: Any) -> bool:
-        try:
-            instance.__init__(argument)
-        except RuntimeError:
-            return False
-        return True
+    def init(number: int) -> list[bool]:
+        argument = atomic(number) if kind in HANDLES else number
+        arrivals = arrived.get_handle()
+        succeeded = []
+        for turn, instance in enumerate(instances, 1):
+            arrivals += 1
+            while arrivals < 2 * turn:  # a barrier that is left within nanoseconds
+                pass
+            try:
+                instance.__init__(argument)
+                succeeded.append(True)
+            except RuntimeError:
+                succeeded.append(False)
+            if time.monotonic() > end:
+                arrivals += 2 * len(instances)  # the other one need not wait any more
+                break
+        return succeeded
 
-    instances = [kind.__new__(kind) for _ in range(2000)]
-    works = [functools.partial(init, argument) for argument in arguments]
-    for instance, succeeded in zip(instances, meet(instances, *works), strict=True):
-        assert succeeded.count(True) == 1
-        assert instance.get() == succeeded.index(True)
+    first, second = run_threads(functools.partial(init, 0), functools.partial(init, 1))
+    for instance, one, other in zip(instances, first, second, strict=False):
+        assert one != other
+        assert instance.get() == other
 
 
 @every_atomic

@@ -160,7 +160,9 @@ def test_an_object_is_not_taken_for_an_earlier_one_at_its_address() -> None:
                 alive.wait(30)  # so that no thread gets the identity of an earlier one
             used = threading.Event()
             # The target and its arguments die before the thread does.
-            thread = threading.Thread(target=lambda box: work(box.pop()), args=([instance],))
+            thread = threading.Thread(
+                target=lambda box: work(box.pop()), args=([instance],), daemon=True
+            )
             thread.start()
             threads.append(thread)
             used.wait(30)
