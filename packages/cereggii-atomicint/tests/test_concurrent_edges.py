@@ -16,6 +16,7 @@ import pytest
 from cereggii_atomicint import AtomicInt
 
 from tools.testing.concurrency import meet, run_threads
+
 from .forms import HIGHEST, LOWEST, Integer, Make, both_forms
 
 pytestmark = [

@@ -13,6 +13,7 @@ import pytest
 from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
 
 from tools.testing.concurrency import run_threads
+
 from .forms import Integer
 
 pytestmark = [

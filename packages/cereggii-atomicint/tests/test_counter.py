@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.testing.concurrency import PATIENCE, background, run_threads
+
 from .forms import EDGES, HIGHEST, LOWEST, STORABLE_EDGES
 
 Counter: TypeAlias = AtomicCounter | AtomicCounterHandle

@@ -15,8 +15,9 @@ import pytest
 from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
 
 from tools.testing.concurrency import eventually, run_threads
-from .forms import BINARY, IN_PLACE, UNARY
 from tools.testing.interpreters import FREE_THREADED
+
+from .forms import BINARY, IN_PLACE, UNARY
 
 ATOMICS = [AtomicInt, AtomicCounter]
 HANDLES = [AtomicIntHandle, AtomicCounterHandle]

@@ -13,6 +13,7 @@ import pytest
 from cereggii_atomicint import AtomicInt
 
 from tools.testing.concurrency import PATIENCE, background, give_time_to_block, run_threads
+
 from .forms import HIGHEST, LOWEST, Integer, Make, both_forms
 
 pytestmark = [

@@ -14,8 +14,8 @@ namespace cereggii::atomics {
 //
 // When two threads take turns on a cache line at each operation, both run at the speed of the
 // line's travels; one after the other, each at full speed, they would be done sooner. A thread that
-// finds itself in that state takes a turn of some hundred microseconds, or stands back for the turn of
-// another. After Dice, Hendler and Mirsky, "Lightweight contention management for efficient
+// finds itself in that state takes a turn of some hundred microseconds, or stands back for the turn
+// of another. After Dice, Hendler and Mirsky, "Lightweight contention management for efficient
 // compare-and-swap operations" (2013), with a criterion that needs no constants of the machine:
 //
 //   Each thread cuts its own consecutive updates of one integer into windows of `window`. Nobody
