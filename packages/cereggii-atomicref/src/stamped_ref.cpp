@@ -48,6 +48,7 @@ int init(PyObject* self, PyObject* args, PyObject* keywords) {
         Py_DECREF(pair);
         return -1;
     }
+    note_creation(self);
     if (immortal) make_immortal(self);
     return 0;
 }

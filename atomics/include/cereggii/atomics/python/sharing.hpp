@@ -147,13 +147,14 @@ inline bool is_sampled_use() noexcept { return ++foreign_uses % UseSampler::peri
 
 }  // namespace detail
 
-// What is done for an object that turns out to be shared. `applies(op)`: whether anything is left
-// to be done. `relieve(op)` does it, and may stop the world.
+// What is done for an object that turns out to be shared: `relieve(op)` does it, and may stop the
+// world; `is_relieved(op)` costs next to nothing.
 
 // It becomes immortal, within the budget: for objects that own nothing but `size()` bytes.
 template <std::size_t (*Size)()>
 struct BecomesImmortal {
-    static bool applies(PyObject*) noexcept { return world_can_be_stopped; }
+    static constexpr bool possible = world_can_be_stopped;
+    static bool is_relieved(PyObject* op) noexcept { return detail::is_immortal(op); }
     static void relieve(PyObject* op) { detail::promote(op, Size()); }
 };
 
@@ -161,32 +162,36 @@ struct BecomesImmortal {
 // collector knows. Never while the collector is switched off.
 struct BecomesDeferred {
 #if PY_VERSION_HEX >= 0x030E0000
-    static bool applies(PyObject* op) noexcept { return PyObject_GC_IsTracked(op); }
+    static constexpr bool possible = true;
     static void relieve(PyObject* op) {
-        if (PyGC_IsEnabled()) PyUnstable_Object_EnableDeferredRefcount(op);
+        if (PyGC_IsEnabled() && PyObject_GC_IsTracked(op))
+            PyUnstable_Object_EnableDeferredRefcount(op);
     }
 #else
-    static bool applies(PyObject*) noexcept { return false; }
+    static constexpr bool possible = false;
     static void relieve(PyObject*) noexcept {}
 #endif
+    // Deferring adds half of what fits to the shared count, and so does make_immortal().
+    static bool is_relieved(PyObject* op) noexcept {
+        return _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared) > PY_SSIZE_T_MAX / 8;
+    }
 };
 
 // Call at the beginning of an operation, with no exception set. `exact` is the type whose instances
 // are meant: those of subclasses may own more than we know.
 template <class Atomic>
 [[gnu::always_inline]] inline void note_use(PyObject* op, PyTypeObject* exact) {
-    if constexpr (PY_VERSION_HEX >= 0x030E0000) {
-        if (detail::is_immortal(op) || _Py_IsOwnedByCurrentThread(op)) [[likely]]
+    using Sharing = typename Atomic::Sharing;
+    if constexpr (Sharing::possible) {
+        if (Sharing::is_relieved(op) || _Py_IsOwnedByCurrentThread(op)) [[likely]]
             return;
-        if (detail::is_sampled_use() && Py_TYPE(op) == exact && Atomic::Sharing::applies(op) &&
-            detail::UseSampler::shared(op))
-            Atomic::Sharing::relieve(op);
+        if (detail::is_sampled_use() && Py_TYPE(op) == exact && detail::UseSampler::shared(op))
+            Sharing::relieve(op);
     }
 }
 
-// For a new object, before any thread uses it.
 inline void note_creation([[maybe_unused]] PyObject* op) noexcept {
-    if constexpr (world_can_be_stopped) detail::UseSampler::forget(op);
+    if constexpr (PY_VERSION_HEX >= 0x030E0000) detail::UseSampler::forget(op);
 }
 
 // For a new object. Where another thread got hold of it first, it lives on, but is counted.
