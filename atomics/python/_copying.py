@@ -2,7 +2,11 @@
 """Copying and pickling: a snapshot of the value, and the attributes that a subclass has.
 
 Every package has this module; it is installed with the extension module.
+
+Tuples are added up here: to unpack them into a new one makes a list on the way, and when there is
+no memory for its items, free-threaded CPython 3.14.7 crashes.
 """
+# ruff: noqa: RUF005
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ def make_copyable(base: type) -> None:
         reduced = _reduce(base, self, protocol)
         if reduced[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
             return reduced  # a subclass does it its own way
-        return (_restore, (base, *reduced[1]), *reduced[2:])
+        return (_restore, (base,) + reduced[1]) + reduced[2:]
 
     base.__reduce_ex__ = __reduce_ex__  # type: ignore[method-assign, assignment]
 
@@ -43,10 +47,10 @@ def make_container_copyable(base: type) -> None:
         reduced = _reduce(base, self, protocol)
         if reduced[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
             return reduced
-        cls, *value = reduced[1]
+        cls, value = reduced[1][0], reduced[1][1:]
         if cls.__setstate__ is not __setstate__:
-            return (_restore, (base, cls, *value), *reduced[2:])
-        return (_restore, (base, cls), (tuple(value), reduced[2]), *reduced[3:])
+            return (_restore, (base, cls) + value) + reduced[2:]
+        return (_restore, (base, cls), (value, reduced[2])) + reduced[3:]
 
     base.__reduce_ex__ = __reduce_ex__  # type: ignore[method-assign, assignment]
     base.__setstate__ = __setstate__  # type: ignore[attr-defined]
@@ -60,9 +64,9 @@ def make_handle_copyable(base: type) -> None:
         if not isinstance(self, base):
             raise TypeError(f"{base.__name__}.__copy__() needs one, not {self!r}")
         reduced: Any = self.__reduce_ex__(2)
-        _, (_, cls, target), state, *_ = reduced
+        cls, target = reduced[1][1:]
         copied = _restore(base, cls, copy.copy(target))
-        _set_attributes(copied, state)
+        _set_attributes(copied, reduced[2])
         return copied
 
     base.__copy__ = __copy__  # type: ignore[attr-defined]
