@@ -190,7 +190,8 @@ def typing(session: nox.Session) -> None:
     environment = Environment(session, "typing", HERE)
     environment.install("mypy", "nox", "rich", "pytest")
     environment.install_packages()
-    environment.run("-m", "mypy", "noxfile.py", "tools", "examples", "benchmarks")
+    environment.run("-m", "mypy", "noxfile.py", "tools", "examples", "benchmarks",
+                    "atomics/python")  # fmt: skip
     names = [package.name.replace("-", "_") for package in PACKAGES]
     environment.run("-m", "mypy.stubtest", *names)
 

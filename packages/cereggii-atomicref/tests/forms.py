@@ -92,6 +92,11 @@ def twin(value: Any) -> Any:
     raise AssertionError(value)
 
 
+def without_init(kind: Any) -> Any:
+    """An instance whose __init__ has not run."""
+    return kind.__new__(kind)
+
+
 _numbers = itertools.count(10**15)
 
 

@@ -17,7 +17,8 @@ import pytest
 from cereggii_atomicref import AtomicRef, AtomicRefHandle
 
 from tools.testing.concurrency import PATIENCE, eventually, run_threads
-from .forms import Access, Reference, Thing, every_access, twin
+
+from .forms import Access, Reference, Thing, every_access, twin, without_init
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own"),
@@ -66,9 +67,22 @@ TAGGED: dict[str, tuple[MakeTagged, TagOf]] = {
 }
 every_tagged = pytest.mark.parametrize(("make_tagged", "tag_of"), TAGGED.values(), ids=TAGGED)
 
+
+def find_in_function(ref: Reference) -> Any:
+    """The first object that a function is given, whether its result is stored or not."""
+    seen: list[Any] = []
+
+    def function(found: Any) -> Any:
+        seen.append(found)
+        return found
+
+    ref.update_and_get(function)
+    return seen[0]
+
+
 GET: dict[str, Callable[[Reference], Any]] = {
     "compare_and_exchange": lambda ref: ref.compare_and_exchange(THREADS, None),
-    "get_and_update": lambda ref: ref.get_and_update(lambda found: found),
+    "update_and_get": find_in_function,
     "repr": lambda ref: repr(ref).removeprefix("AtomicRefHandle(AtomicRef((").removesuffix(",)))"),
 }
 REFS = 3  # few, so that each is replaced as often as can be
@@ -112,7 +126,7 @@ def test_nothing_else_finds_an_object_that_was_stored_elsewhere(
     get: Callable[[Reference], Any],
 ) -> None:
     def tag_of(found: Any) -> int:
-        return int(found) if isinstance(found, str) else found[0]  # type: ignore[no-any-return]
+        return int(found) if isinstance(found, str) else found[0]
 
     assert find_strangers(get, lambda tag: (tag,), tag_of) == []
 
@@ -354,7 +368,7 @@ def draw_call(choose: random.Random, fresh: int) -> tuple[Callable[[AtomicRef[in
     expected = choose.randrange(4)
     calls: list[tuple[Callable[[AtomicRef[int]], Any], Step]] = [
         (lambda ref: ref.get(), lambda value: (value, value)),
-        (lambda ref: ref.set(fresh), lambda _: (fresh, None)),  # type: ignore[func-returns-value]
+        (lambda ref: ref.set(fresh), lambda _: (fresh, None)),
         (lambda ref: ref.get_and_set(fresh), lambda value: (fresh, value)),
         (
             lambda ref: ref.compare_and_set(expected, fresh),
@@ -418,13 +432,13 @@ def test_short_histories_are_linearizable(seed: int) -> None:
 
 USES: dict[str, Callable[[Reference], Any]] = {
     "get": lambda ref: ref.get(),
-    "set": lambda ref: ref.set(None),  # type: ignore[func-returns-value]
+    "set": lambda ref: ref.set(None),
     "get_and_set": lambda ref: ref.get_and_set("from a finalizer"),
     "compare_and_set": lambda ref: ref.compare_and_set(ref.get(), 10**20),
     "compare_and_set fails": lambda ref: ref.compare_and_set(Thing(), None),
     "compare_and_exchange": lambda ref: ref.compare_and_exchange(10**20, 10**20),
     "update_and_get": lambda ref: ref.update_and_get(lambda _: None),
-    "notify_all": lambda ref: ref.notify_all(),  # type: ignore[func-returns-value]
+    "notify_all": lambda ref: ref.notify_all(),
     "wait_while": lambda ref: ref.wait_while(None, 0.0001),
     "get_handle": lambda ref: ref.get_handle().get_handle().get(),
     "repr": repr,
@@ -444,7 +458,7 @@ class Finalized:
 
 
 REPLACE: list[Callable[[Reference, Any], Any]] = [
-    lambda ref, value: ref.set(value),  # type: ignore[func-returns-value]
+    lambda ref, value: ref.set(value),
     lambda ref, value: ref.get_and_set(value) and None,
     lambda ref, value: ref.compare_and_set(ref.get(), value),
     lambda ref, value: ref.compare_and_exchange(ref.get(), value) and None,
@@ -545,7 +559,7 @@ def test_a_finalizer_may_store_its_object_in_the_ref_again() -> None:
 
 @pytest.mark.parametrize("kind", [AtomicRef, AtomicRefHandle])
 def test_one_of_many_concurrent_inits_wins(kind: type[Any]) -> None:
-    instances = [kind.__new__(kind) for _ in range(500)]
+    instances = [without_init(kind) for _ in range(500)]
 
     def work(number: int) -> list[bool]:
         won = []
@@ -572,7 +586,7 @@ def test_handles_are_made_and_dropped_while_others_use_the_ref() -> None:
 
     def work(_: int) -> None:
         for _ in range(REPEATS):
-            handle = shared.get_handle()
+            handle: Any = shared.get_handle()
             assert handle == shared
             handle.set(next(numbers))
             assert AtomicRefHandle(handle).get() >= 0

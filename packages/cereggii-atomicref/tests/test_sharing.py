@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whoever shares a ref, and however hard: it and what was stored in it are freed, or kept."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import random
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cereggii_atomicref import AtomicRef, AtomicStampedRef
+
+from tools.testing.concurrency import background, eventually, run_threads
+from tools.testing.interpreters import FREE_THREADED, run_program
+
+from .forms import Access, Thing, collected, every_access
+
+pytestmark = [
+    pytest.mark.thread_unsafe(reason="starts threads of its own, and collects garbage"),
+    pytest.mark.usefixtures("switch_often"),
+]
+
+THREADS = 4
+REPEATS = 3000
+
+every_atomic = pytest.mark.parametrize("atomic", [AtomicRef, AtomicStampedRef])
+
+
+def is_immortal(instance: object) -> bool:
+    return sys.getrefcount(instance) > 2**28
+
+
+def put(instance: Any, value: object) -> None:
+    if isinstance(instance, AtomicStampedRef):
+        instance.set(value, 1)
+    else:
+        instance.set(value)
+
+
+def use(instance: Any, times: int) -> None:
+    for _ in range(times):
+        put(instance, instance.get())
+
+
+def use_elsewhere(instance: Any, times: int, threads: int = 1) -> None:
+    """Use the object from threads that do not own it, `times` in each."""
+    run_threads(*[functools.partial(use, instance, times)] * threads)
+
+
+class Counted:
+    """Says when it dies."""
+
+    __slots__ = ("_died", "name")
+
+    def __init__(self, name: object, died: list[object]) -> None:
+        self.name = name
+        self._died = died
+
+    def __del__(self) -> None:
+        self._died.append(self.name)
+
+
+# ── immortal=True ──────────────────────────────────────────────────────────────────────────────
+
+
+@every_atomic
+def test_an_immortal_object_works_and_stays(atomic: type[Any]) -> None:
+    thing = Thing()
+    instance = atomic(thing, immortal=True)
+    references = [weakref.ref(instance), weakref.ref(thing)]
+    if FREE_THREADED:
+        assert is_immortal(instance)
+    del instance, thing
+    gc.collect()
+    survivor: Any = references[0]()
+    use_elsewhere(survivor, 1000, threads=2)
+    assert references[1]() is not None
+    put(survivor, 6)
+    gc.collect()
+    assert eventually(lambda: references[1]() is None)  # what is replaced is not immortal
+    assert "6" in repr(survivor)
+    if atomic is AtomicRef:
+        assert survivor.get_handle().get() == 6
+
+
+@every_atomic
+def test_subclasses_may_be_immortal(atomic: type[Any]) -> None:
+    class Named(atomic):  # type: ignore[misc]
+        pass
+
+    instance = Named(5, immortal=True)
+    instance.name = ["kept"]
+    reference = weakref.ref(instance)
+    del instance
+    gc.collect()
+    survivor: Any = reference()
+    assert survivor.name == ["kept"]
+
+
+@every_atomic
+def test_objects_are_mortal_unless_told_otherwise(atomic: type[Any]) -> None:
+    reference = weakref.ref(atomic(5, immortal=False))
+    assert reference() is None
+    with pytest.raises(TypeError):
+        atomic(5, 6, 7, immortal=True)
+
+
+@every_atomic
+def test_an_immortal_ref_in_a_cycle_keeps_it(atomic: type[Any]) -> None:
+    instance = atomic(immortal=True)
+    thing = Thing()
+    put(instance, [instance, thing])
+    references = [weakref.ref(instance), weakref.ref(thing)]
+    del instance, thing
+    gc.collect()
+    assert all(reference() is not None for reference in references)
+    put(references[0](), None)
+    gc.collect()
+    assert eventually(lambda: references[1]() is None)
+
+
+# ── references are counted right ───────────────────────────────────────────────────────────────
+
+CHURN: dict[str, Callable[[Any, Any], Any]] = {
+    "set": lambda ref, value: ref.set(value),
+    "get_and_set": lambda ref, value: ref.get_and_set(value),
+    "compare_and_set": lambda ref, value: ref.compare_and_set(ref.get(), value),
+    "compare_and_set fails": lambda ref, value: ref.compare_and_set(value, value),
+    "compare_and_set by value": lambda ref, value: ref.compare_and_set(10**20, value),
+    "compare_and_exchange": lambda ref, value: ref.compare_and_exchange(ref.get(), value),
+    "compare_and_exchange fails": lambda ref, value: ref.compare_and_exchange(value, None),
+    "update_and_get": lambda ref, value: ref.update_and_get(lambda _: value),
+    "get_and_accumulate": lambda ref, value: ref.get_and_accumulate(value, lambda _, x: x),
+    "wait_while": lambda ref, value: ref.wait_while(value, 0) and ref.set(value),
+    "set a number": lambda ref, _: ref.set(10**19 * len("ten digits")),
+    "get": lambda ref, _: ref.get(),
+}
+
+
+@every_access
+def test_everything_that_is_no_longer_stored_is_freed(access: Access, seed: int) -> None:
+    shared: AtomicRef[Any] = AtomicRef()
+    died: list[object] = []
+
+    def work(number: int) -> None:
+        choose = random.Random(seed + number)
+        mine = access(shared, number)
+        for name in range(number * REPEATS, (number + 1) * REPEATS):
+            choose.choice([*CHURN.values()])(mine, Counted(name, died))
+
+    run_threads(*(functools.partial(work, number) for number in range(THREADS)))
+    last = shared.get()
+    alive = isinstance(last, Counted)
+    del last
+    assert eventually(lambda: len(died) >= THREADS * REPEATS - alive)
+    assert len(died) == THREADS * REPEATS - alive
+    shared.set(None)
+    assert eventually(lambda: len(died) == THREADS * REPEATS)
+    assert sorted(died) == [*range(THREADS * REPEATS)]  # type: ignore[type-var]
+
+
+def test_everything_that_is_no_longer_stored_in_a_stamped_ref_is_freed() -> None:
+    shared: AtomicStampedRef[Any] = AtomicStampedRef()
+    died: list[object] = []
+
+    def work(number: int) -> None:
+        for name in range(number * REPEATS, (number + 1) * REPEATS):
+            value, stamp = shared.get()
+            if name % 3 == 0:
+                shared.set(Counted(name, died), name)
+            else:
+                shared.compare_and_set(value, Counted(name, died), stamp, 10**20 + name)
+
+    run_threads(*(functools.partial(work, number) for number in range(THREADS)))
+    shared.set(None, 0)
+    assert eventually(lambda: len(died) >= THREADS * REPEATS)
+    assert sorted(died) == [*range(THREADS * REPEATS)]  # type: ignore[type-var]
+
+
+def test_objects_that_others_keep_stay_alive_and_whole() -> None:
+    shared: AtomicRef[Any] = AtomicRef()
+    died: list[object] = []
+    kept = [[Counted((number, n), died) for n in range(500)] for number in range(THREADS)]
+
+    def work(number: int) -> list[Any]:
+        seen = []
+        for _ in range(10):
+            for value in kept[number]:
+                shared.set(value)
+                seen.append(shared.get())
+        return seen
+
+    results = run_threads(*(functools.partial(work, number) for number in range(THREADS)))
+    assert died == []
+    for seen in results:
+        for value in seen:
+            assert kept[value.name[0]][value.name[1]] is value
+    del seen, value, results
+    shared.set(None)
+    kept.clear()
+    assert eventually(lambda: len(died) >= THREADS * 500)
+    assert len(died) == THREADS * 500
+
+
+def test_counts_of_common_objects_stay_as_they_were() -> None:
+    """None, small ints and types are stored as often as anything, and must not drift."""
+    things = [Thing(), Thing()]
+    shared: AtomicRef[Any] = AtomicRef()
+    before = [sys.getrefcount(thing) for thing in things]
+
+    def work(number: int) -> None:
+        for _ in range(REPEATS):
+            shared.set(things[number])
+            shared.compare_and_set(things[1 - number], things[number])
+            shared.compare_and_exchange(things[number], things[1 - number])
+            shared.get_and_update(lambda found: found)
+            shared.wait_while(things[0], 0)
+
+    run_threads(functools.partial(work, 0), functools.partial(work, 1))
+    shared.set(None)
+    assert eventually(lambda: [sys.getrefcount(thing) for thing in things] == before)
+    references = [weakref.ref(thing) for thing in things]
+    things.clear()
+    assert eventually(lambda: all(reference() is None for reference in references))
+
+
+# ── refs that threads share are freed ──────────────────────────────────────────────────────────
+
+
+@every_atomic
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_ref_that_was_used_hard_is_freed_when_it_is_dropped(
+    atomic: type[Any], threads: int
+) -> None:
+    thing = Thing()
+    instance = atomic(thing)
+    references = [weakref.ref(thing)]
+    del thing
+    use_elsewhere(instance, 30_000, threads)
+    references.append(weakref.ref(instance))
+    assert not is_immortal(instance) or sys.version_info >= (3, 14)
+    del instance
+    assert all(collected(reference) for reference in references)
+
+
+@every_atomic
+def test_a_ref_in_a_cycle_that_was_used_hard_is_freed(atomic: type[Any]) -> None:
+    instance = atomic()
+    put(instance, [instance, thing := Thing()])
+    references = [weakref.ref(instance), weakref.ref(thing)]
+    use_elsewhere(instance, 20_000, threads=2)
+    del instance, thing
+    assert all(collected(reference) for reference in references)
+
+
+def test_a_ref_that_was_used_hard_through_handles_is_freed_without_the_collector() -> None:
+    instance: AtomicRef[Any] = AtomicRef([])
+    handles = [instance.get_handle(), instance.get_handle()]
+    run_threads(*(functools.partial(use, handle, 20_000) for handle in handles))
+    reference = weakref.ref(instance)
+    del instance, handles
+    assert eventually(lambda: reference() is None)
+
+
+def test_a_subclass_is_freed_without_the_collector_however_it_was_used() -> None:
+    class Owner(AtomicRef[Any]):
+        pass
+
+    instance = Owner([])
+    use_elsewhere(instance, 20_000, threads=2)
+    reference = weakref.ref(instance)
+    del instance
+    assert eventually(lambda: reference() is None)
+
+
+def test_thousands_of_refs_that_are_passed_on_are_freed() -> None:
+    program = """
+        import gc, threading, weakref
+        from cereggii_atomicref import AtomicRef
+        class Thing:
+            pass
+        instances = [AtomicRef(Thing()) for _ in range(3000)]
+        things = [weakref.ref(instance.get()) for instance in instances]
+        def work():
+            for instance in instances:
+                for _ in range(100):
+                    instance.set(instance.get())
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        references = [weakref.ref(instance) for instance in instances]
+        del instances, work, thread, threads
+        gc.collect()
+        print(sum(reference() is not None for reference in references + things))
+    """
+    assert run_program(program).strip() == "0"
+
+
+def test_sharing_goes_on_while_garbage_is_collected_and_weakly_referenced() -> None:
+    refs: list[AtomicRef[int]] = [AtomicRef(0) for _ in range(10)]
+    done = threading.Event()
+
+    def work() -> None:
+        for ref in refs:
+            for _ in range(1000):
+                ref.update_and_get(lambda value: value + 1)
+
+    def collect() -> None:
+        while not done.wait(0.02):
+            gc.collect()
+
+    def refer() -> None:
+        while not done.is_set():
+            for ref in refs:
+                assert weakref.ref(ref)() is ref
+                assert gc.get_referents(ref)
+
+    with background(collect, refer):
+        try:
+            run_threads(work, work, work)
+        finally:
+            done.set()
+    assert {ref.get() for ref in refs} == {3000}
+
+
+def test_the_collector_may_run_while_cycles_through_refs_are_made_and_broken() -> None:
+    shared: AtomicRef[Any] = AtomicRef()
+    died: list[object] = []
+    done = threading.Event()
+    repeats = 1000
+
+    def work(number: int) -> None:
+        for step in range(repeats):
+            own: AtomicRef[Any] = AtomicRef()
+            own.set([own, shared, own.get_handle(), Counted((number, step), died)])
+            replaced = shared.get_and_set(own)
+            if step % 2 and replaced is not None:
+                replaced.set(None)
+            del own, replaced
+
+    def collect() -> None:
+        while not done.wait(0.005):
+            gc.collect()
+
+    with background(collect):
+        try:
+            run_threads(*(functools.partial(work, number) for number in range(3)))
+        finally:
+            done.set()
+    shared.set(None)
+
+    def all_died() -> bool:
+        gc.collect()
+        return len(died) >= 3 * repeats
+
+    assert eventually(all_died, timeout=20)
+    assert len({*died}) == len(died) == 3 * repeats
+
+
+@pytest.mark.skipif(not FREE_THREADED, reason="with a GIL no reference count is contended")
+def test_an_object_made_immortal_while_others_use_it_keeps_working() -> None:
+    class Late(AtomicRef[Any]):
+        """Immortal only once other threads have references to it."""
+
+    for _ in range(20):
+        instance = Late.__new__(Late)
+        started = threading.Barrier(3)
+
+        def work(instance: Late = instance, started: threading.Barrier = started) -> None:
+            started.wait(30)
+            references = []
+            for _ in range(2000):
+                references.append(instance)
+                if len(references) > 100:
+                    references.clear()
+
+        with background(work, work):
+            started.wait(30)
+            AtomicRef.__init__(instance, 5, immortal=True)
+        assert is_immortal(instance)
+        assert instance.get() == 5
