@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include <array>
 #include <atomic>
 
 #include "cereggii/atomics/python/binding.hpp"
@@ -11,9 +12,8 @@
 // The C++ object behind ThreadHandle, and how its slots get at the object it stands for.
 //
 // Every slot does the same: take the handles off the operands, and have the interpreter's own
-// function do the rest. So results and errors are those of the object itself.
-//
-// What a slot borrows is owned by a handle that its caller holds.
+// function do the rest. So results and errors are those of the object itself. What a slot borrows
+// is owned by a handle that its caller holds.
 namespace cereggii::atomicref {
 
 PyObject* call_object(PyObject* self, PyObject* const* args, std::size_t count, PyObject* keywords);
@@ -21,10 +21,10 @@ PyObject* call_object(PyObject* self, PyObject* const* args, std::size_t count, 
 struct ThreadHandle {
     static inline PyTypeObject* type = nullptr;  // set when the module is imported, never freed
 
-    // Zero-filled before __init__. Set once, with release: whoever acquires it sees the object as
-    // the thread that made the handle did. Never a ThreadHandle.
+    // Null before __init__. Set once, and then only ever cleared, by the garbage collector. Never a
+    // ThreadHandle.
     std::atomic<PyObject*> object;  // owned
-    // Where the interpreter looks for it (tp_vectorcall_offset). Null: not constructed.
+    // Where the interpreter looks for it (tp_vectorcall_offset). Null before __init__.
     std::atomic<vectorcallfunc> vectorcall;
 
     explicit ThreadHandle(PyObject* target) noexcept {
@@ -40,16 +40,29 @@ static_assert(sizeof(std::atomic<vectorcallfunc>) == sizeof(vectorcallfunc));
 
 // What a handle stands for, borrowed; null with RuntimeError if it is not constructed.
 inline PyObject* object_of(PyObject* self) {
+    // Pairs with the store in the constructor: the object is seen as the maker of the handle saw
+    // it.
     PyObject* object = payload<ThreadHandle>(self)->object.load(std::memory_order_acquire);
     if (!object) [[unlikely]]
         set_not_constructed(self);
     return object;
 }
 
+inline bool is_handle(PyObject* operand) {
+    // No class can inherit from one of these and from ThreadHandle: their layouts conflict.
+    constexpr unsigned long never = Py_TPFLAGS_LONG_SUBCLASS | Py_TPFLAGS_UNICODE_SUBCLASS |
+                                    Py_TPFLAGS_BYTES_SUBCLASS | Py_TPFLAGS_TUPLE_SUBCLASS |
+                                    Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_DICT_SUBCLASS;
+    if (Py_TYPE(operand) == ThreadHandle::type) return true;
+    // The quick answer for what operands mostly are.
+    if (PyType_HasFeature(Py_TYPE(operand), never) || PyFloat_CheckExact(operand)) return false;
+    return PyType_IsSubtype(Py_TYPE(operand), ThreadHandle::type);
+}
+
 // What an operand stands for, borrowed: a handle's object, and itself for anything else. Null with
 // RuntimeError for a handle that is not constructed.
 inline PyObject* unwrapped(PyObject* operand) {
-    return PyObject_TypeCheck(operand, ThreadHandle::type) ? object_of(operand) : operand;
+    return is_handle(operand) ? object_of(operand) : operand;
 }
 
 // A function of the interpreter on the object.
@@ -61,56 +74,64 @@ PyObject* unary(PyObject* self) {
 
 // ── what a class defines, as the interpreter looks it up ───────────────────────────────────────
 
+// Interned, when the module is imported, and kept.
+struct Names {
+    static inline PyObject* mro = nullptr;
+    static inline PyObject* orig_class = nullptr;
+    // How an object is copied and pickled.
+    static inline std::array<PyObject*, 4> copying{};
+
+    static bool intern() {
+        return (mro = PyUnicode_InternFromString("__mro__")) &&
+               (orig_class = PyUnicode_InternFromString("__orig_class__")) &&
+               (copying[0] = PyUnicode_InternFromString("__reduce_ex__")) &&
+               (copying[1] = PyUnicode_InternFromString("__reduce__")) &&
+               (copying[2] = PyUnicode_InternFromString("__copy__")) &&
+               (copying[3] = PyUnicode_InternFromString("__deepcopy__"));
+    }
+};
+
 // A class's attribute of this name, a new reference and not bound; null without an exception if
-// there is none, and with one on an error. Looks at `type` and what follows it in the method
-// resolution order, as far as `end`.
+// there is none. Looks at `type` and at what follows it in the method resolution order, up to
+// `end`.
 inline PyObject* find_in_class(PyTypeObject* type, PyObject* name, PyTypeObject* end = nullptr) {
-    static PyObject* const mro_name = PyUnicode_InternFromString("__mro__");
     // Not type->tp_mro, which another thread may be about to replace.
-    PyObject* order = PyType_Type.tp_getattro(reinterpret_cast<PyObject*>(type), mro_name);
+    PyObject* order = PyType_Type.tp_getattro(reinterpret_cast<PyObject*>(type), Names::mro);
     if (!order) return nullptr;
     PyObject* found = nullptr;
-    for (Py_ssize_t i = 0; !found && !PyErr_Occurred() && i < PyTuple_GET_SIZE(order); ++i) {
+    for (Py_ssize_t i = 0; !found && i < PyTuple_GET_SIZE(order); ++i) {
         auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(order, i));
         if (base == end) break;
-#if PY_VERSION_HEX >= 0x030D0000
+#if PY_VERSION_HEX >= 0x030C0000
         PyObject* names = PyType_GetDict(base);
-        PyDict_GetItemRef(names, name, &found);
-        Py_DECREF(names);
-#elif PY_VERSION_HEX >= 0x030C0000
-        PyObject* names = PyType_GetDict(base);
-        found = Py_XNewRef(PyDict_GetItemWithError(names, name));
-        Py_DECREF(names);
 #else
-        found = Py_XNewRef(PyDict_GetItemWithError(base->tp_dict, name));
+        PyObject* names = Py_XNewRef(base->tp_dict);
 #endif
+#if PY_VERSION_HEX >= 0x030D0000
+        const bool failed = PyDict_GetItemRef(names, name, &found) < 0;
+#else
+        found = Py_XNewRef(PyDict_GetItemWithError(names, name));
+        const bool failed = !found && PyErr_Occurred();
+#endif
+        Py_DECREF(names);
+        if (failed) break;
     }
     Py_DECREF(order);
     return found;
 }
 
-// The method that a statement looks for in the object's class, bound to the object.
-inline PyObject* find_special(PyObject* object, PyObject* name) {
-    PyObject* found = find_in_class(Py_TYPE(object), name);
-    if (!found) return nullptr;
-    const descrgetfunc bind = Py_TYPE(found)->tp_descr_get;
+// The method that a statement looks for in the object's class, bound to the object: a new
+// reference; null without an exception if there is none.
+inline PyObject* find_special(PyObject* object, const char* name) {
+    PyObject* interned = PyUnicode_InternFromString(name);
+    if (!interned) return nullptr;
+    PyObject* found = find_in_class(Py_TYPE(object), interned);
+    Py_DECREF(interned);
+    const descrgetfunc bind = found ? Py_TYPE(found)->tp_descr_get : nullptr;
     if (!bind) return found;
     PyObject* bound = bind(found, object, reinterpret_cast<PyObject*>(Py_TYPE(object)));
     Py_DECREF(found);
     return bound;
 }
-
-// ── the slots ──────────────────────────────────────────────────────────────────────────────────
-
-// thread_handle_attributes.cpp
-PyObject* get_attribute(PyObject* self, PyObject* name);
-int set_attribute(PyObject* self, PyObject* name, PyObject* value);
-
-// Method tables and slot tables of the parts of the protocol; the last entry is all null.
-extern const PyType_Slot operator_slots[];   // thread_handle_operators.cpp
-extern const PyType_Slot container_slots[];  // thread_handle_containers.cpp
-extern PyMethodDef conversion_methods[];
-bool prepare_conversions();
-bool prepare_attributes();
 
 }  // namespace cereggii::atomicref
