@@ -10,6 +10,7 @@ NB_MODULE(_atomicref_anywhere, module) {
     const bool first = cereggii::atomics::Types<cereggii::atomicref::AtomicRef>::atomic == nullptr;
     cereggii::atomicref::bind_atomic_ref(module);
     cereggii::atomicref::bind_stamped_ref(module);
+    cereggii::atomicref::bind_thread_handle(module);
     if (first) cereggii::atomics::forget_waiters_after_fork();
 }
 

@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Atomic references for free-threaded Python."""
+"""Atomic references and thread-local handles for free-threaded Python."""
 
-from cereggii_atomicref._atomicref import AtomicRef, AtomicRefHandle, AtomicStampedRef
+from cereggii_atomicref._atomicref import (
+    AtomicRef,
+    AtomicRefHandle,
+    AtomicStampedRef,
+    ThreadHandle,
+)
 from cereggii_atomicref._copying import make_container_copyable, make_handle_copyable
 
-__all__ = ["AtomicRef", "AtomicRefHandle", "AtomicStampedRef"]
+__all__ = ["AtomicRef", "AtomicRefHandle", "AtomicStampedRef", "ThreadHandle"]
 
 for _atomic in (AtomicRef, AtomicStampedRef):
     make_container_copyable(_atomic)

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "thread_handle.hpp"
+
+// What else a ThreadHandle does as its object does: calls, containers, iteration, conversions,
+// context managers, classes, awaiting, buffers.
+namespace cereggii::atomicref {
+
+// ── calls ──────────────────────────────────────────────────────────────────────────────────────
+
+inline PyObject* call_object(PyObject* self, PyObject* const* args, std::size_t count,
+                             PyObject* keywords) {
+    PyObject* object = object_of(self);
+    return object ? PyObject_Vectorcall(object, args, count, keywords) : nullptr;
+}
+
+// tp_call, for whoever has a tuple already.
+inline PyObject* call_with_tuple(PyObject* self, PyObject* args, PyObject* keywords) {
+    PyObject* object = object_of(self);
+    return object ? PyObject_Call(object, args, keywords) : nullptr;
+}
+
+// ── containers ─────────────────────────────────────────────────────────────────────────────────
+
+inline Py_ssize_t length(PyObject* self) {
+    PyObject* object = object_of(self);
+    return object ? PyObject_Size(object) : -1;
+}
+
+inline int contains(PyObject* self, PyObject* item) {
+    PyObject* object = object_of(self);
+    PyObject* bare = object ? unwrapped(item) : nullptr;
+    return bare ? PySequence_Contains(object, bare) : -1;
+}
+
+inline PyObject* get_item(PyObject* self, PyObject* key) {
+    PyObject* object = object_of(self);
+    PyObject* bare = object ? unwrapped(key) : nullptr;
+    return bare ? PyObject_GetItem(object, bare) : nullptr;
+}
+
+// The value is stored as it is; a handle, too.
+inline int set_item(PyObject* self, PyObject* key, PyObject* value) {
+    PyObject* object = object_of(self);
+    PyObject* bare = object ? unwrapped(key) : nullptr;
+    if (!bare) return -1;
+    return value ? PyObject_SetItem(object, bare, value) : PyObject_DelItem(object, bare);
+}
+
+inline PyObject* get_at(PyObject* self, Py_ssize_t position) {
+    PyObject* object = object_of(self);
+    return object ? PySequence_GetItem(object, position) : nullptr;
+}
+
+inline int set_at(PyObject* self, Py_ssize_t position, PyObject* value) {
+    PyObject* object = object_of(self);
+    if (!object) return -1;
+    return value ? PySequence_SetItem(object, position, value)
+                 : PySequence_DelItem(object, position);
+}
+
+// ── iteration ──────────────────────────────────────────────────────────────────────────────────
+
+inline PyObject* next(PyObject* self) {
+    PyObject* object = object_of(self);
+    if (!object) return nullptr;
+    if (PyIter_Check(object)) return Py_TYPE(object)->tp_iternext(object);
+    return PyErr_Format(PyExc_TypeError, "'%.200s' object is not an iterator",
+                        Py_TYPE(object)->tp_name);
+}
+
+inline PyObject* length_hint(PyObject* self, PyObject*) {
+    PyObject* object = object_of(self);
+    if (!object) return nullptr;
+    const Py_ssize_t hint = PyObject_LengthHint(object, -1);
+    if (hint >= 0) return PyLong_FromSsize_t(hint);
+    return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented);
+}
+
+inline PyObject* async_next(PyObject* self) {
+    PyObject* object = object_of(self);
+    if (!object) return nullptr;
+    const PyAsyncMethods* methods = Py_TYPE(object)->tp_as_async;
+    if (methods && methods->am_anext) return methods->am_anext(object);
+    return PyErr_Format(PyExc_TypeError, "'%.200s' object is not an async iterator",
+                        Py_TYPE(object)->tp_name);
+}
+
+inline PyObject* await_object(PyObject* self) {
+    PyObject* object = object_of(self);
+    if (!object) return nullptr;
+    const PyAsyncMethods* methods = Py_TYPE(object)->tp_as_async;
+    if (methods && methods->am_await) return methods->am_await(object);
+    return PyErr_Format(PyExc_TypeError, "'%.200s' object can't be awaited",
+                        Py_TYPE(object)->tp_name);
+}
+
+// ── conversions ────────────────────────────────────────────────────────────────────────────────
+
+// Functions of Python that have no C equivalent. Set when the module is imported, and kept.
+struct Functions {
+    static inline PyObject* round = nullptr;
+    static inline PyObject* trunc = nullptr;
+    static inline PyObject* floor = nullptr;
+    static inline PyObject* ceil = nullptr;
+
+    static void find() {
+        round = take("builtins", "round");
+        trunc = take("math", "trunc");
+        floor = take("math", "floor");
+        ceil = take("math", "ceil");
+    }
+
+private:
+    static PyObject* take(const char* module, const char* name) {
+        return nb::getattr(nb::module_::import_(module), name).release().ptr();
+    }
+};
+
+template <PyObject*& Function>
+PyObject* converted(PyObject* self, PyObject*) {
+    PyObject* object = object_of(self);
+    return object ? PyObject_CallOneArg(Function, object) : nullptr;
+}
+
+template <PyTypeObject& Type>
+PyObject* converted_to(PyObject* self, PyObject*) {
+    PyObject* object = object_of(self);
+    return object ? PyObject_CallOneArg(reinterpret_cast<PyObject*>(&Type), object) : nullptr;
+}
+
+inline PyObject* rounded(PyObject* self, PyObject* args) {
+    PyObject* digits = nullptr;
+    if (!PyArg_UnpackTuple(args, "__round__", 0, 1, &digits)) return nullptr;
+    PyObject* object = object_of(self);
+    return object ? PyObject_CallFunctionObjArgs(Functions::round, object, digits, nullptr)
+                  : nullptr;
+}
+
+inline PyObject* formatted(PyObject* self, PyObject* spec) {
+    PyObject* object = object_of(self);
+    return object ? PyObject_Format(object, spec) : nullptr;
+}
+
+template <PyObject* (*Function)(PyObject*)>
+PyObject* asked(PyObject* self, PyObject*) {
+    return unary<Function>(self);
+}
+
+// ── statements and functions that look for a method in the class ───────────────────────────────
+
+struct ContextManager {
+    const char* enter;
+    const char* exit;
+    const char* protocol;
+};
+inline constexpr ContextManager context{"__enter__", "__exit__", "context manager"};
+inline constexpr ContextManager async_context{"__aenter__", "__aexit__",
+                                              "asynchronous context manager"};
+
+// The method of a context manager, or null with the TypeError of the statement.
+inline PyObject* find_context_method(PyObject* object, const ContextManager& manager,
+                                     const char* name) {
+    PyObject* method = find_special(object, name);
+    if (!method && !PyErr_Occurred())
+        PyErr_Format(PyExc_TypeError,
+                     "'%.200s' object does not support the %s protocol (missed %s method)",
+                     Py_TYPE(object)->tp_name, manager.protocol, name);
+    return method;
+}
+
+template <const ContextManager& Manager>
+PyObject* enter(PyObject* self, PyObject*) {
+    PyObject* object = object_of(self);
+    if (!object) return nullptr;
+    PyObject* method = find_context_method(object, Manager, Manager.enter);
+    // As the statement does: nothing is entered that cannot be left.
+    PyObject* leave = method ? find_context_method(object, Manager, Manager.exit) : nullptr;
+    PyObject* result = leave ? PyObject_CallNoArgs(method) : nullptr;
+    Py_XDECREF(leave);
+    Py_XDECREF(method);
+    return result;
+}
+
+template <const ContextManager& Manager>
+PyObject* leave(PyObject* self, PyObject* args) {
+    PyObject* object = object_of(self);
+    PyObject* method = object ? find_context_method(object, Manager, Manager.exit) : nullptr;
+    PyObject* result = method ? PyObject_Call(method, args, nullptr) : nullptr;
+    Py_XDECREF(method);
+    return result;
+}
+
+// isinstance() and issubclass() with the handle as the class.
+template <int (*Function)(PyObject*, PyObject*)>
+PyObject* check_class(PyObject* self, PyObject* candidate) {
+    PyObject* object = object_of(self);
+    PyObject* bare = object ? unwrapped(candidate) : nullptr;
+    const int result = bare ? Function(bare, object) : -1;
+    return result < 0 ? nullptr : PyBool_FromLong(result);
+}
+
+// ── buffers ────────────────────────────────────────────────────────────────────────────────────
+
+// The request is redirected: the view belongs to the object, which releases it.
+inline int get_buffer(PyObject* self, Py_buffer* view, int flags) {
+    PyObject* object = object_of(self);
+    if (object) return PyObject_GetBuffer(object, view, flags);
+    view->obj = nullptr;
+    return -1;
+}
+
+}  // namespace cereggii::atomicref
