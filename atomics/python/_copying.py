@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copying and pickling: a snapshot of the value, and the attributes that a subclass has.
 
-Every package has this module; it is installed with the extension module.
+Every package has this module; it is installed with the extension module. Its types have a
+`__getnewargs__`, which gives the arguments of the constructor: the value, or a handle's target.
 
 Tuples are added up here: to unpack them into a new one makes a list on the way, and when there is
 no memory for its items, free-threaded CPython 3.14.7 crashes.
@@ -14,8 +15,10 @@ import copy
 import copyreg
 from typing import Any
 
+_SNAPSHOT = "snapshot"  # the first of three items of a container's state
 
-def make_copyable(base: type) -> None:
+
+def make_copyable(base: Any) -> None:
     """Lets instances of `base` and its subclasses be copied and pickled, by any protocol.
 
     The copy is constructed with its value (a handle: with its target) before its attributes are
@@ -24,14 +27,15 @@ def make_copyable(base: type) -> None:
 
     def __reduce_ex__(self: Any, protocol: Any, /) -> Any:  # noqa: N807
         reduced = _reduce(base, self, protocol)
-        if reduced[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
-            return reduced  # a subclass does it its own way
-        return (_restore, (base,) + reduced[1]) + reduced[2:]
+        how = _construction(base, self, reduced)
+        if how is None:
+            return reduced
+        return (_restore, (base, type(self), base.__getnewargs__(self)) + how) + reduced[2:]
 
-    base.__reduce_ex__ = __reduce_ex__  # type: ignore[method-assign, assignment]
+    base.__reduce_ex__ = __reduce_ex__
 
 
-def make_container_copyable(base: type) -> None:
+def make_container_copyable(base: Any) -> None:
     """The same for what holds objects: the value may refer back to the copy, too.
 
     `base.__init__` without arguments and `base.set(self, *value)` make the copy. In a subclass that
@@ -39,52 +43,78 @@ def make_container_copyable(base: type) -> None:
     """
 
     def __setstate__(self: Any, state: Any) -> None:  # noqa: N807
-        value, attributes = state
-        base.set(self, *value)  # type: ignore[attr-defined]
-        _set_attributes(self, attributes)
+        if isinstance(state, tuple) and len(state) == 3 and state[0] == _SNAPSHOT:
+            _, value, state = state
+            base.set(*(self,) + value)
+        _set_attributes(self, state)
 
     def __reduce_ex__(self: Any, protocol: Any, /) -> Any:  # noqa: N807
         reduced = _reduce(base, self, protocol)
-        if reduced[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
+        how = _construction(base, self, reduced)
+        if how is None:
             return reduced
-        cls, value = reduced[1][0], reduced[1][1:]
+        cls, value = type(self), base.__getnewargs__(self)
         if cls.__setstate__ is not __setstate__:
-            return (_restore, (base, cls) + value) + reduced[2:]
-        return (_restore, (base, cls), (value, reduced[2])) + reduced[3:]
+            return (_restore, (base, cls, value) + how) + reduced[2:]
+        state = reduced[2] if len(reduced) > 2 else None
+        return (_restore, (base, cls, ()) + how, (_SNAPSHOT, value, state)) + reduced[3:]
 
-    base.__reduce_ex__ = __reduce_ex__  # type: ignore[method-assign, assignment]
-    base.__setstate__ = __setstate__  # type: ignore[attr-defined]
+    base.__reduce_ex__ = __reduce_ex__
+    base.__setstate__ = __setstate__
 
 
-def make_handle_copyable(base: type) -> None:
+def make_handle_copyable(base: Any) -> None:
     """The same for handles, whose copies are handles of a copy of their target."""
     make_copyable(base)
 
     def __copy__(self: Any) -> Any:  # noqa: N807
         if not isinstance(self, base):
             raise TypeError(f"{base.__name__}.__copy__() needs one, not {self!r}")
-        reduced: Any = self.__reduce_ex__(2)
-        cls, target = reduced[1][1:]
-        copied = _restore(base, cls, copy.copy(target))
-        _set_attributes(copied, reduced[2])
+        reduced: Any = self.__reduce_ex__(4)
+        function, arguments = reduced[0], reduced[1]
+        if function is _restore:
+            target = copy.copy(arguments[2][0])
+            arguments = arguments[:2] + ((target,),) + arguments[3:]
+        copied = function(*arguments)
+        state = reduced[2] if len(reduced) > 2 else None
+        if state is not None and hasattr(copied, "__setstate__"):
+            copied.__setstate__(state)
+        else:
+            _set_attributes(copied, state)
         return copied
 
-    base.__copy__ = __copy__  # type: ignore[attr-defined]
+    base.__copy__ = __copy__
 
 
-def _reduce(base: type, self: Any, protocol: Any) -> Any:
+def _reduce(base: Any, self: Any, protocol: Any) -> Any:
     if not isinstance(self, base):
         raise TypeError(f"{base.__name__}.__reduce_ex__() needs one, not {self!r}")
     return object.__reduce_ex__(self, max(protocol, 2))
 
 
-def _restore(base: Any, cls: Any, *value: Any) -> Any:
-    restored = cls.__new__(cls)
-    base.__init__(restored, *value)
+def _construction(base: Any, self: Any, reduced: Any) -> Any:
+    """The arguments of a subclass's own `__new__`: (positional, keywords), or nothing.
+
+    None for a subclass that is reduced in its own way.
+    """
+    if reduced[0] is copyreg.__newobj_ex__:  # type: ignore[attr-defined]
+        return reduced[1][1:]
+    if reduced[0] is not copyreg.__newobj__ or reduced[1][0] is not type(self):  # type: ignore[attr-defined]
+        return None
+    inherited = type(self).__getnewargs__ is base.__getnewargs__
+    return () if inherited else (reduced[1][1:], {})
+
+
+def _restore(base: Any, cls: Any, value: Any, args: Any = (), keywords: Any = None) -> Any:
+    restored = cls.__new__(cls, *args, **keywords) if args or keywords else cls.__new__(cls)
+    base.__init__(*(restored,) + value)
     return restored
 
 
 def _set_attributes(instance: Any, state: Any) -> None:
+    """As pickle does: the dict is written, whatever `__setattr__` does; slots are set."""
     attributes, slots = state if isinstance(state, tuple) else (state, None)
-    for name, value in {**(attributes or {}), **(slots or {})}.items():
+    if attributes:
+        instance.__dict__.update(attributes)
+    for name, value in (slots or {}).items():
         setattr(instance, name, value)

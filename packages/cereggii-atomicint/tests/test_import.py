@@ -61,3 +61,23 @@ def test_the_import_in_a_subinterpreter_is_an_import_error(isolated: bool) -> No
     output = run_program(program, str(isolated))
     assert output.startswith("ImportError: ")
     assert "subinterpreter" in output
+
+
+def test_the_module_may_be_imported_again_after_all_of_it_is_gone() -> None:
+    program = """
+        import gc, sys
+        for _ in range(3):
+            try:
+                import cereggii_atomicint as module
+            except ImportError:
+                break
+            instances = [getattr(module, name)(5) for name in ("AtomicInt", "AtomicCounter")]
+            instances += [instance.get_handle() for instance in instances[:1]]
+            assert all(repr(instance) for instance in instances)
+            del instances, module
+            for name in [name for name in sys.modules if name.startswith("cereggii_atomicint")]:
+                del sys.modules[name]
+            gc.collect()
+        print("survived")
+    """
+    assert run_program(program).strip() == "survived"

@@ -22,19 +22,16 @@ struct RefMethods {
         return slot ? slot->load() : nullptr;
     }
 
-    static PyObject* set(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                         PyObject* keywords) {
-        static constexpr Signature<1> signature{"set", {{{"updated", true, "desired"}}}};
-        PyObject* replaced = exchange(signature, self, args, count, keywords);
+    static PyObject* set(PyObject* self, PyObject* updated) {
+        PyObject* replaced = get_and_set(self, updated);
         if (!replaced) return nullptr;
         Py_DECREF(replaced);
         Py_RETURN_NONE;
     }
 
-    static PyObject* get_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                                 PyObject* keywords) {
-        static constexpr Signature<1> signature{"get_and_set", {{{"updated", true, "desired"}}}};
-        return exchange(signature, self, args, count, keywords);
+    static PyObject* get_and_set(PyObject* self, PyObject* updated) {
+        ObjectSlot* slot = Form::value(self);
+        return slot ? slot->exchange(Py_NewRef(updated)) : nullptr;
     }
 
     // ── compare ────────────────────────────────────────────────────────────────────────────────
@@ -130,18 +127,6 @@ struct RefMethods {
     }
 
 private:
-    // Stores the one argument; returns the reference to what it replaced.
-    static PyObject* exchange(const Signature<1>& signature, PyObject* self, PyObject* const* args,
-                              Py_ssize_t count, PyObject* keywords) {
-        std::array<PyObject*, 1> given;
-        if (!signature.parse(args, count, keywords, given)) return nullptr;
-        ObjectSlot* slot = Form::value(self);
-        if (!slot) return nullptr;
-        PyObject* replaced = slot->exchange(Py_NewRef(given[0]));
-        note_update(slot, replaced, given[0]);
-        return replaced;
-    }
-
     // Compare-and-set of fn(current) or fn(current, x), until no other thread came in between.
     template <Returns Which>
     static PyObject* call_until_stored(PyObject* self, const char* method, PyObject* fn,

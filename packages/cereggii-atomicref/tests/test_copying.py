@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import copyreg
 import pickle
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -317,3 +318,96 @@ def test_an_error_while_copying_an_attribute_propagates(
     with pytest.raises(LookupError):
         make_copy(instance)
     assert held(instance) == 5
+
+
+# ── subclasses that take a hand in it ──────────────────────────────────────────────────────────
+
+
+class Cooperative(AtomicRef[Any]):
+    def __setstate__(self, state: Any) -> None:
+        super().__setstate__(state)
+        self.restored = True
+
+
+class Frozen(AtomicRef[Any]):
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{name} cannot be set")
+
+    @property
+    def shadowed(self) -> str:
+        return "the property"
+
+
+class Reduced(AtomicRef[Any]):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (copyreg.__newobj__, (Reduced, self.get()))  # type: ignore[attr-defined]
+
+
+class Picky(AtomicRef[Any]):
+    def __new__(cls, *arguments: Any, **keywords: Any) -> Picky:
+        instance: Picky = super().__new__(cls)
+        instance.made_with = (arguments, keywords)
+        return instance
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return ("picky",)
+
+
+class PickyByKeyword(Picky):
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return ("picky",), {"how": "by keyword"}
+
+
+class StatefulHandle(AtomicRefHandle[Any]):
+    def __getstate__(self) -> list[str]:
+        return ["state"]
+
+    def __setstate__(self, state: list[str]) -> None:
+        self.state = state
+
+
+class ReducedHandle(AtomicRefHandle[Any]):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (ReducedHandle, (AtomicRef("reduced"),))
+
+
+@every_copy
+def test_a_subclass_may_extend_setstate(make_copy: Copy) -> None:
+    ref = Cooperative("value")
+    ref.a, ref.b = 1, 2
+    copied = make_copy(ref)
+    assert copied.get() == "value"
+    assert vars(copied) == {"a": 1, "b": 2, "restored": True}
+
+
+@every_copy
+def test_attributes_are_restored_past_setattr_and_properties(make_copy: Copy) -> None:
+    ref = Frozen("value")
+    vars(ref).update(a=1, shadowed=2)
+    copied = make_copy(ref)
+    assert copied.get() == "value"
+    assert vars(copied) == {"a": 1, "shadowed": 2}
+
+
+@every_copy
+def test_a_subclass_may_reduce_itself_to_its_value(make_copy: Copy) -> None:
+    copied = make_copy(Reduced("value"))
+    assert type(copied) is Reduced
+    assert copied.get() == "value"
+
+
+@every_copy
+def test_a_subclass_may_have_arguments_for_new(make_copy: Copy) -> None:
+    for picky in (Picky("value"), PickyByKeyword("value")):
+        del picky.made_with
+        copied = make_copy(picky)
+        assert copied.get() == "value"
+        assert copied.made_with[0] == ("picky",)
+
+
+@every_copy
+def test_a_handle_subclass_may_have_a_state_of_its_own(make_copy: Copy) -> None:
+    copied = make_copy(StatefulHandle(AtomicRef("value")))
+    assert copied.get() == "value"
+    assert copied.state == ["state"]
+    assert make_copy(ReducedHandle(AtomicRef("value"))).get() == "reduced"

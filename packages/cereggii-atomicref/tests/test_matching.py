@@ -6,11 +6,12 @@ Every operation that compares follows the one rule, which `oracle_matches` spell
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cereggii_atomicref import AtomicStampedRef
+from cereggii_atomicref import AtomicRef, AtomicStampedRef
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -204,3 +205,18 @@ def test_a_number_too_long_to_print_matches_by_value(
 ) -> None:
     assert compare(make(10**10_000), 10**5_000 * 10**5_000) is True
     assert compare(make(10**10_000), 10**10_000 + 1) is False
+
+
+@pytest.mark.thread_unsafe(reason="other threads' references to True and False are counted, too")
+def test_comparing_values_leaves_no_reference_behind() -> None:
+    ref, stamped = AtomicRef("text"), AtomicStampedRef("text", 2**70)
+    before = sys.getrefcount(True), sys.getrefcount(False)
+    for _ in range(1000):
+        ref.compare_and_set("".join(["te", "xt"]), "text")
+        ref.compare_and_exchange("other", "text")
+        ref.wait_while("other")
+        stamped.compare_and_set("text", "text", 2**70, 2**70)
+        stamped.compare_and_set("text", "text", 2**70 + 1, 2**70)
+    after = sys.getrefcount(True), sys.getrefcount(False)
+    assert abs(after[0] - before[0]) < 100
+    assert abs(after[1] - before[1]) < 100

@@ -405,3 +405,44 @@ def test_the_program_of_the_first_readme_runs_unchanged() -> None:
         assert r.get_and_set(d) == o
         r.set(i)  # always returns None
     """)
+
+
+@needs_fork
+@pytest.mark.parametrize("timeout", [None, 60])
+def test_a_waiting_thread_that_forks_in_a_signal_handler_goes_on_waiting(
+    timeout: float | None,
+) -> None:
+    program = f"""
+        import os, signal, threading, time
+        from cereggii_atomicref import AtomicRef
+
+        ref = AtomicRef(1)
+        child = None
+
+        def notify_later():
+            time.sleep(0.3)
+            ref.set(2)
+            ref.notify_all()
+
+        def fork(*_):
+            global child
+            if child is None:
+                child = os.fork()
+                threading.Thread(target=notify_later, daemon=True).start()
+
+        signal.signal(signal.SIGUSR1, fork)
+        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
+        assert ref.wait_while(1, {timeout})
+        if child == 0:
+            os._exit(0)
+        for _ in range(500):
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                break
+            time.sleep(0.01)
+        else:
+            os.kill(child, signal.SIGKILL)
+            raise AssertionError("the child is still waiting")
+        assert status == 0, status
+    """
+    run_program(program)

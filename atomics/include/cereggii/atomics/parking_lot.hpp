@@ -68,6 +68,7 @@ public:
         Queue& queue = queue_of(waiter.address_);
         const std::lock_guard guard(queue.lock);
         if (!waiter.queued_) return false;
+        waiter.queued_ = false;  // it is in no queue if forget_all() has been called
         for (Waiter** link = &queue.head; *link; link = &(*link)->next_) {
             if (*link == &waiter) {
                 unlink(queue, link);

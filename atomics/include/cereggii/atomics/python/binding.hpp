@@ -3,7 +3,6 @@
 
 #include <bit>
 #include <new>
-#include <string>
 #include <utility>
 
 #include "cereggii/atomics/python/blocking.hpp"
@@ -48,6 +47,11 @@ inline PyMethodDef fast_method(const char* name, FastMethod* function, const cha
 
 inline PyMethodDef plain_method(const char* name, PyCFunction function, const char* doc) {
     return {name, function, METH_NOARGS, doc};
+}
+
+// The fastest way to take one argument, by position.
+inline PyMethodDef one_argument_method(const char* name, PyCFunction function, const char* doc) {
+    return {name, function, METH_O, doc};
 }
 
 // For what is seldom called: a function of C++ objects, which may throw.
@@ -126,10 +130,11 @@ struct Deallocator {
 template <class Atomic, auto Construct>
 int init_atomic(PyObject* self, PyObject* args, PyObject* keywords) {
     static const char* names[] = {"initial_value", "immortal", nullptr};
-    static const std::string format = std::string("|O$p:") + Atomic::name;
     PyObject* initial_value = nullptr;
     int immortal = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, format.c_str(), const_cast<char**>(names),
+    char format[64];
+    PyOS_snprintf(format, sizeof(format), "|O$p:%s", Atomic::name);
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, format, const_cast<char**>(names),
                                      &initial_value, &immortal))
         return -1;
     if (!Construct(self, initial_value)) return -1;
@@ -168,10 +173,10 @@ PyObject* handle_target(PyObject* object) {
 template <class Atomic>
 int init_handle(PyObject* self, PyObject* args, PyObject* keywords) {
     static const char* names[] = {"target", nullptr};
-    static const std::string format = std::string("O:") + Atomic::name + "Handle";
     PyObject* object = nullptr;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, format.c_str(), const_cast<char**>(names),
-                                     &object))
+    char format[64];
+    PyOS_snprintf(format, sizeof(format), "O:%sHandle", Atomic::name);
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, format, const_cast<char**>(names), &object))
         return -1;
     PyObject* target = handle_target<Atomic>(object);
     return target && construct_once<Handle<Atomic>>(self, target) ? 0 : -1;
@@ -251,7 +256,7 @@ void bind(nb::module_& module, const char* name, const char* doc, const PyType_S
         nb::class_<T>(module, name, doc, nb::type_slots(slots), nb::is_weak_referenceable());
     bound.attr("__module__") = module.attr("__name__").attr("partition")(".")[0];
     check_layout<T>(bound);
-    type = reinterpret_cast<PyTypeObject*>(bound.ptr());
+    type = reinterpret_cast<PyTypeObject*>(Py_NewRef(bound.ptr()));
     Deallocator<T>::install(type);
 }
 

@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
@@ -113,18 +114,23 @@ public:
             const bool interrupted = !sleep(parked->waiter.signal, deadline);
             const bool notified = !lot().cancel(parked->waiter);
             if (!interrupted && !unchanged()) break;
-            if (interrupted || deadline.remaining() == 0) {
-                // Somebody else's notification must not be lost with this thread.
-                if (notified) lot().notify(address, 1);
-                return interrupted ? WaitResult::error : WaitResult::timed_out;
-            }
+            // A notification that is of no use here must not be lost with this thread.
+            if (notified) lot().notify(address, 1);
+            if (interrupted) return WaitResult::error;
+            if (deadline.remaining() == 0) return WaitResult::timed_out;
         }
         return WaitResult::changed;
     }
 
     static void notify_one(const void* address) noexcept { lot().notify(address, 1); }
     static void notify_all(const void* address) noexcept { lot().notify(address, SIZE_MAX); }
-    static void forget_all() noexcept { lot().forget_all(); }
+
+    // In the child of a fork: see ParkingLot::forget_all(). The thread that forked may itself be
+    // waiting, if a signal handler forked; it finds that its process is another, and parks anew.
+    static void forget_all() noexcept {
+        lot().forget_all();
+        forks_.fetch_add(1, std::memory_order_relaxed);
+    }
 
 private:
     using Lot = ParkingLot<LockSignal>;
@@ -144,14 +150,20 @@ private:
         Lot::Waiter waiter;
     };
 
-    // Until the signal comes or the deadline is over; false with what a signal handler raised.
+    // Until the signal comes or the deadline is over, or a signal handler has forked and this is
+    // the child; false with what a signal handler raised.
     static bool sleep(LockSignal& signal, const Deadline& deadline) {
+        const unsigned forks = forks_.load(std::memory_order_relaxed);
         for (;;) {
             const PyLockStatus status = signal.wait(slice(deadline.remaining()));
             if (PyErr_CheckSignals() < 0) return false;
-            if (status == PY_LOCK_ACQUIRED || deadline.remaining() == 0) return true;
+            if (status == PY_LOCK_ACQUIRED || deadline.remaining() == 0 ||
+                forks != forks_.load(std::memory_order_relaxed))
+                return true;
         }
     }
+
+    static inline std::atomic<unsigned> forks_{0};
 
     // One for the module; never destroyed, since daemon threads outlive static destructors.
     static Lot& lot() noexcept {

@@ -21,7 +21,13 @@ inline bool matches_by_value(PyObject* expected) noexcept {
 inline bool matches(PyObject* found, PyObject* expected) noexcept {
     if (found == expected) return true;
     if (Py_TYPE(found) != Py_TYPE(expected) || !matches_by_value(expected)) return false;
-    return Py_TYPE(expected)->tp_richcompare(found, expected, Py_EQ) == Py_True;
+    PyObject* equal = Py_TYPE(expected)->tp_richcompare(found, expected, Py_EQ);
+    if (!equal) {
+        PyErr_Clear();  // up to 3.11: no memory to compare a str of the legacy kind
+        return false;
+    }
+    Py_DECREF(equal);  // True and False outlive it
+    return equal == Py_True;
 }
 
 // An owned reference to what was found, and whether it matched and so was replaced.
