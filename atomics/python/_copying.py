@@ -43,6 +43,7 @@ def make_container_copyable(base: Any) -> None:
     """
 
     def __setstate__(self: Any, state: Any) -> None:  # noqa: N807
+        _check(base, self, "__setstate__")
         if isinstance(state, tuple) and len(state) == 3 and state[0] == _SNAPSHOT:
             _, value, state = state
             base.set(*(self,) + value)
@@ -68,8 +69,7 @@ def make_handle_copyable(base: Any) -> None:
     make_copyable(base)
 
     def __copy__(self: Any) -> Any:  # noqa: N807
-        if not isinstance(self, base):
-            raise TypeError(f"{base.__name__}.__copy__() needs one, not {self!r}")
+        _check(base, self, "__copy__")
         reduced: Any = self.__reduce_ex__(4)
         function, arguments = reduced[0], reduced[1]
         if function is _restore:
@@ -86,9 +86,13 @@ def make_handle_copyable(base: Any) -> None:
     base.__copy__ = __copy__
 
 
-def _reduce(base: Any, self: Any, protocol: Any) -> Any:
+def _check(base: Any, self: Any, method: str) -> None:
     if not isinstance(self, base):
-        raise TypeError(f"{base.__name__}.__reduce_ex__() needs one, not {self!r}")
+        raise TypeError(f"{base.__name__}.{method}() needs one, not {self!r}")
+
+
+def _reduce(base: Any, self: Any, protocol: Any) -> Any:
+    _check(base, self, "__reduce_ex__")
     return object.__reduce_ex__(self, max(protocol, 2))
 
 

@@ -10,18 +10,19 @@
 
 #include "check.hpp"
 
-// When a thread stands back from an integer: seen in the time that its calls take. One thread plays
+// When a thread stands back from a word: seen in the time that its calls take. One thread plays
 // both, itself and those that come in between.
 namespace cereggii::testing {
 namespace {
 
 using atomics::ContentionManager;
+using atomics::Turns;
 using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
 constexpr std::size_t windows = 15;
-constexpr int window = 32;
-constexpr microseconds pause(10);
+constexpr int window = ContentionManager::run;
+constexpr microseconds pause(60);  // most of a turn is more, and the calls of a window are less
 
 void spin(microseconds time) {
     const auto end = Clock::now() + time;
@@ -29,25 +30,26 @@ void spin(microseconds time) {
     }
 }
 
-// What the program does between two additions: other threads', and work of its own.
+// What the program does between two updates: other threads', and work of its own.
 struct Loop {
     bool interrupted;
     microseconds work;
 };
 
-// The time in ContentionManager of a window of such a loop, by default the median, that of half of
-// them below and half above: a thread that loses the processor now and then does not change it.
-Clock::duration ranked_pause(const void* integer, Loop loop, std::size_t rank = windows / 2) {
+// The time in note_update() of a window of such a loop, by default the median, that of half of them
+// below and half above: a thread that loses the processor now and then does not change it.
+Clock::duration ranked_pause(Turns& word, Loop loop, std::size_t rank = windows / 2) {
+    static thread_local char mark = 0;
+    const auto me = reinterpret_cast<std::uintptr_t>(&mark);
+    const std::uintptr_t another = me + 4096;
     std::array<Clock::duration, windows> pauses{};
-    std::int64_t value = 0;
     for (Clock::duration& paused : pauses)
         for (int i = 0; i < window; ++i) {
             spin(loop.work);
-            if (loop.interrupted) ++value;
             const auto start = Clock::now();
-            ContentionManager::note_update(integer, value, value + 1);
+            if (loop.interrupted) word.note_update(another);
+            word.note_update(me);
             paused += Clock::now() - start;
-            ++value;
         }
     std::ranges::sort(pauses);
     return pauses[rank];
@@ -62,23 +64,23 @@ bool seen(const Observation& observation) {
 }
 
 TEST(a_thread_alone_does_not_stand_back) {
-    const int integer = 0;
-    check(seen([&] { return ranked_pause(&integer, {false, microseconds(0)}) < pause; }));
-    check(seen([&] { return ranked_pause(&integer, {false, microseconds(20)}) < pause; }));
+    Turns word;
+    check(seen([&] { return ranked_pause(word, {false, microseconds(0)}) < pause; }));
+    check(seen([&] { return ranked_pause(word, {false, microseconds(20)}) < pause; }));
 }
 
 // Both find themselves slowed down: one takes its turn, for which the other stands back.
 TEST(of_two_threads_that_slow_each_other_down_one_stands_back) {
-    const int integer = 0;
+    Turns word;
     const Loop alone{false, microseconds(0)};
     const Loop slowed_down{true, microseconds(1)};
     constexpr std::size_t longest_of_all = windows - 1;
     check(seen([&] {
         std::array<Clock::duration, 2> pauses{};
         const auto run = [&](Clock::duration& longest) {
-            ranked_pause(&integer, alone);
+            ranked_pause(word, alone);
             for (int i = 0; i < 20; ++i)
-                longest = std::max(longest, ranked_pause(&integer, slowed_down, longest_of_all));
+                longest = std::max(longest, ranked_pause(word, slowed_down, longest_of_all));
         };
         std::thread other(run, std::ref(pauses[0]));
         run(pauses[1]);
@@ -88,26 +90,26 @@ TEST(of_two_threads_that_slow_each_other_down_one_stands_back) {
 }
 
 TEST(a_thread_that_is_slowed_down_by_what_never_takes_a_turn_does_not_stand_back) {
-    const int integer = 0;
+    Turns word;
     check(seen([&] {
-        ranked_pause(&integer, {false, microseconds(1)});
-        return ranked_pause(&integer, {true, microseconds(20)}) < pause;
+        ranked_pause(word, {false, microseconds(1)});
+        return ranked_pause(word, {true, microseconds(20)}) < pause;
     }));
 }
 
 TEST(a_thread_that_others_do_not_slow_down_does_not_stand_back) {
-    const int integer = 0;
+    Turns word;
     check(seen([&] {
-        ranked_pause(&integer, {false, microseconds(20)});
-        return ranked_pause(&integer, {true, microseconds(20)}) < pause;
+        ranked_pause(word, {false, microseconds(20)});
+        return ranked_pause(word, {true, microseconds(20)}) < pause;
     }));
 }
 
-TEST(what_was_seen_of_one_integer_is_not_held_against_another) {
-    const std::array<int, 2> integers{};
+TEST(what_was_seen_of_one_word_is_not_held_against_another) {
+    std::array<Turns, 2> words;
     check(seen([&] {
-        ranked_pause(&integers[0], {false, microseconds(1)});
-        return ranked_pause(&integers[1], {true, microseconds(20)}) < pause;
+        ranked_pause(words[0], {false, microseconds(1)});
+        return ranked_pause(words[1], {true, microseconds(20)}) < pause;
     }));
 }
 

@@ -3,7 +3,6 @@
 
 #include "cereggii/atomics/python/arguments.hpp"
 #include "cereggii/atomics/python/blocking.hpp"
-#include "cereggii/atomics/python/turns.hpp"
 #include "cereggii/atomics/python/values.hpp"
 #include "types.hpp"
 
@@ -27,17 +26,17 @@ inline PyObject* to_python(std::int64_t value) {
 
 // All additions and subtractions: `Sign` is '+' or '-'.
 template <char Sign>
-[[gnu::always_inline]] inline Update add_to(CheckedInt64* integer, std::int64_t amount) noexcept {
+[[gnu::always_inline]] inline Update add_to(SharedInt* integer, std::int64_t amount) noexcept {
     const Update update = Sign == '+' ? integer->add(amount) : integer->subtract(amount);
-    note_update(integer, update.before, update.after);
+    integer->note_update();
     return update;
 }
 
 // All compare-and-swaps: the value found.
-inline std::int64_t compare_exchange(CheckedInt64* integer, std::int64_t expected,
+inline std::int64_t compare_exchange(SharedInt* integer, std::int64_t expected,
                                      std::int64_t updated) noexcept {
     const std::int64_t found = integer->compare_exchange(expected, updated);
-    note_update(integer, found, found == expected ? updated : found);
+    integer->note_update();
     return found;
 }
 
@@ -46,7 +45,7 @@ struct IntMethods {
     // ── read and write ─────────────────────────────────────────────────────────────────────────
 
     static PyObject* get(PyObject* self, PyObject*) {
-        CheckedInt64* integer = Form::value(self);
+        SharedInt* integer = Form::value(self);
         return integer ? to_python(integer->load()) : nullptr;
     }
 
@@ -54,7 +53,7 @@ struct IntMethods {
                          PyObject* keywords) {
         static constexpr Signature<1> signature{"set", {{{"updated", true, "desired"}}}};
         std::int64_t updated = 0;
-        CheckedInt64* integer = begin(signature, self, args, count, keywords, &updated);
+        SharedInt* integer = begin(signature, self, args, count, keywords, &updated);
         if (!integer) return nullptr;
         integer->exchange(updated);
         Py_RETURN_NONE;
@@ -64,7 +63,7 @@ struct IntMethods {
                                  PyObject* keywords) {
         static constexpr Signature<1> signature{"get_and_set", {{{"updated", true, "desired"}}}};
         std::int64_t updated = 0;
-        CheckedInt64* integer = begin(signature, self, args, count, keywords, &updated);
+        SharedInt* integer = begin(signature, self, args, count, keywords, &updated);
         return integer ? to_python(integer->exchange(updated)) : nullptr;
     }
 
@@ -75,7 +74,7 @@ struct IntMethods {
         static constexpr Signature<2> signature{"compare_and_set",
                                                 {{{"expected"}, {"updated", true, "desired"}}}};
         std::int64_t expected = 0, updated = 0;
-        CheckedInt64* integer = begin(signature, self, args, count, keywords, &expected, &updated);
+        SharedInt* integer = begin(signature, self, args, count, keywords, &expected, &updated);
         if (!integer) return nullptr;
         return Py_NewRef(compare_exchange(integer, expected, updated) == expected ? Py_True
                                                                                   : Py_False);
@@ -86,7 +85,7 @@ struct IntMethods {
         static constexpr Signature<2> signature{"compare_and_exchange",
                                                 {{{"expected"}, {"updated", true, "desired"}}}};
         std::int64_t expected = 0, updated = 0;
-        CheckedInt64* integer = begin(signature, self, args, count, keywords, &expected, &updated);
+        SharedInt* integer = begin(signature, self, args, count, keywords, &expected, &updated);
         return integer ? to_python(compare_exchange(integer, expected, updated)) : nullptr;
     }
 
@@ -103,7 +102,7 @@ struct IntMethods {
             if (given[0] && given[0] != Py_None && !to_int64(given[0], &amount, "amount"))
                 return nullptr;
         }
-        CheckedInt64* integer = Form::value(self);
+        SharedInt* integer = Form::value(self);
         if (!integer) return nullptr;
         const Update update = add_to<Sign>(integer, amount);
         if (update.overflow) [[unlikely]]
@@ -118,7 +117,7 @@ struct IntMethods {
                              PyObject* keywords) {
         static constexpr Signature<1> signature{Method.text, {{{Argument.text}}}};
         std::int64_t operand = 0;
-        CheckedInt64* integer = begin(signature, self, args, count, keywords, &operand);
+        SharedInt* integer = begin(signature, self, args, count, keywords, &operand);
         if (!integer) return nullptr;
         return to_python(integer
                              ->modify([operand](std::int64_t found) {
@@ -158,7 +157,7 @@ struct IntMethods {
             return nullptr;
         const auto deadline = Deadline::parse(given[1]);
         if (!deadline) return nullptr;
-        CheckedInt64* integer = Form::value(self);
+        SharedInt* integer = Form::value(self);
         if (!integer) return nullptr;
         switch (WaitQueue::wait_while(
             integer, *deadline, [integer, value]() noexcept { return integer->load() == value; })) {
@@ -171,7 +170,7 @@ struct IntMethods {
 
     template <void (*Notify)(const void*) noexcept>
     static PyObject* notify(PyObject* self, PyObject*) {
-        CheckedInt64* integer = Form::value(self);
+        SharedInt* integer = Form::value(self);
         if (!integer) return nullptr;
         Notify(integer);
         Py_RETURN_NONE;
@@ -180,8 +179,8 @@ struct IntMethods {
 private:
     // The common beginning: checked arguments, all of them integers, then the integer to work on.
     template <std::size_t N, class... Out>
-    static CheckedInt64* begin(const Signature<N>& signature, PyObject* self, PyObject* const* args,
-                               Py_ssize_t count, PyObject* keywords, Out*... out) {
+    static SharedInt* begin(const Signature<N>& signature, PyObject* self, PyObject* const* args,
+                            Py_ssize_t count, PyObject* keywords, Out*... out) {
         static_assert(sizeof...(out) == N);
         std::array<PyObject*, N> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
@@ -202,7 +201,7 @@ private:
             set_error(PyExc_TypeError, "%s() needs a callable, not %U", method, fn);
             return nullptr;
         }
-        CheckedInt64* integer = Form::value(self);
+        SharedInt* integer = Form::value(self);
         if (!integer) return nullptr;
         std::int64_t found = integer->load();
         for (;;) {

@@ -148,7 +148,7 @@ struct IntInPlace {
             return add_any(self, operand, op,
                            Sign == '+' ? PyLong_Type.tp_as_number->nb_add
                                        : PyLong_Type.tp_as_number->nb_subtract);
-        CheckedInt64* integer = Form::value(self);
+        SharedInt* integer = Form::value(self);
         if (!integer) return nullptr;
         const Update update = add_to<Sign>(integer, amount);
         if (update.overflow) [[unlikely]]
@@ -159,7 +159,7 @@ struct IntInPlace {
 
     template <IntOperator Op>
     static PyObject* generic(PyObject* self, PyObject* operand) {
-        CheckedInt64* integer = Form::value(self);
+        SharedInt* integer = Form::value(self);
         PyObject* right = integer ? integer_operand(operand, symbol(Op)) : nullptr;
         if (!right) return nullptr;
         PyObject* result = store_result(
@@ -190,7 +190,7 @@ struct IntInPlace {
 private:
     // Operands that are not int, or that need not fit although the sum does.
     static PyObject* add_any(PyObject* self, PyObject* operand, const char* op, binaryfunc apply) {
-        CheckedInt64* integer = Form::value(self);
+        SharedInt* integer = Form::value(self);
         PyObject* right = integer ? integer_operand(operand, op) : nullptr;
         if (!right) return nullptr;
         PyObject* result =
@@ -201,7 +201,7 @@ private:
     }
 
     template <class Compute>
-    static PyObject* store_result(PyObject* self, CheckedInt64* integer, PyObject* right,
+    static PyObject* store_result(PyObject* self, SharedInt* integer, PyObject* right,
                                   const char* op, Compute&& compute) {
         std::int64_t found = integer->load();
         for (;;) {

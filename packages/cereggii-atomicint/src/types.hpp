@@ -9,6 +9,7 @@
 #include "cereggii/atomics/checked_int64.hpp"
 #include "cereggii/atomics/python/forms.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
+#include "cereggii/atomics/python/turns.hpp"
 #include "cereggii/atomics/striped_adder.hpp"
 
 // The C++ objects behind the Python types of this module.
@@ -16,16 +17,18 @@ namespace cereggii::atomicint {
 
 using namespace atomics;  // NOLINT: what this package is written in
 
+using SharedInt = Hammered<CheckedInt64>;
+
 struct AtomicInt {
     static constexpr const char* name = "AtomicInt";
-    static std::size_t size() noexcept { return 64; }  // with the header, as allocated
+    static std::size_t size() noexcept { return 80; }  // with the header, as allocated
     using Sharing = BecomesImmortal<&size>;
 
-    CheckedInt64 integer;
+    SharedInt integer;
 
     explicit AtomicInt(std::int64_t value) noexcept : integer(value) {}
     bool constructed() const noexcept { return integer.constructed(); }
-    using Value = CheckedInt64;
+    using Value = SharedInt;
     Value* value() noexcept { return &integer; }
 };
 
@@ -52,7 +55,7 @@ using AtomicCounterHandle = Handle<AtomicCounter>;
 // any other object; null with `found`: an exception is set.
 struct Operand {
     bool found;
-    CheckedInt64* value;
+    SharedInt* value;
 };
 
 inline Operand find_atomic_int(PyObject* object) {

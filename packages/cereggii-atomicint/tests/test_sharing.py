@@ -348,7 +348,7 @@ def test_at_most_half_a_mebibyte_becomes_immortal_by_itself() -> None:
         print(sum(map(is_immortal, instances)))
         assert is_immortal(AtomicInt(immortal=True))
     """
-    assert int(run_sharing(program)) == 2**19 // 64
+    assert int(run_sharing(program)) == 2**19 // 80
 
 
 @where_objects_are_promoted

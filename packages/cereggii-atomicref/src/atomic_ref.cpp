@@ -8,10 +8,7 @@ namespace cereggii::atomicref {
 namespace {
 
 bool construct(PyObject* self, PyObject* initial_value) {
-    PyObject* value = Py_NewRef(initial_value ? initial_value : Py_None);
-    if (construct_once<AtomicRef>(self, value)) return true;
-    Py_DECREF(value);
-    return false;
+    return construct_once<AtomicRef>(self, initial_value ? initial_value : Py_None);
 }
 
 template <class Form>
@@ -23,15 +20,14 @@ PyMethodDef* method_table() {
                      "get($self, /)\n--\n\n"
                      "The current object.\n\n"
                      "Always one that was stored. Linearizable and lock-free."),
-        one_argument_method(
-            "set", &M::set,
-            "set($self, /, updated)\n--\n\n"
-            "Store `updated`, whatever the object was.\n\n"
-            "Linearizable and wait-free; what was replaced is released afterwards."),
-        one_argument_method("get_and_set", &M::get_and_set,
-                            "get_and_set($self, /, updated)\n--\n\n"
-                            "Store `updated` and return the object it replaced, in one step.\n\n"
-                            "Linearizable and wait-free."),
+        fast_method("set", &M::set,
+                    "set($self, /, updated)\n--\n\n"
+                    "Store `updated`, whatever the object was.\n\n"
+                    "Linearizable and wait-free; what was replaced is released afterwards."),
+        fast_method("get_and_set", &M::get_and_set,
+                    "get_and_set($self, /, updated)\n--\n\n"
+                    "Store `updated` and return the object it replaced, in one step.\n\n"
+                    "Linearizable and wait-free."),
         fast_method(
             "compare_and_set", &M::compare_and_set,
             "compare_and_set($self, /, expected, updated)\n--\n\n"

@@ -18,20 +18,23 @@ struct RefMethods {
     // ── read and write ─────────────────────────────────────────────────────────────────────────
 
     static PyObject* get(PyObject* self, PyObject*) {
-        ObjectSlot* slot = Form::value(self);
+        Slot* slot = Form::value(self);
         return slot ? slot->load() : nullptr;
     }
 
-    static PyObject* set(PyObject* self, PyObject* updated) {
-        PyObject* replaced = get_and_set(self, updated);
+    static PyObject* set(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                         PyObject* keywords) {
+        static constexpr Signature<1> signature{"set", {{{"updated", true, "desired"}}}};
+        PyObject* replaced = exchange(signature, self, args, count, keywords);
         if (!replaced) return nullptr;
         Py_DECREF(replaced);
         Py_RETURN_NONE;
     }
 
-    static PyObject* get_and_set(PyObject* self, PyObject* updated) {
-        ObjectSlot* slot = Form::value(self);
-        return slot ? slot->exchange(Py_NewRef(updated)) : nullptr;
+    static PyObject* get_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                 PyObject* keywords) {
+        static constexpr Signature<1> signature{"get_and_set", {{{"updated", true, "desired"}}}};
+        return exchange(signature, self, args, count, keywords);
     }
 
     // ── compare ────────────────────────────────────────────────────────────────────────────────
@@ -42,7 +45,7 @@ struct RefMethods {
                                                 {{{"expected"}, {"updated", true, "desired"}}}};
         std::array<PyObject*, 2> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        ObjectSlot* slot = Form::value(self);
+        Slot* slot = Form::value(self);
         if (!slot) return nullptr;
         return Py_NewRef(atomics::compare_and_set(*slot, given[0], given[1]) ? Py_True : Py_False);
     }
@@ -53,7 +56,7 @@ struct RefMethods {
                                                 {{{"expected"}, {"updated", true, "desired"}}}};
         std::array<PyObject*, 2> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        ObjectSlot* slot = Form::value(self);
+        Slot* slot = Form::value(self);
         return slot ? compare_exchange(*slot, given[0], given[1]).found : nullptr;
     }
 
@@ -86,7 +89,7 @@ struct RefMethods {
         if (!signature.parse(args, count, keywords, given)) return nullptr;
         const auto deadline = Deadline::parse(given[1]);
         if (!deadline) return nullptr;
-        ObjectSlot* slot = Form::value(self);
+        Slot* slot = Form::value(self);
         if (!slot) return nullptr;
         for (bool woken = false;; woken = true) {
             PyObject* seen = slot->load();
@@ -107,7 +110,7 @@ struct RefMethods {
 
     template <void (*Notify)(const void*) noexcept>
     static PyObject* notify(PyObject* self, PyObject*) {
-        ObjectSlot* slot = Form::value(self);
+        Slot* slot = Form::value(self);
         if (!slot) return nullptr;
         Notify(slot);
         Py_RETURN_NONE;
@@ -116,7 +119,7 @@ struct RefMethods {
     // ── repr ───────────────────────────────────────────────────────────────────────────────────
 
     static PyObject* repr(PyObject* self) {
-        ObjectSlot* slot = Form::peek(self);
+        Slot* slot = Form::peek(self);
         if (!slot) return nullptr;
         PyObject* shown = nullptr;
         if constexpr (Form::is_handle)
@@ -127,6 +130,19 @@ struct RefMethods {
     }
 
 private:
+    // Stores the one argument; returns the reference to what it replaced.
+    [[gnu::always_inline]] static PyObject* exchange(const Signature<1>& signature, PyObject* self,
+                                                     PyObject* const* args, Py_ssize_t count,
+                                                     PyObject* keywords) {
+        std::array<PyObject*, 1> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        Slot* slot = Form::value(self);
+        if (!slot) return nullptr;
+        PyObject* replaced = slot->exchange(given[0]);
+        slot->note_update();
+        return replaced;
+    }
+
     // Compare-and-set of fn(current) or fn(current, x), until no other thread came in between.
     template <Returns Which>
     static PyObject* call_until_stored(PyObject* self, const char* method, PyObject* fn,
@@ -135,7 +151,7 @@ private:
             set_error(PyExc_TypeError, "%s() needs a callable, not %U", method, fn);
             return nullptr;
         }
-        ObjectSlot* slot = Form::value(self);
+        Slot* slot = Form::value(self);
         if (!slot) return nullptr;
         for (;;) {
             PyObject* current = slot->load();
@@ -145,15 +161,12 @@ private:
                 Py_DECREF(current);
                 return nullptr;
             }
-            // The slot takes over one reference to `updated`, and gives back one to `current`.
-            Py_INCREF(updated);
             if (compare_exchange_in_turn(*slot, current, updated)) {
-                Py_DECREF(current);
+                Py_DECREF(current);  // one of two: the slot's and load()'s
                 PyObject* result = Which == Returns::after ? updated : current;
                 Py_DECREF(Which == Returns::after ? current : updated);
                 return result;
             }
-            Py_DECREF(updated);
             Py_DECREF(updated);
             Py_DECREF(current);
         }

@@ -44,17 +44,16 @@ int init(PyObject* self, PyObject* args, PyObject* keywords) {
     PyObject* pair =
         stamp ? make_pair(initial_value, stamp, "stamp") : Py_BuildValue("(Oi)", initial_value, 0);
     if (!pair) return -1;
-    if (!construct_once<AtomicStampedRef>(self, pair)) {
-        Py_DECREF(pair);
-        return -1;
-    }
+    const bool constructed = construct_once<AtomicStampedRef>(self, pair);
+    Py_DECREF(pair);
+    if (!constructed) return -1;
     note_creation(self);
     if (immortal) make_immortal(self);
     return 0;
 }
 
 PyObject* get(PyObject* self, PyObject*) {
-    ObjectSlot* slot = Form::value(self);
+    Slot* slot = Form::value(self);
     return slot ? slot->load() : nullptr;
 }
 
@@ -62,10 +61,13 @@ PyObject* set(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject*
     static constexpr Signature<2> signature{"set", {{{"value"}, {"stamp"}}}};
     std::array<PyObject*, 2> given;
     if (!signature.parse(args, count, keywords, given)) return nullptr;
-    ObjectSlot* slot = Form::value(self);
+    Slot* slot = Form::value(self);
     PyObject* pair = slot ? make_pair(given[0], given[1], "stamp") : nullptr;
     if (!pair) return nullptr;
-    Py_DECREF(slot->exchange(pair));
+    PyObject* replaced = slot->exchange(pair);
+    slot->note_update();
+    Py_DECREF(pair);
+    Py_DECREF(replaced);
     Py_RETURN_NONE;
 }
 
@@ -77,7 +79,7 @@ PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t coun
         {{{"expected"}, {"updated", true, "desired"}, {"expected_stamp"}, {"updated_stamp"}}}};
     std::array<PyObject*, 4> given;
     if (!signature.parse(args, count, keywords, given)) return nullptr;
-    ObjectSlot* slot = Form::value(self);
+    Slot* slot = Form::value(self);
     PyObject* expected_stamp = slot ? read_stamp(given[2], "expected_stamp") : nullptr;
     PyObject* pair = expected_stamp ? make_pair(given[1], given[3], "updated_stamp") : nullptr;
     PyObject* result = nullptr;
@@ -87,7 +89,6 @@ PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t coun
             !matches(PyTuple_GET_ITEM(found, 1), expected_stamp)) {
             result = Py_False;
         } else if (compare_exchange_in_turn(*slot, found, pair)) {
-            pair = nullptr;
             result = Py_True;
             Py_DECREF(found);  // one of two: the slot's and load()'s
         }
@@ -99,7 +100,7 @@ PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t coun
 }
 
 PyObject* repr(PyObject* self) {
-    ObjectSlot* slot = Form::peek(self);
+    Slot* slot = Form::peek(self);
     return slot ? repr_of(self, slot->load(), /*spread=*/true) : nullptr;
 }
 

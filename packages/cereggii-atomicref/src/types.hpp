@@ -6,20 +6,23 @@
 #include "cereggii/atomics/python/forms.hpp"
 #include "cereggii/atomics/python/object_slot.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
+#include "cereggii/atomics/python/turns.hpp"
 
 // The C++ objects behind the Python types of this module.
 namespace cereggii::atomicref {
 
 using namespace atomics;  // NOLINT: what this package is written in
 
+using Slot = Hammered<ObjectSlot>;
+
 struct AtomicRef {
     static constexpr const char* name = "AtomicRef";
     using Sharing = BecomesDeferred;
-    using Value = ObjectSlot;
+    using Value = Slot;
 
-    ObjectSlot slot;
+    Slot slot;
 
-    explicit AtomicRef(PyObject* owned) noexcept : slot(owned) {}
+    explicit AtomicRef(PyObject* object) noexcept : slot(object) {}
     bool constructed() const noexcept { return slot.constructed(); }
     Value* value() noexcept { return &slot; }
     int traverse(visitproc visit, void* arg) const { return slot.traverse(visit, arg); }
@@ -32,13 +35,13 @@ using AtomicRefHandle = Handle<AtomicRef>;
 struct AtomicStampedRef {
     static constexpr const char* name = "AtomicStampedRef";
     using Sharing = BecomesDeferred;
-    using Value = ObjectSlot;
+    using Value = Slot;
 
     static inline PyObject* cleared = nullptr;  // (None, 0): set when the module is imported
 
-    ObjectSlot pair;
+    Slot pair;
 
-    explicit AtomicStampedRef(PyObject* owned) noexcept : pair(owned) {}
+    explicit AtomicStampedRef(PyObject* object) noexcept : pair(object) {}
     bool constructed() const noexcept { return pair.constructed(); }
     Value* value() noexcept { return &pair; }
     int traverse(visitproc visit, void* arg) const { return pair.traverse(visit, arg); }

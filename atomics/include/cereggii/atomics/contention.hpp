@@ -10,7 +10,7 @@
 
 namespace cereggii::atomics {
 
-// Keeps threads that do hardly anything but update one integer from slowing each other down.
+// Keeps threads that do hardly anything but update one word from slowing each other down.
 //
 // When two threads take turns on a cache line at each operation, both run at the speed of the
 // line's travels; one after the other, each at full speed, they would be done sooner. A thread that
@@ -18,68 +18,75 @@ namespace cereggii::atomics {
 // of another. After Dice, Hendler and Mirsky, "Lightweight contention management for efficient
 // compare-and-swap operations" (2013), with a criterion that needs no constants of the machine:
 //
-//   Each thread cuts its own consecutive updates of one integer into windows of `window`. Nobody
-//   else came in between: the window's time is what the loop costs alone. Others did, for a good
-//   part of the window, and it took more than `slowdown` times that: running side by side is slower
-//   than taking turns.
+//   A run of `run` updates by one thread, with nobody in between, takes the time that the loop
+//   takes alone. If, later, others come in between `window` times, and the updates of that time
+//   took more than `slowdown` times as long as that, running side by side is slower than taking
+//   turns.
 //
 // A loop with work of its own between the updates is not slowed down that much, and never stands
-// back. It costs a few instructions per update, and a look at the clock per window. A turn is only
-// advice: nobody waits for a thread, but for a time that is fixed beforehand.
+// back. An update costs a look at the cache line that it has just written, and one in `run` a look
+// at the clock. A turn is only advice: nobody waits for a thread, but for a time that is fixed
+// beforehand.
+class Turns;
+
+// What a thread knows of the word that it updated last.
 class ContentionManager {
 public:
-    // After an update by this thread that took the value from `before` to `after`; both are the
-    // value found if it was not to be updated.
-    [[gnu::always_inline]] static void note_update(const void* integer, std::int64_t before,
-                                                   std::int64_t after) noexcept {
-        ContentionManager& mine = instance_;
-        if (mine.integer_ == integer) [[likely]] {
-            mine.interrupted_ += mine.after_ != before;
-            mine.after_ = after;
-            if (++mine.updates_ == window) [[unlikely]]
-                mine.end_window();
-        } else {
-            mine.start(integer, after);
-        }
+    // `alone`: the word's count of updates by the thread that had updated it before.
+    [[gnu::noinline]] static void end_run(const Turns* word, std::uint32_t alone) noexcept {
+        instance_.note_run(word, alone);
     }
+    [[gnu::noinline]] static void note_change(const Turns* word, std::uint32_t alone) noexcept {
+        instance_.note_change_of_thread(word, alone);
+    }
+
+    static constexpr std::uint32_t run = 128;
+    static constexpr std::uint32_t window = 16;
 
 private:
     using Clock = std::chrono::steady_clock;
 
-    static constexpr std::uint32_t window = 32;
-    static constexpr std::uint32_t often = window / 4;
     static constexpr int slowdown = 2;
     static constexpr Clock::duration turn = std::chrono::microseconds(200);
 
-    // When the turn of whoever took it last ends, by the address of the integer.
+    // When the turn of whoever took it last ends, by the address of the word. Apart from it, so
+    // that who stands back leaves its cache line alone.
     struct alignas(destructive_interference) Turn {
         std::atomic<Clock::rep> end{0};
     };
 
-    [[gnu::noinline]] void start(const void* integer, std::int64_t after) noexcept {
-        integer_ = integer;
-        after_ = after;
-        updates_ = 0;
-        interrupted_ = 0;
-        window_start_ = {};  // unknown: the first window is not timed
+    void start(const Turns* word) noexcept {
+        word_ = word;
+        changes_ = 0;
+        run_start_ = {};  // unknown
+        window_start_ = {};
         time_alone_ = {};
         my_turn_end_ = {};
     }
 
-    [[gnu::noinline]] void end_window() noexcept {
+    void note_run(const Turns* word, std::uint32_t alone) noexcept {
+        if (word_ != word) start(word);
+        const Clock::time_point now = Clock::now();
+        if (run_start_ != Clock::time_point{} && alone - run_alone_ == run)
+            time_alone_ = now - run_start_;
+        run_start_ = now;
+        run_alone_ = alone;
+    }
+
+    void note_change_of_thread(const Turns* word, std::uint32_t alone) noexcept {
+        if (word_ != word) start(word);
+        run_start_ = {};
+        if (++changes_ < window) return;
         Clock::time_point now = Clock::now();
-        if (window_start_ != Clock::time_point{}) {
-            const Clock::duration took = now - window_start_;
-            if (interrupted_ == 0) {
-                time_alone_ = took;
-            } else if (interrupted_ >= often && time_alone_ != Clock::duration{} &&
-                       took > slowdown * time_alone_) {
+        if (window_start_ != Clock::time_point{} && time_alone_ != Clock::duration{}) {
+            // Those alone were others' in part, which makes the time of each seem shorter.
+            const std::uint32_t updates = window + (alone - window_alone_);
+            if ((now - window_start_) * run > slowdown * time_alone_ * updates)
                 now = stand_back(now);
-            }
         }
         window_start_ = now;
-        updates_ = 0;
-        interrupted_ = 0;
+        window_alone_ = alone;
+        changes_ = 0;
     }
 
     // Ends at once if it is this thread's turn, or nobody's; otherwise, when the other's turn ends.
@@ -87,7 +94,7 @@ private:
         if (now < my_turn_end_ || take_turn(now)) return now;
         const Clock::time_point latest = now + turn;
         const Clock::time_point end{
-            Clock::duration{turn_of(integer_).load(std::memory_order_relaxed)}};
+            Clock::duration{turn_of(word_).load(std::memory_order_relaxed)}};
         while (now < end && now < latest) {
             for (int i = 0; i < 16; ++i) relax();
             now = Clock::now();
@@ -98,7 +105,7 @@ private:
 
     // Relaxed: a turn orders nothing.
     bool take_turn(Clock::time_point now) noexcept {
-        std::atomic<Clock::rep>& end = turn_of(integer_);
+        std::atomic<Clock::rep>& end = turn_of(word_);
         Clock::rep current = end.load(std::memory_order_relaxed);
         const Clock::time_point mine = now + turn;
         if (current > now.time_since_epoch().count() ||
@@ -109,8 +116,8 @@ private:
         return true;
     }
 
-    static std::atomic<Clock::rep>& turn_of(const void* integer) noexcept {
-        return turns_[reinterpret_cast<std::uintptr_t>(integer) / 64 % turn_count].end;
+    static std::atomic<Clock::rep>& turn_of(const Turns* word) noexcept {
+        return turns_[reinterpret_cast<std::uintptr_t>(word) / 64 % turn_count].end;
     }
 
     static void relax() noexcept {
@@ -123,10 +130,11 @@ private:
 #endif
     }
 
-    const void* integer_ = nullptr;  // only compared
-    std::int64_t after_ = 0;
-    std::uint32_t updates_ = 0;
-    std::uint32_t interrupted_ = 0;
+    const Turns* word_ = nullptr;  // only compared
+    std::uint32_t changes_ = 0;
+    std::uint32_t run_alone_ = 0;
+    std::uint32_t window_alone_ = 0;
+    Clock::time_point run_start_{};
     Clock::time_point window_start_{};
     Clock::duration time_alone_{};
     Clock::time_point my_turn_end_{};
@@ -139,5 +147,31 @@ private:
 inline ContentionManager::Turn ContentionManager::turns_[turn_count]{};
 
 inline thread_local constinit ContentionManager ContentionManager::instance_{};
+
+// Lies on the cache line of the word, and is told of every update.
+class Turns {
+public:
+    // Relaxed: what is lost when two threads are here at once is a count or two.
+    [[gnu::always_inline]] void note_update(std::uintptr_t thread) noexcept {
+        const std::uint64_t state = state_.load(std::memory_order_relaxed);
+        const std::uint64_t mine = static_cast<std::uint64_t>(thread >> thread_shift) << 32;
+        const auto alone = static_cast<std::uint32_t>(state);
+        if (((state ^ mine) >> 32) == 0) [[likely]] {
+            const std::uint32_t count = alone + 1;
+            state_.store(mine | count, std::memory_order_relaxed);
+            if (count % ContentionManager::run == 0) [[unlikely]]
+                ContentionManager::end_run(this, count);
+        } else {
+            state_.store(mine | alone, std::memory_order_relaxed);
+            ContentionManager::note_change(this, alone);
+        }
+    }
+
+private:
+    // An id is the address of something of the thread's own, of which two are never this close.
+    static constexpr int thread_shift = 8;
+
+    std::atomic<std::uint64_t> state_{0};  // thread of the last update:32, updates alone:32
+};
 
 }  // namespace cereggii::atomics

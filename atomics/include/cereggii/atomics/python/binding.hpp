@@ -49,11 +49,6 @@ inline PyMethodDef plain_method(const char* name, PyCFunction function, const ch
     return {name, function, METH_NOARGS, doc};
 }
 
-// The fastest way to take one argument, by position.
-inline PyMethodDef one_argument_method(const char* name, PyCFunction function, const char* doc) {
-    return {name, function, METH_O, doc};
-}
-
 // For what is seldom called: a function of C++ objects, which may throw.
 template <auto Function>
 PyMethodDef cold_method(const char* name, const char* doc) {

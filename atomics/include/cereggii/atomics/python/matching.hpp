@@ -30,33 +30,30 @@ inline bool matches(PyObject* found, PyObject* expected) noexcept {
     return equal == Py_True;
 }
 
+// The slot's compare-and-swap, in which threads take turns.
+inline bool compare_exchange_in_turn(Hammered<ObjectSlot>& slot, PyObject* expected,
+                                     PyObject* updated) {
+    const bool stored = slot.compare_exchange(expected, updated);
+    slot.note_update();
+    return stored;
+}
+
 // An owned reference to what was found, and whether it matched and so was replaced.
 struct Exchange {
     PyObject* found;
     bool stored;
 };
 
-// The slot's compare-and-swap, for threads that may be hammering it.
-inline bool compare_exchange_in_turn(ObjectSlot& slot, PyObject* expected, PyObject* owned) {
-    PyObject* found = expected;
-    const bool stored = slot.compare_exchange(found, owned);
-    note_update(&slot, found, stored ? owned : found);
-    return stored;
-}
-
-// Stores `updated` (a borrowed reference) if the slot's object matches. Linearizes at the
-// successful compare-and-swap, or where it loaded the object that does not match. May run Python
-// code: to drop a reference to an object that was replaced meanwhile.
-inline Exchange compare_exchange(ObjectSlot& slot, PyObject* expected, PyObject* updated) {
-    Py_INCREF(updated);
+// Stores `updated` if the slot's object matches. Linearizes at the successful compare-and-swap, or
+// where it loaded the object that does not match. May run Python code: to drop a reference to an
+// object that was replaced meanwhile.
+inline Exchange compare_exchange(Hammered<ObjectSlot>& slot, PyObject* expected,
+                                 PyObject* updated) {
     // The common case needs no look at the object at all.
     if (compare_exchange_in_turn(slot, expected, updated)) return {expected, true};
     for (;;) {
         PyObject* found = slot.load();
-        if (!matches(found, expected)) {
-            Py_DECREF(updated);
-            return {found, false};
-        }
+        if (!matches(found, expected)) return {found, false};
         if (compare_exchange_in_turn(slot, found, updated)) {
             Py_DECREF(found);  // one of two: the slot's and load()'s
             return {found, true};
@@ -66,11 +63,10 @@ inline Exchange compare_exchange(ObjectSlot& slot, PyObject* expected, PyObject*
 }
 
 // The same, for those who do not ask what was found.
-inline bool compare_and_set(ObjectSlot& slot, PyObject* expected, PyObject* updated) {
+inline bool compare_and_set(Hammered<ObjectSlot>& slot, PyObject* expected, PyObject* updated) {
     if (!matches_by_value(expected)) {
-        Py_INCREF(updated);
         const bool stored = compare_exchange_in_turn(slot, expected, updated);
-        Py_DECREF(stored ? expected : updated);
+        if (stored) Py_DECREF(expected);
         return stored;
     }
     const Exchange exchange = compare_exchange(slot, expected, updated);

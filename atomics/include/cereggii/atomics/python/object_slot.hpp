@@ -27,8 +27,8 @@ namespace cereggii::atomics {
 // runs Python code, except that a reader that starts anew may drop the last reference to an object.
 class ObjectSlot {
 public:
-    // Takes over the caller's reference, as do the others that store.
-    explicit ObjectSlot(PyObject* owned) noexcept { word_.store(publish(owned)); }
+    // What stores an object takes a reference to it of its own.
+    explicit ObjectSlot(PyObject* object) noexcept { word_.store(publish(object)); }
     ~ObjectSlot() { Py_XDECREF(word_.load()); }
     ObjectSlot(const ObjectSlot&) = delete;
     ObjectSlot& operator=(const ObjectSlot&) = delete;
@@ -51,22 +51,20 @@ public:
     PyObject* address() const noexcept { return word_.load(); }
 
     // Returns the reference that the word owned.
-    PyObject* exchange(PyObject* owned) noexcept { return word_.exchange(publish(owned)); }
+    PyObject* exchange(PyObject* updated) noexcept { return word_.exchange(publish(updated)); }
 
-    // If the word holds `expected`, to which the caller owns a reference, stores `owned` and
-    // returns true: the caller now owns the word's reference to `expected`. Otherwise the caller
-    // keeps all, and `expected` is the address that was found.
-    bool compare_exchange(PyObject*& expected, PyObject* owned) noexcept {
-        if (PyObject* found = word_.load(); found != expected) {
-            expected = found;
-            return false;
-        }
-        return word_.compare_exchange_strong(expected, publish(owned));
+    // If the word holds `expected`, to which the caller owns a reference, stores `updated` and
+    // returns true: the caller now owns the word's reference to `expected` as well.
+    bool compare_exchange(PyObject* expected, PyObject* updated) noexcept {
+        if (word_.load() != expected) return false;
+        if (word_.compare_exchange_strong(expected, publish(updated))) return true;
+        Py_DECREF(updated);  // the caller has another
+        return false;
     }
 
     // For tp_clear: releases the object. Does nothing before the constructor has run.
     void clear(PyObject* replacement) {
-        if (constructed()) Py_DECREF(exchange(Py_NewRef(replacement)));
+        if (constructed()) Py_DECREF(exchange(replacement));
     }
 
     // For the collector, which has stopped all threads.
@@ -76,9 +74,10 @@ public:
     }
 
 private:
-    static PyObject* publish(PyObject* owned) noexcept {
-        enable_try_incref(owned);
-        return owned;
+    // In this order: reading the count right after it was changed would wait for the change.
+    static PyObject* publish(PyObject* object) noexcept {
+        enable_try_incref(object);
+        return Py_NewRef(object);
     }
 
     std::atomic<PyObject*> word_;
