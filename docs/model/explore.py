@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Explores every interleaving of the threads of a scenario, breadth first: traces are shortest.
+
+Nothing is reduced: each enabled thread is a successor of each state. Two interleavings that lead to
+the same state are the same from there on, since the state holds everything that a step reads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from . import migration, whole
+from .protocol import GUARDS, SETTLE, begin
+from .state import ALIVE, NOWHERE, RETIRED, Config, Op, State, Thread, Violation, World
+
+COLLECTOR = -1
+SETTLED_AFTER = 1000
+
+
+class Result(NamedTuple):
+    """What an exploration found; `trace` leads to the violation."""
+
+    states: int
+    steps: int
+    ends: int
+    seconds: float
+    violation: str | None
+    trace: list[str]
+
+
+class TooMany(Exception):
+    """There are more states than were allowed."""
+
+
+def explore(cfg: Config, limit: int = 5_000_000) -> Result:
+    """Visits all states that can be reached, until one violates a promise."""
+    started = time.perf_counter()
+    first = set_up(cfg)
+    parents: dict[State, tuple[State, int] | None] = {first: None}
+    frontier = [first]
+    steps = ends = 0
+    settled: set[State] = set()
+    while frontier:
+        following: list[State] = []
+        for state in frontier:
+            try:
+                actors = enabled(cfg, state)
+                if not actors:
+                    ends += 1
+                    check_end(cfg, state, settled)
+                for actor in actors:
+                    steps += 1
+                    after = step(cfg, state, actor)
+                    if after not in parents:
+                        parents[after] = (state, actor)
+                        following.append(after)
+            except Violation as violation:
+                trace = trace_of(cfg, parents, state, actor if actors else None)
+                seconds = time.perf_counter() - started
+                return Result(len(parents), steps, ends, seconds, str(violation), trace)
+        if len(parents) > limit:
+            raise TooMany(f"more than {limit} states")
+        frontier = following
+    return Result(len(parents), steps, ends, time.perf_counter() - started, None, [])
+
+
+# -- one step --------------------------------------------------------------------------------------
+
+
+def enabled(cfg: Config, state: State) -> list[int]:
+    """Who can take a step: a thread by its number, or the collector."""
+    w = World(cfg, state)
+    actors: list[int] = []
+    for me, packed in enumerate(w.threads):
+        pc, op = packed[1], packed[2]
+        if pc is begin and not 0 <= op < len(cfg.programs[me]):
+            continue
+        guard = GUARDS.get(pc)
+        if guard is None or guard(w, Thread(packed)):
+            actors.append(me)
+    if w.collections and actors and whole.world_can_stop(w):
+        actors.append(COLLECTOR)
+    return actors
+
+
+def step(cfg: Config, state: State, actor: int) -> State:
+    """Lets one of them take its step."""
+    w = World(cfg, state)
+    if actor == COLLECTOR:
+        whole.collect_garbage(w)
+    else:
+        t = Thread(w.threads[actor])
+        t.pc = t.pc(w, t)
+        w.threads = (*w.threads[:actor], Thread.pack(t), *w.threads[actor + 1 :])
+    packed: State = World.pack(w)
+    return packed
+
+
+def run_alone(cfg: Config, state: State, op: int) -> State:
+    """Lets thread 0 do one call while nobody else does anything."""
+    w = World(cfg, state)
+    w.threads = (Thread.fresh(0, begin, op), *w.threads[1:])
+    state = World.pack(w)
+    for _ in range(SETTLED_AFTER):
+        state = step(cfg, state, 0)
+        if World(cfg, state).threads[0][1] is begin:
+            return state
+    raise Violation("one thread alone does not come to an end")
+
+
+def set_up(cfg: Config) -> State:
+    """The state in which the threads start."""
+    n = len(cfg.programs)
+    alone = cfg._replace(programs=(cfg.setup, *cfg.programs[1:]), mistakes=frozenset(), memory=True)
+    state = World.initial(alone, begin)
+    for op in range(len(cfg.setup)):
+        state = run_alone(alone, state, op)
+    w = World(cfg, state)
+    w.threads = tuple(Thread.fresh(me, begin, 0) for me in range(n))
+    packed: State = World.pack(w)
+    return packed
+
+
+# -- what must hold in the end ---------------------------------------------------------------------
+
+
+def check_end(cfg: Config, state: State, settled: set[State]) -> None:
+    """All calls have returned, or nobody can go on."""
+    w = World(cfg, state)
+    for me, packed in enumerate(w.threads):
+        if packed[1] is not begin:
+            raise Violation(f"T{me} waits for ever in {packed[1].__name__}")
+    if any(w.pinned) or w.closer != NOWHERE:
+        raise Violation("all calls have returned, and a record is pinned or the gate closed")
+    check_contents(w)
+    # What the last calls left over is done by the next: migrate, and free the batches.
+    shared = state[:-1]
+    if shared in settled:
+        return
+    settled.add(shared)
+    w = World(cfg, run_alone(cfg, state, SETTLE_INDEX))
+    check_contents(w)
+    if w.table(w.root).next != NOWHERE:
+        raise Violation("a table can never be emptied: a chunk of it stays claimed or moving")
+    check_memory(w)
+
+
+SETTLE_INDEX = -1
+assert SETTLE == Op("settle")
+
+
+def named_nodes(w: World) -> Iterator[int]:
+    """The nodes in NODE words, from the root on."""
+    address = w.root
+    while address != NOWHERE:
+        table = w.table(address)
+        for tag, node in table.words:
+            if tag == "MOVING":
+                raise Violation(f"all calls have returned, and n{node} is still MOVING")
+            if tag == "NODE":
+                yield node
+        address = table.next
+
+
+def check_contents(w: World) -> None:
+    """Every key that is present has one node, which is alive, and nothing else is in a table."""
+    found: dict[int, int | None] = {}
+    for address in named_nodes(w):
+        node = w.node(address)
+        if node.value is None:
+            raise Violation(f"n{address} is dead, and nobody will unlink it")
+        if node.key in found:
+            raise Violation(f"k{node.key} has two live nodes")
+        found[node.key] = node.value
+    expected = {key: value for key, value in enumerate(w.ghost[-1]) if value is not None}
+    if found != expected:
+        raise Violation(f"the tables hold {found} where it should be {expected}")
+
+
+def check_memory(w: World) -> None:
+    """One table remains, and the nodes in it."""
+    if w.batches:
+        raise Violation("a batch is left over though nobody is pinned")
+    tables = [address for address, table in enumerate(w.tables) if table.status == ALIVE]
+    if tables != [w.root]:
+        raise Violation(f"tables {tables} are left over beside the root t{w.root}")
+    nodes = {address for address, node in enumerate(w.nodes) if node.status == ALIVE}
+    leaked = nodes - set(named_nodes(w))
+    if leaked or any(thing.status == RETIRED for thing in (*w.nodes, *w.tables)):
+        raise Violation(f"nodes {sorted(leaked)} are neither in the table nor freed")
+
+
+# -- traces ----------------------------------------------------------------------------------------
+
+
+def trace_of(
+    cfg: Config,
+    parents: dict[State, tuple[State, int] | None],
+    state: State,
+    last: int | None,
+) -> list[str]:
+    """The steps that lead to a state, and the one that fails there."""
+    path: list[tuple[State, int]] = []
+    here: State | None = state
+    while here is not None and (link := parents[here]) is not None:
+        path.append(link)
+        here = link[0]
+    lines: list[str] = []
+    for before, actor in reversed(path):
+        lines.append(describe(cfg, before, actor, step(cfg, before, actor)))
+    if last is not None:
+        lines.append(f"{_who(cfg, state, last)}  ← here")
+    return lines
+
+
+def describe(cfg: Config, before: State, actor: int, after: State) -> str:
+    """One line for a step: who, which, and what changed in memory."""
+    old, new = World(cfg, before), World(cfg, after)
+    changes = list(_changes(old, new))
+    return f"{_who(cfg, before, actor)}  {'; '.join(changes)}".rstrip()
+
+
+def _who(cfg: Config, state: State, actor: int) -> str:
+    if actor == COLLECTOR:
+        return f"{'GC':3}{'':16}{'stop the world':22}"
+    t = Thread(World(cfg, state).threads[actor])
+    op = SETTLE if t.op == -1 else cfg.programs[actor][t.op]
+    return f"T{actor:<2}{call(op):16}{t.pc.__name__:22}"
+
+
+def call(op: Op) -> str:
+    """A call as one would write it."""
+    arguments = [f"k{op.key}"] if op.kind in ("get", "set", "insert", "delete", "cas") else []
+    arguments += [str(number) for number in (op.expected, op.value) if number is not None]
+    return f"{op.kind}({', '.join(arguments)})"
+
+
+def _changes(old: World, new: World) -> Iterator[str]:
+    for address, table in enumerate(new.tables):
+        was = old.tables[address] if address < len(old.tables) else None
+        if was is None or was.serial != table.serial:
+            yield f"new table t{address} of {len(table.words)}"
+            continue
+        for index, (before, after) in enumerate(zip(was.words, table.words, strict=True)):
+            if before != after:
+                yield f"t{address}[{index}] {_word(before)} → {_word(after)}"
+        for chunk, (left, right) in enumerate(zip(was.chunks, table.chunks, strict=True)):
+            if left != right:
+                yield f"t{address} chunk {chunk} {right}"
+        if was.next != table.next:
+            yield f"t{address}.next = t{table.next}"
+        if was.status != table.status:
+            yield f"t{address} is {table.status}"
+    for address, node in enumerate(new.nodes):
+        former = old.nodes[address] if address < len(old.nodes) else None
+        if former is None or (former.status != node.status and node.status == ALIVE):
+            yield f"new node n{address} {{k{node.key}: {node.value}}}"
+        elif former.status != node.status:
+            yield f"n{address} is {node.status}"
+        elif former.value != node.value:
+            yield f"n{address}.value {former.value} → {node.value}"
+    if old.root != new.root:
+        yield f"root = t{new.root}"
+    for me, (how, now) in enumerate(zip(old.pinned, new.pinned, strict=True)):
+        if how != now:
+            yield f"T{me} is {'pinned' if now else 'unpinned'}"
+    if old.closer != new.closer:
+        yield "the gate is " + ("open" if new.closer == NOWHERE else "closed")
+    for waits, items in new.batches:
+        if (waits, items) not in old.batches:
+            others = ", ".join(f"T{i}" for i in range(len(new.threads)) if waits >> i & 1)
+            names = ", ".join(f"{kind} {kind[0].replace('c', 't')}{a}" for kind, a in items)
+            yield f"{names} waits for {others}"
+
+
+def _word(word: tuple[str, int]) -> str:
+    return word[0] if word[1] == NOWHERE else f"{word[0]}(n{word[1]})"
+
+
+__all__ = ["Result", "TooMany", "explore", "migration"]

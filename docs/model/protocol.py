@@ -1,0 +1,447 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pinning, the operations on one key, and the unlink, as atomic steps.
+
+A step makes one access to shared memory and returns the step that follows; what a thread does
+between two accesses belongs to the step before. The comment of a step names the race that it
+handles. `w.mistaken(...)` marks where a mistake can be switched on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .state import (
+    EMPTY,
+    FROZEN,
+    HASH_BITS,
+    NAMES_A_NODE,
+    NOWHERE,
+    READING,
+    TOMB,
+    WRITING,
+    Op,
+    Step,
+    Thread,
+    Word,
+    World,
+)
+
+SETTLE = Op("settle")
+READERS = frozenset({"get", "iterate"})
+# What an operation does once it is pinned; operations on the whole dict add themselves.
+ENTRY: dict[str, Step] = {}
+# A step that can wait, and what it waits for.
+GUARDS: dict[Step, Callable[[World, Thread], bool]] = {}
+# Where a thread may be detached, hence where the world may be stopped.
+SAFE_POINTS: set[Step] = set()
+
+
+def op_of(w: World, t: Thread) -> Op:
+    """The call that a thread is in."""
+    return SETTLE if t.op == -1 else w.cfg.programs[t.me][t.op]
+
+
+# -- pin and unpin ---------------------------------------------------------------------------------
+
+
+def begin(w: World, t: Thread) -> Step:
+    """A call begins; the next step does its first access. Between calls a thread is detached."""
+    kind = op_of(w, t).kind
+    if kind == "len":
+        w.watch_for(t.me, ("len", frozenset({len(w.live_keys())})))
+        return ENTRY[kind](w, t)
+    if kind == "iterate":
+        w.watch_for(t.me, ("keys", w.live_keys(), w.live_keys()))
+    t.after = ENTRY[kind]
+    if w.mistaken("pin without fence") and kind == "get":
+        # The store of the pin is still in the store buffer when the root is loaded.
+        t.table = w.root
+        t.after = probe
+    return pin(w, t)
+
+
+def pin(w: World, t: Thread) -> Step:
+    """Make the counter odd; the fence keeps all later loads behind it. A writer names its dict."""
+    if t.pc is begin and t.table != NOWHERE:
+        return pin
+    reader = op_of(w, t).kind in READERS
+    w.pin(t.me, READING if reader else WRITING)
+    assert t.after is not None
+    return t.after if reader or not w.cfg.counting else look_at_gate
+
+
+def look_at_gate(w: World, t: Thread) -> Step:
+    """After the pin, so that either the closer sees the pin or the writer sees the closed gate."""
+    if w.closer == NOWHERE or w.mistaken("count twice"):
+        assert t.after is not None
+        return t.after
+    return back_off
+
+
+def back_off(w: World, t: Thread) -> Step:
+    """The gate is closed: unpin, so that the closer does not wait for us."""
+    w.unpin(t.me)
+    return wait_for_gate
+
+
+def wait_for_gate(w: World, t: Thread) -> Step:
+    """Wait, detached, until the gate is open; it may close again before the pin."""
+    return pin
+
+
+GUARDS[wait_for_gate] = lambda w, t: w.closer == NOWHERE
+
+
+def unpin(w: World, t: Thread) -> Step:
+    """Make the counter even. What was retired is handed over after that: not to wait for us."""
+    w.unpin(t.me)
+    return hand_over if t.retired else end(w, t)
+
+
+def hand_over(w: World, t: Thread) -> Step:
+    """Load the other records, after everything in the batch has become unreachable."""
+    w.hand_over(t)
+    return end(w, t)
+
+
+def end(w: World, t: Thread) -> Step:
+    """The call returns."""
+    t.reset(t.op + 1 if t.op != -1 else -2)
+    return begin
+
+
+SAFE_POINTS |= {begin, wait_for_gate}
+
+
+# -- get, set, insert, delete, compare-and-set -----------------------------------------------------
+
+
+def read_root(w: World, t: Thread) -> Step:
+    """Start the probe in the root. Whatever leaves the chain from now on waits for our unpin."""
+    t.table, t.i = w.root, 0
+    return probe
+
+
+for _kind in ("get", "set", "insert", "delete", "cas", "popitem"):
+    ENTRY[_kind] = read_root
+
+
+def probe(w: World, t: Thread) -> Step:
+    """Load the next word of the path."""
+    op = op_of(w, t)
+    tag, node = word = w.word(t.table, probed(w, t))
+    if op.kind == "popitem":
+        t.node = node
+        return look_at_value if tag in NAMES_A_NODE else go_on(w, t)
+    if word == EMPTY:
+        # Nobody has gone past this word, or it would be FROZEN: the key is in no later table.
+        return at_empty if op.kind in ("set", "insert") else absent(w, t)
+    if word == FROZEN:
+        return next_table
+    if tag in NAMES_A_NODE:
+        # MOVING and MOVED, too: the key may be nowhere else yet, and its value is in the node.
+        found = w.node(node)
+        if w.cfg.hashes[found.key] == w.cfg.hashes[op.key]:
+            if op.slow:
+                return leave_to_compare(w, t, node)
+            if found.key == op.key:
+                t.node = node
+                return look_at_value
+    elif w.mistaken("reuse tombstone") and op.kind in ("set", "insert"):
+        return claim_tombstone
+    return go_on(w, t)
+
+
+def probed(w: World, t: Thread) -> int:
+    """The index of the word that the probe is at; popitem takes them all in turn."""
+    op = op_of(w, t)
+    return t.i if op.kind == "popitem" else w.position(t.table, op.key, t.i)
+
+
+def go_on(w: World, t: Thread) -> Step:
+    """Go to the next word; local."""
+    t.i += 1
+    return probe if t.i < len(w.table(t.table).words) else wrapped
+
+
+def absent(w: World, t: Thread) -> Step:
+    """The load of the word, or of `next`, was the linearization point of not finding the key."""
+    if op_of(w, t).kind != "popitem":  # whose "empty" needs the gate, as an exact length does
+        w.answers(w.table(t.table).generation, op_of(w, t).key, None)
+    return unpin
+
+
+def next_table(w: World, t: Thread) -> Step:
+    """Load `next`, which never changes once set: follow a path that does not end in its table."""
+    following = w.table(t.table).next
+    assert following != NOWHERE
+    t.table, t.i = following, 0
+    return probe
+
+
+def wrapped(w: World, t: Thread) -> Step:
+    """A full table ends no path; only after the last word does the absence of `next` mean that."""
+    if w.table(t.table).next != NOWHERE:
+        return next_table(w, t)
+    return grow if op_of(w, t).kind in ("set", "insert") else absent(w, t)
+
+
+def grow(w: World, t: Thread) -> Step:
+    """Publish a table twice the size by CAS on `next`; lost to another one: use theirs."""
+    publish_next(w, t.table, 2 * len(w.table(t.table).words))
+    return next_table(w, t)
+
+
+def publish_next(w: World, address: int, size: int) -> None:
+    """CAS a new table into `next`; ours was never seen by anybody if that fails."""
+    table = w.table(address)
+    if table.next == NOWHERE:
+        w.set_table(address, next=w.new_table(min(size, 1 << HASH_BITS), table.generation))
+
+
+def at_empty(w: World, t: Thread) -> Step:
+    """Load `next`: is the table still the last? The CAS that follows settles it either way."""
+    if w.table(t.table).next == NOWHERE:
+        return claim
+    if w.mistaken("insert before freeze"):
+        return next_table
+    return freeze
+
+
+def freeze(w: World, t: Thread) -> Step:
+    """Freeze before inserting further on: from now on no reader stops here, no rival claims."""
+    return next_table if w.cas(t.table, probed(w, t), EMPTY, FROZEN) else probe
+
+
+def claim(w: World, t: Thread) -> Step:
+    """Insert at the end of the path. Lost to a rival insertion or to a freeze: look again."""
+    return insert_over(w, t, EMPTY)
+
+
+def claim_tombstone(w: World, t: Thread) -> Step:
+    """(Mistake) Insert where a node was, though the key may be further on."""
+    return insert_over(w, t, TOMB)
+
+
+def insert_over(w: World, t: Thread, expected: Word) -> Step:
+    """The CAS of an insertion; the node was allocated before the table was touched."""
+    op, index = op_of(w, t), probed(w, t)
+    if w.word(t.table, index) != expected:
+        return probe
+    w.store(t.table, index, ("NODE", w.new_node(op.key, op.value)))
+    w.becomes(w.table(t.table).generation, op.key, None, op.value)
+    return counted(w, t, +1, unpin)
+
+
+def look_at_value(w: World, t: Thread) -> Step:
+    """Load the value of the key's node. A dead node stays dead: go on behind it."""
+    op = op_of(w, t)
+    t.value = w.node(t.node).value
+    if t.value is None:
+        return go_on(w, t)
+    if op.kind in ("get", "insert") or (op.kind == "cas" and t.value != op.expected):
+        w.answers(w.table(t.table).generation, op.key, t.value)
+        return unpin
+    return swap_value
+
+
+def swap_value(w: World, t: Thread) -> Step:
+    """CAS the value, wherever the node is by now. Lost to an update or a delete: look again."""
+    op, node = op_of(w, t), w.node(t.node)
+    if node.value != t.value:
+        return look_at_value
+    deletes = op.kind in ("delete", "popitem")
+    new = None if deletes else op.value
+    w.set_node(t.node, node._replace(value=new))
+    w.becomes(w.table(t.table).generation, node.key, t.value, new)
+    if not deletes:
+        return unpin
+    if w.mistaken("decref while pinned"):
+        return counted(w, t, -1, release_value)
+    return counted(w, t, -1, after_delete(w, t))
+
+
+def after_delete(w: World, t: Thread) -> Step:
+    """Every delete unlinks in the same way, however it found the node."""
+    if op_of(w, t).kind == "popitem" and w.mistaken("own unlink"):
+        return tomb_what_was_found
+    return start_unlink(w, t, t.node, unpin)
+
+
+def tomb_what_was_found(w: World, t: Thread) -> Step:
+    """(Mistake) Popitem knows the word in which it found the node, and looks at no other."""
+    if w.cas(t.table, t.i, ("NODE", t.node), TOMB):
+        w.retire(t, "node", t.node)
+    return unpin
+
+
+def release_value(w: World, t: Thread) -> Step:
+    """(Mistake) Release the old value at once: its __del__ uses the dict, and pins once more."""
+    w.unpin(t.me)
+    return release_is_done
+
+
+def release_is_done(w: World, t: Thread) -> Step:
+    """(Mistake) The end of that use of the dict makes the counter odd again."""
+    w.pin(t.me, WRITING)
+    return after_delete(w, t)
+
+
+SAFE_POINTS.add(release_value)
+
+
+def counted(w: World, t: Thread, amount: int, after: Step) -> Step:
+    """If there are counters, go on to add to them, in the same pin as the CAS."""
+    if not w.cfg.counting:
+        return after
+    t.j = amount
+    t.after = after
+    return count
+
+
+def count(w: World, t: Thread) -> Step:
+    """Add to the thread's counter of the table generation in which the CAS was."""
+    generation = w.table(t.table).generation
+    row = w.counters[generation]
+    row = (*row[: t.me], row[t.me] + t.j, *row[t.me + 1 :])
+    w.counters = (*w.counters[:generation], row, *w.counters[generation + 1 :])
+    t.j = 0
+    assert t.after is not None
+    return t.after
+
+
+# -- comparing keys outside the pin ----------------------------------------------------------------
+
+
+def leave_to_compare(w: World, t: Thread, node: int) -> Step:
+    """Note which word it was, by serial numbers, which name a table for ever; take references."""
+    t.node = node
+    by_address = w.mistaken("compare addresses")
+    t.serial = t.table if by_address else w.table(t.table).serial
+    t.value = int(w.node(node).key == op_of(w, t).key)  # what __eq__ will say
+    return unpin_to_compare
+
+
+def unpin_to_compare(w: World, t: Thread) -> Step:
+    """Unpin: the comparison may run anything, and take for ever."""
+    w.unpin(t.me)
+    return compare
+
+
+def compare(w: World, t: Thread) -> Step:
+    """The comparison is over, and the table, the node and their addresses may be others' now."""
+    t.after = find_table
+    return pin(w, t)
+
+
+def find_table(w: World, t: Thread) -> Step:
+    """Look for the serial from the root on. Gone: the answer may be about the past; start again."""
+    return is_it_the_table(w, t, w.root)
+
+
+def find_table_further(w: World, t: Thread) -> Step:
+    """Follow `next` in that search."""
+    following = w.table(t.u_table).next
+    if following == NOWHERE:
+        t.value, t.node, t.serial, t.u_table = None, NOWHERE, NOWHERE, NOWHERE
+        return read_root
+    return is_it_the_table(w, t, following)
+
+
+def is_it_the_table(w: World, t: Thread, address: int) -> Step:
+    """Compare the serial, which never changes; local."""
+    serial = address if w.mistaken("compare addresses") else w.table(address).serial
+    t.u_table = address
+    if serial != t.serial:
+        return find_table_further
+    t.table = address
+    return find_word
+
+
+def find_word(w: World, t: Thread) -> Step:
+    """A word names one node in its life: if it still does, the answer is about that node."""
+    same, t.value, t.serial, t.u_table = t.value, None, NOWHERE, NOWHERE
+    tag, node = w.word(t.table, probed(w, t))
+    if tag not in NAMES_A_NODE or node != t.node:
+        return go_on(w, t)  # TOMB
+    return look_at_value if same else go_on(w, t)
+
+
+SAFE_POINTS.add(compare)
+
+
+# -- unlink ----------------------------------------------------------------------------------------
+
+
+def start_unlink(w: World, t: Thread, node: int, ret: Step) -> Step:
+    """Take a dead node out of every table; several threads may try, one retires it."""
+    t.unlinking, t.ret = node, ret
+    return unlink_from_root
+
+
+def unlink_from_root(w: World, t: Thread) -> Step:
+    """Walk the path from the root of now: no table before it can be reached by a new reader."""
+    w.node(t.unlinking)  # for its hash
+    if w.mistaken("sample before unlink"):
+        w.sample_early(t.me)
+    t.u_table, t.u_i, t.marks = w.root, 0, ()
+    return unlink_probe
+
+
+def unlink_probe(w: World, t: Thread) -> Step:
+    """Load the next word of the node's path."""
+    index = w.position(t.u_table, w.nodes[t.unlinking].key, t.u_i)
+    tag, node = word = w.word(t.u_table, index)
+    if node == t.unlinking and tag in NAMES_A_NODE:
+        if tag == "NODE":
+            return unlink_word
+        if tag == "MOVING":
+            # The mover will look at the value after it has written MOVED, or NODE: it or we.
+            return unlinked(t)
+        t.marks = (*t.marks, (t.u_table, index))
+        return unlink_further
+    if word == EMPTY:
+        return unlinked(t)  # somebody else has done it
+    if word == FROZEN:
+        return unlink_further
+    t.u_i += 1
+    return unlink_probe if t.u_i < len(w.table(t.u_table).words) else unlink_further
+
+
+def unlink_further(w: World, t: Thread) -> Step:
+    """Load `next`."""
+    t.u_table, t.u_i = w.table(t.u_table).next, 0
+    return unlinked(t) if t.u_table == NOWHERE else unlink_probe
+
+
+def unlink_word(w: World, t: Thread) -> Step:
+    """CAS NODE to TOMB: lost to a mover, who has made it MOVING, or to another unlink."""
+    index = w.position(t.u_table, w.nodes[t.unlinking].key, t.u_i)
+    if not w.cas(t.u_table, index, ("NODE", t.unlinking), TOMB):
+        return unlink_probe
+    if t.marks and w.mistaken("retire while reachable"):
+        w.sample_early(t.me)
+    return clear_mark if t.marks else retire_unlinked(w, t)
+
+
+def clear_mark(w: World, t: Thread) -> Step:
+    """The winner clears the MOVED words before it, one by one: nobody else writes them."""
+    (table, index), *marks = t.marks
+    w.store(table, index, TOMB)
+    t.marks = tuple(marks)
+    return clear_mark if marks else retire_unlinked(w, t)
+
+
+def retire_unlinked(w: World, t: Thread) -> Step:
+    """No table that a new reader can reach names the node, and no mover is about to insert it."""
+    w.retire(t, "node", t.unlinking)
+    return unlinked(t)
+
+
+def unlinked(t: Thread) -> Step:
+    """Return to whom the unlink was for."""
+    ret, t.ret, t.marks = t.ret, None, ()
+    t.unlinking = t.u_table = NOWHERE
+    t.u_i = 0
+    assert ret is not None
+    return ret

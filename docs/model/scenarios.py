@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scenarios, and for each mistake those in which it shows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .state import Config, Op
+
+
+class Scenario(NamedTuple):
+    """Some threads with a few calls each, and what their meeting is about."""
+
+    about: str
+    cfg: Config
+    long: bool = False  # takes more than a few seconds
+
+
+class Mistake(NamedTuple):
+    """A step that is left out or done wrong, and the scenarios in which that breaks a promise."""
+
+    about: str
+    shown_by: tuple[str, ...]
+    breaks: str  # what the violation says, in part
+
+
+def get(key: int, slow: bool = False) -> Op:
+    """The value of a key, or its absence."""
+    return Op("get", key, slow=slow)
+
+
+def set_(key: int, value: int, slow: bool = False) -> Op:
+    """Insert or update."""
+    return Op("set", key, value, slow=slow)
+
+
+def insert(key: int, value: int, slow: bool = False) -> Op:
+    """Insert, unless the key is there."""
+    return Op("insert", key, value, slow=slow)
+
+
+def delete(key: int, slow: bool = False) -> Op:
+    """Delete a key if it is there."""
+    return Op("delete", key, slow=slow)
+
+
+def cas(key: int, expected: int, updated: int) -> Op:
+    """Replace one value by another."""
+    return Op("cas", key, updated, expected)
+
+
+def resize(size: int) -> Op:
+    """Publish a next table, if there is none."""
+    return Op("resize", value=size)
+
+
+def migrate(size: int) -> Op:
+    """Publish a next table, if there is none, and move every chunk that can be had."""
+    return Op("migrate", value=size)
+
+
+HELP, POPITEM, CLEAR, LEN, ITERATE = map(Op, ("help", "popitem", "clear", "len", "iterate"))
+
+HERE = (insert(0, 1),)  # k0 is there
+MOVING = (insert(0, 1), resize(2))  # ... and its table is about to be emptied
+SPREAD = (0, 2)  # hashes whose homes differ
+
+SCENARIOS: dict[str, Scenario] = {
+    "insert and insert": Scenario(
+        "Two threads insert one key; a third looks for it.",
+        Config(((set_(0, 1),), (insert(0, 2), delete(0)), (get(0), get(0)))),
+    ),
+    "update and delete": Scenario(
+        "A value is updated, compared and set, and deleted.",
+        Config(((set_(0, 2), delete(0)), (cas(0, 1, 3), set_(0, 4)), (get(0), get(0))), setup=HERE),
+    ),
+    "full path": Scenario(
+        "Two keys with one home; the path is full of tombstones, and the next table is made.",
+        Config(
+            ((set_(1, 2), delete(1)), (delete(0), insert(0, 3)), (get(1), get(0))),
+            setup=HERE,
+        ),
+    ),
+    "delete and move": Scenario(
+        "A key is deleted and inserted again while it is moved.",
+        Config(((migrate(2),), (delete(0), insert(0, 2)), (get(0),)), setup=MOVING),
+    ),
+    "update and move": Scenario(
+        "A key is updated and compared and set while it is moved, and read.",
+        Config(((HELP, HELP), (set_(0, 2), cas(0, 2, 3)), (get(0), get(0))), setup=MOVING),
+    ),
+    "insert and move": Scenario(
+        "A key is inserted into a table that is being emptied, by two threads.",
+        Config(((migrate(2),), (insert(0, 1),), (insert(0, 2), get(0)))),
+    ),
+    "insert and help": Scenario(
+        "An insertion meets a helper that freezes its word, beside a key of the same home.",
+        Config(((HELP,), (set_(1, 1),), (set_(1, 2), get(1))), setup=MOVING),
+    ),
+    "two movers": Scenario(
+        "Two threads empty a table, a chunk each, while a key is deleted.",
+        Config(((migrate(4),), (migrate(4),), (delete(0),)), setup=(*HERE, insert(1, 2))),
+    ),
+    "movers of two tables": Scenario(
+        "The next table has a next one itself; the key is deleted and read meanwhile.",
+        Config(
+            ((migrate(1),), (resize(1), HELP), (delete(0), get(0))),
+            size=1,
+            setup=(insert(0, 1), resize(1)),
+        ),
+        long=True,
+    ),
+    "chain of three": Scenario(
+        "A table is emptied into one that has a next one itself; two threads help all the way.",
+        Config(
+            ((HELP, HELP), (HELP, HELP), (delete(0), get(0))),
+            size=1,
+            setup=(insert(0, 1), resize(1), insert(1, 1), delete(1), insert(1, 2)),
+        ),
+    ),
+    "crowded chain": Scenario(
+        "Two keys that are moved while the next table is full and the one after it takes a key.",
+        Config(
+            ((migrate(1),), (delete(0), set_(0, 5)), (get(1), get(0))),
+            size=1,
+            setup=(insert(0, 1), resize(1), insert(1, 1)),
+        ),
+    ),
+    "no room": Scenario(
+        "A mover finds the next table full, cannot make another, and gives up.",
+        Config(
+            ((HELP,), (delete(0),), (HELP, get(0))),
+            size=1,
+            setup=(insert(0, 1), resize(1), insert(1, 1)),
+            memory=False,
+        ),
+    ),
+    "popitem and move": Scenario(
+        "popitem finds its node by scanning, in whatever table, while it is moved and read.",
+        Config(((HELP, HELP), (POPITEM,), (get(0), get(0))), setup=MOVING),
+    ),
+    "popitem and popitem": Scenario(
+        "Two threads pop, a third inserts.",
+        Config(((POPITEM,), (POPITEM,), (set_(0, 3), set_(1, 4))), setup=HERE, hashes=SPREAD),
+    ),
+    "read and reclaim": Scenario(
+        "A node and a table are retired while readers come and go.",
+        Config(((delete(0), migrate(1)), (get(0), get(0)), (get(0),)), setup=HERE),
+    ),
+    "slow comparison": Scenario(
+        "Keys are compared outside the pin, while they are deleted, inserted and moved.",
+        Config(
+            ((get(0, slow=True),), (delete(0), set_(0, 2)), (migrate(2),)),
+            setup=(insert(1, 1), insert(0, 1)),
+        ),
+    ),
+    "slow insertion": Scenario(
+        "Two insertions of one key, which compare outside the pin; the first table is emptied.",
+        Config(
+            ((insert(1, 2, slow=True),), (set_(1, 3, slow=True),), (migrate(2),)),
+            setup=HERE,
+        ),
+    ),
+    "slow deletion": Scenario(
+        "A deletion that compares outside the pin meets another one and an insertion.",
+        Config(
+            ((delete(0, slow=True),), (delete(0), insert(0, 3)), (migrate(2),)),
+            setup=(insert(1, 1), insert(0, 2)),
+        ),
+    ),
+    "reused addresses": Scenario(
+        "During a slow comparison the dict is cleared twice, so table and node come back.",
+        Config(
+            ((get(0, slow=True),), (CLEAR, CLEAR, set_(1, 7))),
+            setup=HERE,
+            size=1,
+            reuse=True,
+        ),
+    ),
+    "reused after moves": Scenario(
+        "During a slow comparison the dict is migrated twice, so the table's address comes back.",
+        Config(
+            ((delete(0, slow=True),), (delete(0), migrate(1), migrate(1), set_(1, 7))),
+            setup=HERE,
+            size=1,
+            reuse=True,
+        ),
+    ),
+    "clear and insert": Scenario(
+        "The dict is cleared under insertions and deletions.",
+        Config(((CLEAR, get(0)), (set_(0, 2), get(0)), (delete(0), insert(0, 3))), setup=HERE),
+    ),
+    "clear and move": Scenario(
+        "The dict is cleared while its table is emptied and a key deleted.",
+        Config(((CLEAR,), (migrate(2),), (delete(0), get(0))), setup=MOVING),
+    ),
+    "exact length": Scenario(
+        "A length is taken while keys are inserted and deleted.",
+        Config(
+            ((LEN,), (insert(0, 1), delete(0)), (insert(1, 1),)), hashes=SPREAD, counting=True
+        ),
+    ),
+    "length of one key": Scenario(
+        "A length is taken while one key changes hands.",
+        Config(((LEN, LEN), (delete(0),), (insert(0, 3),)), setup=HERE, counting=True),
+    ),
+    "two lengths": Scenario(
+        "Two threads close the gate.",
+        Config(((LEN,), (LEN,), (delete(0), insert(0, 2))), setup=HERE, counting=True),
+    ),
+    "length and clear": Scenario(
+        "A length is taken while the dict is cleared and filled.",
+        Config(
+            ((LEN,), (CLEAR, insert(0, 1)), (insert(1, 1),)),
+            setup=HERE, hashes=SPREAD, counting=True,
+        ),
+    ),
+    "iterate and insert again": Scenario(
+        "A key is deleted and inserted again during an iteration, beside one that stays.",
+        Config(((ITERATE,), (delete(0), insert(0, 2))), size=4, setup=(*HERE, insert(1, 1))),
+    ),
+    "iterate and move": Scenario(
+        "The table is emptied into a larger one during an iteration.",
+        Config(
+            ((ITERATE,), (migrate(4),), (delete(0), insert(0, 2))),
+            setup=(*HERE, insert(1, 1)),
+            hashes=SPREAD,
+        ),
+    ),
+    "iterate and shrink": Scenario(
+        "The table is emptied into a smaller one, and that into another, during an iteration.",
+        Config(
+            ((ITERATE,), (migrate(1), migrate(2)), (set_(0, 5),)),
+            setup=(*HERE, insert(1, 1)),
+            hashes=(1, 2),
+        ),
+    ),
+    "collection and move": Scenario(
+        "The garbage collector stops the world in the middle of a migration.",
+        Config(
+            ((HELP,), (HELP, delete(0)), (insert(1, 1), HELP)),
+            setup=MOVING, hashes=SPREAD, collections=1,
+        ),
+    ),
+    "collection and comparison": Scenario(
+        "The garbage collector stops the world during a slow comparison.",
+        Config(
+            ((delete(0, slow=True),), (HELP, HELP), (delete(0),)),
+            setup=MOVING, collections=1,
+        ),
+    ),
+}
+
+MISTAKES: dict[str, Mistake] = {
+    "decref while pinned": Mistake(
+        "A value is released between pin and unpin.",
+        ("collection and move", "delete and move"), "",
+    ),
+    "own unlink": Mistake("popitem takes out the word it found, alone.", ("popitem and move",), ""),
+    "no second look": Mistake("", ("delete and move",), ""),
+    "chunk done early": Mistake("", ("insert and move",), ""),
+    "leave word moving": Mistake("", ("no room",), ""),
+    "no look after giving up": Mistake("", ("no room",), ""),
+    "keep chunk": Mistake("", ("no room",), ""),
+    "empty any table": Mistake("", ("chain of three", "crowded chain"), ""),
+    "compare addresses": Mistake("", ("reused addresses", "reused after moves"), ""),
+    "sample before unlink": Mistake("", ("read and reclaim",), ""),
+    "pin without fence": Mistake("", ("read and reclaim",), ""),
+    "count twice": Mistake("", ("exact length",), ""),
+    "iterate over the dead": Mistake("", ("iterate and insert again",), ""),
+    "insert before freeze": Mistake("", ("insert and move",), ""),
+    "reuse tombstone": Mistake("", ("insert and insert", "full path"), ""),
+    "retire while reachable": Mistake("", ("popitem and move",), ""),
+    "traverse moved": Mistake("", ("collection and move",), ""),
+}

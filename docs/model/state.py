@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The memory that the protocol works on, with everything that watches over it.
+
+A state of the model is a plain tuple; `World` and `Thread` are what a step unpacks it into. The
+memory is checked at each access: touching what has been freed raises `Violation`. Beside the memory
+stand *ghosts*, which no thread reads: the value that each key has by the linearization points so
+far, and what an exact length or an iterator may still answer.
+
+    word    (tag, node)      EMPTY → NODE → TOMB, and while the table is emptied
+                             EMPTY → FROZEN, NODE → MOVING → MOVED, MOVING/MOVED → TOMB
+    node    (status, key, value); a value of None marks a dead node, for good
+    table   words, the state of each chunk, and the next table of the chain
+    batch   what was retired together, and the threads whose pins it waits for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeAlias
+
+State: TypeAlias = tuple[Any, ...]
+Word: TypeAlias = tuple[str, int]
+Step: TypeAlias = "Callable[[World, Thread], Step]"
+
+EMPTY: Word = ("EMPTY", -1)  # the end of a probe path: its key can be inserted here
+FROZEN: Word = ("FROZEN", -1)  # was EMPTY: the path goes on in the next table
+TOMB: Word = ("TOMB", -1)  # held a node; never claimed again
+NAMES_A_NODE = frozenset({"NODE", "MOVING", "MOVED"})
+
+FREE, CLAIMED, DONE = "free", "claimed", "done"  # states of a chunk
+ALIVE, RETIRED, FREED = "alive", "retired", "freed"  # states of a node or table
+READING, WRITING = 1, 2  # how a record is pinned; 0 when it is not
+NOWHERE = -1
+HASH_BITS = 2
+
+
+class Violation(Exception):
+    """A promise is broken; the message says which."""
+
+
+class Op(NamedTuple):
+    """One call of a thread's program."""
+
+    kind: str
+    key: int = 0
+    value: int | None = None
+    expected: int | None = None
+    slow: bool = False  # keys are compared by an __eq__ of the user's, outside the pin
+
+
+class Node(NamedTuple):
+    """A key and its value, which every table of the chain shares."""
+
+    status: str
+    key: int
+    value: int | None
+
+
+class Table(NamedTuple):
+    """A power of two of words; `generation` counts the clears before it."""
+
+    status: str
+    serial: int
+    generation: int
+    words: tuple[Word, ...]
+    chunks: tuple[str, ...]
+    next: int
+
+
+class Config(NamedTuple):
+    """What stays the same during one exploration."""
+
+    programs: tuple[tuple[Op, ...], ...]
+    hashes: tuple[int, ...] = (0, 0)  # of each key
+    size: int = 2  # words in the first table
+    chunk: int = 1  # words in a chunk
+    setup: tuple[Op, ...] = ()  # done by thread 0 before the others exist
+    mistakes: frozenset[str] = frozenset()
+    memory: bool = True  # can a mover allocate another table?
+    reuse: bool = False  # are addresses reused at once?
+    collections: int = 0  # how often the garbage collector may run
+    counting: bool = False  # is there a gate and are there counters?
+
+
+class Thread:
+    """The registers of one thread."""
+
+    FIELDS = (
+        "me", "pc", "op", "after", "table", "i", "node", "value", "chunk", "dest", "j",
+        "serial", "unlinking", "u_table", "u_i", "marks", "ret", "retired", "out",
+    )  # fmt: skip
+    __slots__ = FIELDS
+
+    me: int
+    pc: Step
+    op: int  # the index in the program; -1 while the dict is being settled
+    after: Step | None  # where to go on once pinned
+    table: int  # the probe: table, distance from home, node found
+    i: int
+    node: int
+    value: int | None  # what was last read of a value
+    chunk: int  # the mover: chunk, and the probe in the next table
+    dest: int
+    j: int
+    serial: int  # what identifies the table across a comparison
+    unlinking: int  # the unlink: node, probe, the MOVED words that name it, whom to return to
+    u_table: int
+    u_i: int
+    marks: tuple[tuple[int, int], ...]
+    ret: Step | None
+    retired: tuple[tuple[str, int], ...]  # not yet handed to a batch
+    out: tuple[int, ...]  # nodes collected, then keys returned, by an iterator
+
+    def __init__(self, packed: State) -> None:
+        (self.me, self.pc, self.op, self.after, self.table, self.i, self.node, self.value,
+         self.chunk, self.dest, self.j, self.serial, self.unlinking, self.u_table, self.u_i,
+         self.marks, self.ret, self.retired, self.out) = packed  # fmt: skip
+
+    pack = attrgetter(*FIELDS)
+
+    def reset(self, op: int) -> None:
+        """Forgets everything between two calls."""
+        self.__init__(Thread.fresh(self.me, self.pc, op))  # type: ignore[misc]
+
+    @staticmethod
+    def fresh(me: int, pc: Step, op: int) -> State:
+        """The registers between two calls."""
+        return (me, pc, op, None, NOWHERE, 0, NOWHERE, None, 0, NOWHERE, 0, NOWHERE, NOWHERE,
+                NOWHERE, 0, (), None, (), ())  # fmt: skip
+
+
+class World:
+    """Everything that threads share, and the ghosts."""
+
+    FIELDS = (
+        "root", "tables", "nodes", "serials", "pinned", "batches", "sampled", "closer",
+        "counters", "ghost", "watch", "collections", "threads",
+    )  # fmt: skip
+    __slots__ = (*FIELDS, "cfg")
+
+    cfg: Config
+    root: int
+    tables: tuple[Table, ...]  # by address, as `nodes`
+    nodes: tuple[Node, ...]
+    serials: int  # handed out so far
+    pinned: tuple[int, ...]  # by thread
+    batches: tuple[tuple[int, tuple[tuple[str, int], ...]], ...]  # (mask of threads, items)
+    sampled: tuple[int, ...]  # by thread: a mask that was taken too early, or -1
+    closer: int  # the thread that has closed the gate
+    counters: tuple[tuple[int, ...], ...]  # by generation and thread
+    ghost: tuple[tuple[int | None, ...], ...]  # by generation and key
+    watch: tuple[Any, ...]  # by thread: what an exact length or an iterator may answer
+    collections: int
+    threads: tuple[State, ...]
+
+    def __init__(self, cfg: Config, packed: State) -> None:
+        self.cfg = cfg
+        (self.root, self.tables, self.nodes, self.serials, self.pinned, self.batches, self.sampled,
+         self.closer, self.counters, self.ghost, self.watch, self.collections,
+         self.threads) = packed  # fmt: skip
+
+    pack = attrgetter(*FIELDS)
+
+    @staticmethod
+    def initial(cfg: Config, pc: Step) -> State:
+        """One empty table, and every thread before its first call."""
+        n = len(cfg.programs)
+        table = Table(ALIVE, 0, 0, (EMPTY,) * cfg.size, (FREE,) * max(1, cfg.size // cfg.chunk), -1)
+        return (0, (table,), (), 1, (0,) * n, (), (-1,) * n, NOWHERE, ((0,) * n,),
+                ((None,) * len(cfg.hashes),), (None,) * n, cfg.collections,
+                tuple(Thread.fresh(me, pc, 0) for me in range(n)))  # fmt: skip
+
+    def mistaken(self, switch: str) -> bool:
+        """Is this mistake switched on?"""
+        return switch in self.cfg.mistakes
+
+    # -- tables ------------------------------------------------------------------------------------
+
+    def table(self, address: int) -> Table:
+        """Dereferences a pointer to a table."""
+        table = self.tables[address]
+        if table.status == FREED:
+            raise Violation(f"use after free: table t{address} is touched")
+        return table
+
+    def set_table(self, address: int, **changes: Any) -> None:
+        """Stores into a table."""
+        table = self.table(address)._replace(**changes)
+        self.tables = (*self.tables[:address], table, *self.tables[address + 1 :])
+
+    def position(self, address: int, key: int, distance: int) -> int:
+        """The index of the word at `distance` on the probe path of a key: top bits first."""
+        size = len(self.tables[address].words)
+        home = self.cfg.hashes[key] >> (HASH_BITS - (size.bit_length() - 1))
+        return (home + distance) % size
+
+    def word(self, address: int, index: int) -> Word:
+        """Loads a word."""
+        return self.table(address).words[index]
+
+    def store(self, address: int, index: int, word: Word) -> None:
+        """Stores a word."""
+        words = self.table(address).words
+        self.set_table(address, words=(*words[:index], word, *words[index + 1 :]))
+
+    def cas(self, address: int, index: int, expected: Word, word: Word) -> bool:
+        """Compare-and-exchange on a word."""
+        if self.word(address, index) != expected:
+            return False
+        self.store(address, index, word)
+        return True
+
+    def set_chunk(self, address: int, chunk: int, state: str) -> None:
+        """Stores the state of a chunk."""
+        chunks = self.table(address).chunks
+        self.set_table(address, chunks=(*chunks[:chunk], state, *chunks[chunk + 1 :]))
+
+    def new_table(self, size: int, generation: int) -> int:
+        """Allocates a table, at the lowest free address if addresses are reused."""
+        chunks = (FREE,) * max(1, size // self.cfg.chunk)
+        table = Table(ALIVE, self.serials, generation, (EMPTY,) * size, chunks, NOWHERE)
+        self.serials += 1
+        address = self._free_address(self.tables)
+        self.tables = (*self.tables[:address], table, *self.tables[address + 1 :])
+        return address
+
+    def _free_address(self, memory: tuple[Any, ...]) -> int:
+        if self.cfg.reuse:
+            for address, thing in enumerate(memory):
+                if thing.status == FREED:
+                    return address
+        return len(memory)
+
+    # -- nodes -------------------------------------------------------------------------------------
+
+    def node(self, address: int) -> Node:
+        """Dereferences a pointer to a node."""
+        node = self.nodes[address]
+        if node.status == FREED:
+            raise Violation(f"use after free: node n{address} is touched")
+        return node
+
+    def set_node(self, address: int, node: Node) -> None:
+        """Stores into a node."""
+        self.nodes = (*self.nodes[:address], node, *self.nodes[address + 1 :])
+
+    def new_node(self, key: int, value: int | None) -> int:
+        """Allocates a node, at the lowest free address if addresses are reused."""
+        address = self._free_address(self.nodes)
+        self.set_node(address, Node(ALIVE, key, value))
+        return address
+
+    # -- reclamation -------------------------------------------------------------------------------
+
+    def pin(self, me: int, how: int) -> None:
+        """Makes a record's counter odd."""
+        self._count(me, how)
+
+    def unpin(self, me: int) -> None:
+        """Makes it even, and frees the batches which that completes: any thread may steal them."""
+        self._count(me, 0)
+
+    def _count(self, me: int, how: int) -> None:
+        # A batch remembers counts; since a count only grows, "it has changed" is for good.
+        self.pinned = (*self.pinned[:me], how, *self.pinned[me + 1 :])
+        self.sampled = tuple(m if m == -1 else m & ~(1 << me) for m in self.sampled)
+        if self.batches:
+            batches = [(waits & ~(1 << me), items) for waits, items in self.batches]
+            self.batches = tuple(batch for batch in batches if batch[0])
+            for waits, items in batches:
+                if not waits:
+                    self.free(items)
+
+    def others(self, me: int) -> int:
+        """The records that are found odd, as a mask; each is compared with itself alone, later."""
+        return sum(1 << other for other, how in enumerate(self.pinned) if how and other != me)
+
+    def sample_early(self, me: int) -> None:
+        """Remembers the records found odd now, for what is retired later."""
+        self.sampled = (*self.sampled[:me], self.others(me), *self.sampled[me + 1 :])
+
+    def retire(self, t: Thread, kind: str, address: int) -> None:
+        """Links a node, a table or a whole chain into the thread's own list."""
+        if kind == "node":
+            node = self.node(address)
+            if node.status != ALIVE:
+                raise Violation(f"node n{address} is retired twice")
+            self.set_node(address, node._replace(status=RETIRED))
+        else:
+            if self.table(address).status != ALIVE:
+                raise Violation(f"table t{address} is retired twice")
+            self.set_table(address, status=RETIRED)
+        t.retired = (*t.retired, (kind, address))
+
+    def hand_over(self, t: Thread) -> None:
+        """After the unpin: notes who is pinned; frees at once if nobody is."""
+        waits = self.others(t.me) if self.sampled[t.me] == -1 else self.sampled[t.me]
+        self.sampled = (*self.sampled[: t.me], -1, *self.sampled[t.me + 1 :])
+        items, t.retired = t.retired, ()
+        if waits:
+            self.batches = tuple(sorted((*self.batches, (waits, items))))
+        else:
+            self.free(items)
+
+    def free(self, items: tuple[tuple[str, int], ...]) -> None:
+        """Frees a batch."""
+        for kind, address in items:
+            if kind == "node":
+                self._free_node(address)
+            elif kind == "table":
+                self.set_table(address, status=FREED)
+            else:
+                self._free_chain(address)
+
+    def _free_node(self, address: int) -> None:
+        node = self.nodes[address]
+        if node.status == FREED:
+            raise Violation(f"node n{address} is freed twice")
+        # Its key and value are gone, so that states which differ in nothing else are the same.
+        self.set_node(address, Node(FREED, 0, None))
+
+    def _free_chain(self, address: int) -> None:
+        # Only now, since those who were pinned may have added tables: everything from here on,
+        # with the nodes. MOVED names a node that a later table owns.
+        while address != NOWHERE:
+            table = self.table(address)
+            for tag, node in table.words:
+                if tag == "NODE":
+                    self._free_node(node)
+            self.set_table(address, status=FREED)
+            address = table.next
+
+    # -- ghosts ------------------------------------------------------------------------------------
+
+    def answers(self, generation: int, key: int, value: int | None) -> None:
+        """A linearization point that leaves a key as it is, and takes its value to be this."""
+        actual = self.ghost[generation][key]
+        if actual != value:
+            raise Violation(
+                f"k{key} is taken to be {_value(value)} at an instant when it is {_value(actual)}"
+            )
+
+    def becomes(self, generation: int, key: int, old: int | None, new: int | None) -> None:
+        """A linearization point that changes a key from `old` to `new`."""
+        self.answers(generation, key, old)
+        values = self.ghost[generation]
+        values = (*values[:key], new, *values[key + 1 :])
+        self.ghost = (*self.ghost[:generation], values, *self.ghost[generation + 1 :])
+        self.observe(frozenset() if new is None else frozenset({key}))
+
+    def observe(self, appeared: frozenset[int] = frozenset()) -> None:
+        """Lets the answers that are awaited take note of the values."""
+        watch: list[Any] = []
+        for awaited in self.watch:
+            if awaited is None:
+                watch.append(None)
+            elif awaited[0] == "len":
+                watch.append(("len", awaited[1] | {len(self.live_keys())}))
+            else:
+                watch.append(("keys", awaited[1] & self.live_keys(), awaited[2] | appeared))
+        self.watch = tuple(watch)
+
+    def live_keys(self) -> frozenset[int]:
+        """The keys that are present."""
+        return frozenset(key for key, value in enumerate(self.ghost[-1]) if value is not None)
+
+    def watch_for(self, me: int, awaited: Any) -> None:
+        """Starts or ends the watch for an answer."""
+        self.watch = (*self.watch[:me], awaited, *self.watch[me + 1 :])
+
+
+def _value(value: int | None) -> str:
+    return "absent" if value is None else str(value)

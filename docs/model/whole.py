@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operations on the whole dict, as atomic steps: clear, exact length, iteration, collection."""
+
+from __future__ import annotations
+
+from .protocol import ENTRY, GUARDS, SAFE_POINTS, begin, end, op_of, unpin
+from .state import (
+    EMPTY,
+    FROZEN,
+    HASH_BITS,
+    NAMES_A_NODE,
+    NOWHERE,
+    WRITING,
+    Step,
+    Thread,
+    Violation,
+    World,
+)
+
+# -- clear -----------------------------------------------------------------------------------------
+
+
+def clear(w: World, t: Thread) -> Step:
+    """Exchange the root. Whoever is in the old chain began before, and is ordered before.
+
+    The chain is retired as a whole: those who are in it may still add tables and nodes to it, and
+    its nodes are freed with it. The counters are those of the new generation.
+    """
+    old, generation = w.root, len(w.ghost)
+    w.root = w.new_table(w.cfg.size, generation)
+    w.retire(t, "chain", old)
+    w.ghost = (*w.ghost, (None,) * len(w.cfg.hashes))
+    w.counters = (*w.counters, (0,) * len(w.threads))
+    w.observe()
+    return unpin
+
+
+# -- exact length ----------------------------------------------------------------------------------
+
+
+def close_gate(w: World, t: Thread) -> Step:
+    """Close the gate, one closer at a time; the fence keeps the loads of the records behind it."""
+    if w.mistaken("count twice"):
+        return read_counter
+    w.closer = t.me
+    t.i = 0
+    return await_writers
+
+
+def await_writers(w: World, t: Thread) -> Step:
+    """Wait, attached, for each record in turn: a pin that comes later sees the closed gate."""
+    t.i += 1
+    if t.i < len(w.threads):
+        return await_writers
+    t.i = 0
+    return read_counter
+
+
+GUARDS[close_gate] = lambda w, t: w.closer == NOWHERE
+GUARDS[await_writers] = lambda w, t: t.i == t.me or w.pinned[t.i] != WRITING
+
+
+def read_counter(w: World, t: Thread) -> Step:
+    """Load the counters one by one: they stand still, since every writer is out."""
+    generation = w.table(w.root).generation
+    t.j += w.counters[generation][t.i]
+    t.i += 1
+    if t.i < len(w.threads):
+        return read_counter
+    if not w.mistaken("count twice"):
+        return open_gate
+    before, t.value, t.i, t.j = t.value, t.j, 0, 0
+    if before != t.value:
+        return read_counter
+    t.j = before
+    return return_length(w, t)
+
+
+def open_gate(w: World, t: Thread) -> Step:
+    """Let the writers in."""
+    w.closer = NOWHERE
+    return return_length(w, t)
+
+
+def return_length(w: World, t: Thread) -> Step:
+    """The length must have been right at an instant of the call."""
+    allowed = w.watch[t.me][1]
+    w.watch_for(t.me, None)
+    if t.j not in allowed:
+        raise Violation(f"len() returns {t.j}; there were {sorted(allowed)} keys during the call")
+    return end(w, t)
+
+
+# -- iteration -------------------------------------------------------------------------------------
+
+# The iterator cuts the hash space into these ranges, and takes a step for each.
+RANGES = ((0, (1 << HASH_BITS) // 2), ((1 << HASH_BITS) // 2, 1 << HASH_BITS))
+
+
+def scan_root(w: World, t: Thread) -> Step:
+    """Start a step of the iterator in the root of now; `t.chunk` is the range."""
+    t.table = w.root
+    return scan_table(w, t)
+
+
+def scan_table(w: World, t: Thread) -> Step:
+    """Begin at the bucket of the range's first hash; local."""
+    t.i = RANGES[t.chunk][0] >> _shift(w, t)
+    t.j = 0
+    return scan_word
+
+
+def scan_word(w: World, t: Thread) -> Step:
+    """Load a word; note its node if its hash is in the range and no earlier table had it."""
+    size = len(w.table(t.table).words)
+    tag, node = word = w.word(t.table, t.i % size)
+    if tag in NAMES_A_NODE and node not in t.out[t.serial + 1 :]:
+        low, high = RANGES[t.chunk]
+        if low <= w.cfg.hashes[w.node(node).key] < high:
+            t.out = (*t.out, node)
+    last = (RANGES[t.chunk][1] - 1) >> _shift(w, t)
+    t.i += 1
+    t.j += 1
+    # Past the range's end until a word where every path has ended, around the end of the table.
+    if t.j == size or (t.i > last and word in (EMPTY, FROZEN)):
+        return scan_further
+    return scan_word
+
+
+def _shift(w: World, t: Thread) -> int:
+    return HASH_BITS - (len(w.table(t.table).words).bit_length() - 1)
+
+
+def scan_further(w: World, t: Thread) -> Step:
+    """Load `next`, after the scan: what has been inserted there meanwhile may be skipped."""
+    following = w.table(t.table).next
+    if following != NOWHERE:
+        t.table = following
+        return scan_table(w, t)
+    t.i = t.serial + 1
+    return collect_node(w, t)
+
+
+def collect_node(w: World, t: Thread) -> Step:
+    """Go to the next node that was noted, or to the next step; local."""
+    if t.i < len(t.out):
+        return take_if_alive
+    t.serial = len(t.out) - 1  # up to here `out` holds keys
+    t.i = t.j = 0
+    t.table = NOWHERE
+    return unpin_scan
+
+
+def take_if_alive(w: World, t: Thread) -> Step:
+    """Load the value. A key deleted and inserted again meanwhile was noted twice: one is dead."""
+    node = w.node(t.out[t.i])
+    alive = node.value is not None or w.mistaken("iterate over the dead")
+    t.out = (*t.out[: t.i], *((node.key,) if alive else ()), *t.out[t.i + 1 :])
+    t.i += alive
+    return collect_node(w, t)
+
+
+def unpin_scan(w: World, t: Thread) -> Step:
+    """Unpin; the next step of the iterator pins again."""
+    if t.chunk + 1 < len(RANGES):
+        w.unpin(t.me)
+        t.chunk += 1
+        return pin_scan
+    _, stayers, possible = w.watch[t.me]
+    w.watch_for(t.me, None)
+    if len(set(t.out)) < len(t.out):
+        raise Violation(f"the iterator returns a key twice: {_keys(t.out)}")
+    if not stayers <= set(t.out):
+        raise Violation(f"the iterator misses {_keys(stayers - set(t.out))}, present throughout")
+    if not possible >= set(t.out):
+        raise Violation(f"the iterator returns {_keys(set(t.out) - possible)}, absent throughout")
+    return unpin(w, t)
+
+
+def pin_scan(w: World, t: Thread) -> Step:
+    """Pin for the next range."""
+    w.pin(t.me, 1)
+    return scan_root
+
+
+def _keys(keys: object) -> str:
+    assert isinstance(keys, (tuple, frozenset, set))
+    return ", ".join(f"k{key}" for key in sorted(keys))
+
+
+SAFE_POINTS.add(pin_scan)
+ENTRY.update(clear=clear, len=close_gate, iterate=scan_root)
+
+
+# -- stopping the world ----------------------------------------------------------------------------
+
+
+def world_can_stop(w: World) -> bool:
+    """The world stops when every thread is where it may be detached."""
+    return w.collections > 0 and all(Thread(packed).pc in SAFE_POINTS for packed in w.threads)
+
+
+def collect_garbage(w: World) -> None:
+    """Nobody is pinned, the gate is open, and the traversal visits each live node once."""
+    w.collections -= 1
+    for me, how in enumerate(w.pinned):
+        if how:
+            raise Violation(f"the world is stopped while T{me} is pinned")
+    if w.closer != NOWHERE:
+        raise Violation("the world is stopped while the gate is closed")
+    visited: list[int] = []
+    address = w.root
+    while address != NOWHERE:
+        table = w.table(address)
+        for tag, node in table.words:
+            if tag == "NODE" or (tag == "MOVED" and w.mistaken("traverse moved")):
+                w.node(node)
+                visited.append(node)
+        address = table.next
+    for node in set(visited):
+        if visited.count(node) > 1:
+            raise Violation(f"the collector visits n{node} {visited.count(node)} times")
+    seen = {w.nodes[node].key for node in visited if w.nodes[node].value is not None}
+    if seen != w.live_keys():
+        raise Violation(f"the collector visits {_keys(seen)} of {_keys(w.live_keys())}")
+
+
+__all__ = ["begin", "collect_garbage", "op_of", "world_can_stop"]
