@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from . import migration, whole
+from .history import linearizable
 from .protocol import GUARDS, SETTLE, begin
-from .state import ALIVE, NOWHERE, RETIRED, Config, Op, State, Thread, Violation, World
+from .state import ALIVE, NOWHERE, RETIRED, Config, Op, State, Step, Thread, ViolationError, World
 
 COLLECTOR = -1
 SETTLED_AFTER = 1000
@@ -28,9 +29,10 @@ class Result(NamedTuple):
     seconds: float
     violation: str | None
     trace: list[str]
+    taken: frozenset[str]  # the names of the steps
 
 
-class TooMany(Exception):
+class TooManyStatesError(Exception):
     """There are more states than were allowed."""
 
 
@@ -42,6 +44,13 @@ def explore(cfg: Config, limit: int = 5_000_000) -> Result:
     frontier = [first]
     steps = ends = 0
     settled: set[State] = set()
+    taken: set[Step] = set()
+
+    def result(violation: str | None, trace: list[str]) -> Result:
+        seconds = time.perf_counter() - started
+        names = frozenset(pc.__name__ for pc in taken)
+        return Result(len(parents), steps, ends, seconds, violation, trace, names)
+
     while frontier:
         following: list[State] = []
         for state in frontier:
@@ -52,18 +61,19 @@ def explore(cfg: Config, limit: int = 5_000_000) -> Result:
                     check_end(cfg, state, settled)
                 for actor in actors:
                     steps += 1
+                    if actor != COLLECTOR:
+                        taken.add(state[-1][actor][1])
                     after = step(cfg, state, actor)
                     if after not in parents:
                         parents[after] = (state, actor)
                         following.append(after)
-            except Violation as violation:
-                trace = trace_of(cfg, parents, state, actor if actors else None)
-                seconds = time.perf_counter() - started
-                return Result(len(parents), steps, ends, seconds, str(violation), trace)
+            except ViolationError as violation:
+                failing = actor if actors else None
+                return result(str(violation), trace_of(cfg, parents, state, failing))
         if len(parents) > limit:
-            raise TooMany(f"more than {limit} states")
+            raise TooManyStatesError(f"more than {limit} states")
         frontier = following
-    return Result(len(parents), steps, ends, time.perf_counter() - started, None, [])
+    return result(None, [])
 
 
 # -- one step --------------------------------------------------------------------------------------
@@ -107,18 +117,21 @@ def run_alone(cfg: Config, state: State, op: int) -> State:
         state = step(cfg, state, 0)
         if World(cfg, state).threads[0][1] is begin:
             return state
-    raise Violation("one thread alone does not come to an end")
+    raise ViolationError("one thread alone does not come to an end")
 
 
 def set_up(cfg: Config) -> State:
     """The state in which the threads start."""
     n = len(cfg.programs)
-    alone = cfg._replace(programs=(cfg.setup, *cfg.programs[1:]), mistakes=frozenset(), memory=True)
+    alone = cfg._replace(
+        programs=(cfg.setup, *cfg.programs[1:]), mistakes=frozenset(), memory=True, history=False
+    )
     state = World.initial(alone, begin)
     for op in range(len(cfg.setup)):
         state = run_alone(alone, state, op)
     w = World(cfg, state)
     w.threads = tuple(Thread.fresh(me, begin, 0) for me in range(n))
+    w.history = ()
     packed: State = World.pack(w)
     return packed
 
@@ -131,10 +144,12 @@ def check_end(cfg: Config, state: State, settled: set[State]) -> None:
     w = World(cfg, state)
     for me, packed in enumerate(w.threads):
         if packed[1] is not begin:
-            raise Violation(f"T{me} waits for ever in {packed[1].__name__}")
+            raise ViolationError(f"T{me} waits for ever in {packed[1].__name__}")
     if any(w.pinned) or w.closer != NOWHERE:
-        raise Violation("all calls have returned, and a record is pinned or the gate closed")
+        raise ViolationError("all calls have returned, and a record is pinned or the gate closed")
     check_contents(w)
+    if cfg.history and not linearizable(cfg, w.history):
+        raise ViolationError("no order of the calls explains what they returned")
     # What the last calls left over is done by the next: migrate, and free the batches.
     shared = state[:-1]
     if shared in settled:
@@ -143,12 +158,11 @@ def check_end(cfg: Config, state: State, settled: set[State]) -> None:
     w = World(cfg, run_alone(cfg, state, SETTLE_INDEX))
     check_contents(w)
     if w.table(w.root).next != NOWHERE:
-        raise Violation("a table can never be emptied: a chunk of it stays claimed or moving")
+        raise ViolationError("a table can never be emptied: a chunk of it stays claimed or moving")
     check_memory(w)
 
 
-SETTLE_INDEX = -1
-assert SETTLE == Op("settle")
+SETTLE_INDEX = -1  # of the call `SETTLE`
 
 
 def named_nodes(w: World) -> Iterator[int]:
@@ -158,7 +172,7 @@ def named_nodes(w: World) -> Iterator[int]:
         table = w.table(address)
         for tag, node in table.words:
             if tag == "MOVING":
-                raise Violation(f"all calls have returned, and n{node} is still MOVING")
+                raise ViolationError(f"all calls have returned, and n{node} is still MOVING")
             if tag == "NODE":
                 yield node
         address = table.next
@@ -170,26 +184,27 @@ def check_contents(w: World) -> None:
     for address in named_nodes(w):
         node = w.node(address)
         if node.value is None:
-            raise Violation(f"n{address} is dead, and nobody will unlink it")
+            raise ViolationError(f"n{address} is dead, and nobody will unlink it")
         if node.key in found:
-            raise Violation(f"k{node.key} has two live nodes")
+            raise ViolationError(f"k{node.key} has two live nodes")
         found[node.key] = node.value
     expected = {key: value for key, value in enumerate(w.ghost[-1]) if value is not None}
     if found != expected:
-        raise Violation(f"the tables hold {found} where it should be {expected}")
+        raise ViolationError(f"the tables hold {found} where it should be {expected}")
 
 
 def check_memory(w: World) -> None:
     """One table remains, and the nodes in it."""
     if w.batches:
-        raise Violation("a batch is left over though nobody is pinned")
+        raise ViolationError("a batch is left over though nobody is pinned")
     tables = [address for address, table in enumerate(w.tables) if table.status == ALIVE]
     if tables != [w.root]:
-        raise Violation(f"tables {tables} are left over beside the root t{w.root}")
+        raise ViolationError(f"tables {tables} are left over beside the root t{w.root}")
     nodes = {address for address, node in enumerate(w.nodes) if node.status == ALIVE}
     leaked = nodes - set(named_nodes(w))
-    if leaked or any(thing.status == RETIRED for thing in (*w.nodes, *w.tables)):
-        raise Violation(f"nodes {sorted(leaked)} are neither in the table nor freed")
+    statuses = [node.status for node in w.nodes] + [table.status for table in w.tables]
+    if leaked or RETIRED in statuses:
+        raise ViolationError(f"nodes {sorted(leaked)} are neither in the table nor freed")
 
 
 # -- traces ----------------------------------------------------------------------------------------
@@ -279,4 +294,4 @@ def _word(word: tuple[str, int]) -> str:
     return word[0] if word[1] == NOWHERE else f"{word[0]}(n{word[1]})"
 
 
-__all__ = ["Result", "TooMany", "explore", "migration"]
+__all__ = ["Result", "TooManyStatesError", "explore", "migration"]

@@ -21,13 +21,30 @@ def resize(w: World, t: Thread) -> Step:
     return help_root if op.kind == "migrate" else unpin
 
 
+def start_extend(w: World, t: Thread) -> Step:
+    """Load the root, to give the last table of the chain a next one before it is full."""
+    t.table = w.root
+    return extend
+
+
+def extend(w: World, t: Thread) -> Step:
+    """Follow `next` to the last table, and publish one behind it."""
+    following = w.table(t.table).next
+    if following != NOWHERE:
+        t.table = following
+        return extend
+    return resize
+
+
 def help_root(w: World, t: Thread) -> Step:
     """Load the root: no other table of the chain may be emptied yet."""
     t.table = w.root
     return help_next
 
 
-ENTRY.update(resize=start_resize, migrate=start_resize, help=help_root, settle=help_root)
+ENTRY.update(
+    resize=start_resize, extend=start_extend, migrate=start_resize, help=help_root, settle=help_root
+)
 
 
 def help_next(w: World, t: Thread) -> Step:

@@ -47,6 +47,7 @@ def op_of(w: World, t: Thread) -> Op:
 def begin(w: World, t: Thread) -> Step:
     """A call begins; the next step does its first access. Between calls a thread is detached."""
     kind = op_of(w, t).kind
+    w.called(t.me, t.op)
     if kind == "len":
         w.watch_for(t.me, ("len", frozenset({len(w.live_keys())})))
         return ENTRY[kind](w, t)
@@ -65,17 +66,18 @@ def pin(w: World, t: Thread) -> Step:
     if t.pc is begin and t.table != NOWHERE:
         return pin
     reader = op_of(w, t).kind in READERS
+    gated = not reader and w.cfg.counting
+    if gated and w.mistaken("look at gate before pin") and t.pc is not pin:
+        return pin if w.closer == NOWHERE else wait_for_gate
     w.pin(t.me, READING if reader else WRITING)
     assert t.after is not None
-    return t.after if reader or not w.cfg.counting else look_at_gate
+    return look_at_gate if gated and not w.mistaken("look at gate before pin") else t.after
 
 
 def look_at_gate(w: World, t: Thread) -> Step:
     """After the pin, so that either the closer sees the pin or the writer sees the closed gate."""
-    if w.closer == NOWHERE or w.mistaken("count twice"):
-        assert t.after is not None
-        return t.after
-    return back_off
+    assert t.after is not None
+    return t.after if w.closer == NOWHERE else back_off
 
 
 def back_off(w: World, t: Thread) -> Step:
@@ -106,6 +108,7 @@ def hand_over(w: World, t: Thread) -> Step:
 
 def end(w: World, t: Thread) -> Step:
     """The call returns."""
+    w.returns(t.me, t.op, t.value)
     t.reset(t.op + 1 if t.op != -1 else -2)
     return begin
 
@@ -253,7 +256,8 @@ def swap_value(w: World, t: Thread) -> Step:
     deletes = op.kind in ("delete", "popitem")
     new = None if deletes else op.value
     w.set_node(t.node, node._replace(value=new))
-    w.becomes(w.table(t.table).generation, node.key, t.value, new)
+    key = node.key if op.kind == "popitem" else op.key
+    w.becomes(w.table(t.table).generation, key, t.value, new)
     if not deletes:
         return unpin
     if w.mistaken("decref while pinned"):
@@ -270,8 +274,9 @@ def after_delete(w: World, t: Thread) -> Step:
 
 def tomb_what_was_found(w: World, t: Thread) -> Step:
     """(Mistake) Popitem knows the word in which it found the node, and looks at no other."""
-    if w.cas(t.table, t.i, ("NODE", t.node), TOMB):
-        w.retire(t, "node", t.node)
+    for tag in ("NODE", "MOVED"):
+        if w.cas(t.table, t.i, (tag, t.node), TOMB):
+            w.retire(t, "node", t.node)
     return unpin
 
 
@@ -395,6 +400,8 @@ def unlink_probe(w: World, t: Thread) -> Step:
     if node == t.unlinking and tag in NAMES_A_NODE:
         if tag == "NODE":
             return unlink_word
+        if tag == "MOVING" and w.mistaken("tomb a moving word"):
+            return unlink_word
         if tag == "MOVING":
             # The mover will look at the value after it has written MOVED, or NODE: it or we.
             return unlinked(t)
@@ -417,7 +424,10 @@ def unlink_further(w: World, t: Thread) -> Step:
 def unlink_word(w: World, t: Thread) -> Step:
     """CAS NODE to TOMB: lost to a mover, who has made it MOVING, or to another unlink."""
     index = w.position(t.u_table, w.nodes[t.unlinking].key, t.u_i)
-    if not w.cas(t.u_table, index, ("NODE", t.unlinking), TOMB):
+    moving = w.mistaken("tomb a moving word") and w.cas(
+        t.u_table, index, ("MOVING", t.unlinking), TOMB
+    )
+    if not moving and not w.cas(t.u_table, index, ("NODE", t.unlinking), TOMB):
         return unlink_probe
     if t.marks and w.mistaken("retire while reachable"):
         w.sample_early(t.me)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scenarios, and for each mistake those in which it shows."""
+"""The scenarios: a few threads with a call or two, in a dict that is in an awkward state."""
 
 from __future__ import annotations
 
+import random
 from typing import NamedTuple
 
 from .state import Config, Op
@@ -14,14 +15,6 @@ class Scenario(NamedTuple):
     about: str
     cfg: Config
     long: bool = False  # takes more than a few seconds
-
-
-class Mistake(NamedTuple):
-    """A step that is left out or done wrong, and the scenarios in which that breaks a promise."""
-
-    about: str
-    shown_by: tuple[str, ...]
-    breaks: str  # what the violation says, in part
 
 
 def get(key: int, slow: bool = False) -> Op:
@@ -57,6 +50,11 @@ def resize(size: int) -> Op:
 def migrate(size: int) -> Op:
     """Publish a next table, if there is none, and move every chunk that can be had."""
     return Op("migrate", value=size)
+
+
+def extend(size: int) -> Op:
+    """Publish a table behind the last one."""
+    return Op("extend", value=size)
 
 
 HELP, POPITEM, CLEAR, LEN, ITERATE = map(Op, ("help", "popitem", "clear", "len", "iterate"))
@@ -118,6 +116,22 @@ SCENARIOS: dict[str, Scenario] = {
             setup=(insert(0, 1), resize(1), insert(1, 1), delete(1), insert(1, 2)),
         ),
     ),
+    "extended early": Scenario(
+        "The next table gets a next one before it is full; two threads help.",
+        Config(
+            ((HELP,), (extend(1), delete(0), HELP), (get(0),)),
+            size=1,
+            setup=(insert(0, 1), resize(2)),
+        ),
+    ),
+    "extended and set": Scenario(
+        "The next table gets a next one before it is full, while a key is inserted and read.",
+        Config(
+            ((migrate(2),), (extend(2), set_(1, 2)), (set_(1, 3), get(1))),
+            size=1,
+            setup=(insert(0, 1), resize(2)),
+        ),
+    ),
     "crowded chain": Scenario(
         "Two keys that are moved while the next table is full and the one after it takes a key.",
         Config(
@@ -133,6 +147,36 @@ SCENARIOS: dict[str, Scenario] = {
             size=1,
             setup=(insert(0, 1), resize(1), insert(1, 1)),
             memory=False,
+        ),
+    ),
+    "no room for the second": Scenario(
+        "A mover gives up in the middle of a chunk of two words; the chunk is taken up again.",
+        Config(
+            ((HELP,), (delete(0), delete(1)), (HELP, get(1))),
+            chunk=2,
+            setup=(insert(0, 1), insert(1, 1), resize(1)),
+            memory=False,
+        ),
+    ),
+    "history of a move": Scenario(
+        "Every history of a key that is moved is linearizable, whatever the ghosts say.",
+        Config(((HELP,), (set_(0, 2),), (delete(0), get(0))), setup=MOVING, history=True),
+    ),
+    "history of a clear": Scenario(
+        "Every history of two keys under a clear is linearizable, whatever the ghosts say.",
+        Config(
+            ((CLEAR, get(0)), (set_(0, 2),), (set_(1, 3), get(0))),
+            setup=HERE,
+            history=True,
+        ),
+    ),
+    "history of insertions": Scenario(
+        "Every history of insertions into a table that is emptied is linearizable.",
+        Config(
+            ((HELP,), (insert(0, 1), delete(0)), (set_(0, 2),)),
+            size=1,
+            setup=(resize(1),),
+            history=True,
         ),
     ),
     "popitem and move": Scenario(
@@ -196,9 +240,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "exact length": Scenario(
         "A length is taken while keys are inserted and deleted.",
-        Config(
-            ((LEN,), (insert(0, 1), delete(0)), (insert(1, 1),)), hashes=SPREAD, counting=True
-        ),
+        Config(((LEN,), (insert(0, 1), delete(0)), (insert(1, 1),)), hashes=SPREAD, counting=True),
     ),
     "length of one key": Scenario(
         "A length is taken while one key changes hands.",
@@ -212,12 +254,18 @@ SCENARIOS: dict[str, Scenario] = {
         "A length is taken while the dict is cleared and filled.",
         Config(
             ((LEN,), (CLEAR, insert(0, 1)), (insert(1, 1),)),
-            setup=HERE, hashes=SPREAD, counting=True,
+            setup=HERE,
+            hashes=SPREAD,
+            counting=True,
         ),
     ),
     "iterate and insert again": Scenario(
         "A key is deleted and inserted again during an iteration, beside one that stays.",
         Config(((ITERATE,), (delete(0), insert(0, 2))), size=4, setup=(*HERE, insert(1, 1))),
+    ),
+    "iterate over one key": Scenario(
+        "The only key is deleted and inserted again during an iteration.",
+        Config(((ITERATE,), (delete(0), insert(0, 2))), size=4, setup=HERE),
     ),
     "iterate and move": Scenario(
         "The table is emptied into a larger one during an iteration.",
@@ -239,37 +287,50 @@ SCENARIOS: dict[str, Scenario] = {
         "The garbage collector stops the world in the middle of a migration.",
         Config(
             ((HELP,), (HELP, delete(0)), (insert(1, 1), HELP)),
-            setup=MOVING, hashes=SPREAD, collections=1,
+            setup=MOVING,
+            hashes=SPREAD,
+            collections=1,
         ),
     ),
     "collection and comparison": Scenario(
         "The garbage collector stops the world during a slow comparison.",
         Config(
             ((delete(0, slow=True),), (HELP, HELP), (delete(0),)),
-            setup=MOVING, collections=1,
+            setup=MOVING,
+            collections=1,
         ),
     ),
 }
 
-MISTAKES: dict[str, Mistake] = {
-    "decref while pinned": Mistake(
-        "A value is released between pin and unpin.",
-        ("collection and move", "delete and move"), "",
-    ),
-    "own unlink": Mistake("popitem takes out the word it found, alone.", ("popitem and move",), ""),
-    "no second look": Mistake("", ("delete and move",), ""),
-    "chunk done early": Mistake("", ("insert and move",), ""),
-    "leave word moving": Mistake("", ("no room",), ""),
-    "no look after giving up": Mistake("", ("no room",), ""),
-    "keep chunk": Mistake("", ("no room",), ""),
-    "empty any table": Mistake("", ("chain of three", "crowded chain"), ""),
-    "compare addresses": Mistake("", ("reused addresses", "reused after moves"), ""),
-    "sample before unlink": Mistake("", ("read and reclaim",), ""),
-    "pin without fence": Mistake("", ("read and reclaim",), ""),
-    "count twice": Mistake("", ("exact length",), ""),
-    "iterate over the dead": Mistake("", ("iterate and insert again",), ""),
-    "insert before freeze": Mistake("", ("insert and move",), ""),
-    "reuse tombstone": Mistake("", ("insert and insert", "full path"), ""),
-    "retire while reachable": Mistake("", ("popitem and move",), ""),
-    "traverse moved": Mistake("", ("collection and move",), ""),
-}
+
+def draw(draws: random.Random) -> Config:
+    """A scenario at random: two or three threads with one or two calls each."""
+    counting = draws.random() < 0.3
+    collections = int(draws.random() < 0.3)
+
+    def call(slow: bool) -> Op:
+        key, value = draws.randrange(2), draws.randrange(2, 9)
+        table = draws.choice((1, 2, 4))
+        calls = [get(key, slow), set_(key, value, slow), insert(key, value, slow)]
+        calls += [delete(key, slow)] * 2 + [cas(key, 1, value), POPITEM, CLEAR, ITERATE]
+        calls += [resize(table), extend(table), HELP, HELP, migrate(table)]
+        return draws.choice([*calls, LEN] if counting else calls)
+
+    threads = draws.choice((2, 2, 3))
+    programs = tuple(
+        tuple(call(draws.random() < 0.2) for _ in range(draws.choice((1, 2)) + (threads == 2)))
+        for _ in range(threads)
+    )
+    setup = [insert(0, 1), insert(1, 1), resize(draws.choice((1, 2, 4))), HELP, delete(0)]
+    setup = [op for op in setup if draws.random() < 0.5]
+    return Config(
+        programs,
+        hashes=draws.choice(((0, 0), (0, 1), (0, 2), (3, 0))),
+        size=draws.choice((1, 2, 2)),
+        chunk=draws.choice((1, 1, 2)),
+        setup=tuple(setup),
+        memory=draws.random() < 0.7,
+        reuse=draws.random() < 0.3,
+        collections=collections,
+        counting=counting,
+    )

@@ -2,7 +2,7 @@
 """The memory that the protocol works on, with everything that watches over it.
 
 A state of the model is a plain tuple; `World` and `Thread` are what a step unpacks it into. The
-memory is checked at each access: touching what has been freed raises `Violation`. Beside the memory
+memory is checked at each access: touching what has been freed raises `ViolationError`. Beside the memory
 stand *ghosts*, which no thread reads: the value that each key has by the linearization points so
 far, and what an exact length or an iterator may still answer.
 
@@ -35,7 +35,7 @@ NOWHERE = -1
 HASH_BITS = 2
 
 
-class Violation(Exception):
+class ViolationError(Exception):
     """A promise is broken; the message says which."""
 
 
@@ -81,6 +81,7 @@ class Config(NamedTuple):
     reuse: bool = False  # are addresses reused at once?
     collections: int = 0  # how often the garbage collector may run
     counting: bool = False  # is there a gate and are there counters?
+    history: bool = False  # is every call and return remembered?
 
 
 class Thread:
@@ -135,7 +136,7 @@ class World:
 
     FIELDS = (
         "root", "tables", "nodes", "serials", "pinned", "batches", "sampled", "closer",
-        "counters", "ghost", "watch", "collections", "threads",
+        "counters", "ghost", "watch", "history", "collections", "threads",
     )  # fmt: skip
     __slots__ = (*FIELDS, "cfg")
 
@@ -151,13 +152,14 @@ class World:
     counters: tuple[tuple[int, ...], ...]  # by generation and thread
     ghost: tuple[tuple[int | None, ...], ...]  # by generation and key
     watch: tuple[Any, ...]  # by thread: what an exact length or an iterator may answer
+    history: tuple[tuple[str, int, int, int | None], ...]  # of calls and returns, if wanted
     collections: int
     threads: tuple[State, ...]
 
     def __init__(self, cfg: Config, packed: State) -> None:
         self.cfg = cfg
         (self.root, self.tables, self.nodes, self.serials, self.pinned, self.batches, self.sampled,
-         self.closer, self.counters, self.ghost, self.watch, self.collections,
+         self.closer, self.counters, self.ghost, self.watch, self.history, self.collections,
          self.threads) = packed  # fmt: skip
 
     pack = attrgetter(*FIELDS)
@@ -168,11 +170,11 @@ class World:
         n = len(cfg.programs)
         table = Table(ALIVE, 0, 0, (EMPTY,) * cfg.size, (FREE,) * max(1, cfg.size // cfg.chunk), -1)
         return (0, (table,), (), 1, (0,) * n, (), (-1,) * n, NOWHERE, ((0,) * n,),
-                ((None,) * len(cfg.hashes),), (None,) * n, cfg.collections,
+                ((None,) * len(cfg.hashes),), (None,) * n, (), cfg.collections,
                 tuple(Thread.fresh(me, pc, 0) for me in range(n)))  # fmt: skip
 
     def mistaken(self, switch: str) -> bool:
-        """Is this mistake switched on?"""
+        """Whether this mistake is switched on."""
         return switch in self.cfg.mistakes
 
     # -- tables ------------------------------------------------------------------------------------
@@ -181,7 +183,7 @@ class World:
         """Dereferences a pointer to a table."""
         table = self.tables[address]
         if table.status == FREED:
-            raise Violation(f"use after free: table t{address} is touched")
+            raise ViolationError(f"use after free: table t{address} is touched")
         return table
 
     def set_table(self, address: int, **changes: Any) -> None:
@@ -238,7 +240,7 @@ class World:
         """Dereferences a pointer to a node."""
         node = self.nodes[address]
         if node.status == FREED:
-            raise Violation(f"use after free: node n{address} is touched")
+            raise ViolationError(f"use after free: node n{address} is touched")
         return node
 
     def set_node(self, address: int, node: Node) -> None:
@@ -285,11 +287,11 @@ class World:
         if kind == "node":
             node = self.node(address)
             if node.status != ALIVE:
-                raise Violation(f"node n{address} is retired twice")
+                raise ViolationError(f"node n{address} is retired twice")
             self.set_node(address, node._replace(status=RETIRED))
         else:
             if self.table(address).status != ALIVE:
-                raise Violation(f"table t{address} is retired twice")
+                raise ViolationError(f"table t{address} is retired twice")
             self.set_table(address, status=RETIRED)
         t.retired = (*t.retired, (kind, address))
 
@@ -316,7 +318,7 @@ class World:
     def _free_node(self, address: int) -> None:
         node = self.nodes[address]
         if node.status == FREED:
-            raise Violation(f"node n{address} is freed twice")
+            raise ViolationError(f"node n{address} is freed twice")
         # Its key and value are gone, so that states which differ in nothing else are the same.
         self.set_node(address, Node(FREED, 0, None))
 
@@ -337,7 +339,7 @@ class World:
         """A linearization point that leaves a key as it is, and takes its value to be this."""
         actual = self.ghost[generation][key]
         if actual != value:
-            raise Violation(
+            raise ViolationError(
                 f"k{key} is taken to be {_value(value)} at an instant when it is {_value(actual)}"
             )
 
@@ -364,6 +366,16 @@ class World:
     def live_keys(self) -> frozenset[int]:
         """The keys that are present."""
         return frozenset(key for key, value in enumerate(self.ghost[-1]) if value is not None)
+
+    def called(self, me: int, op: int) -> None:
+        """Remembers that a call began; to say it late makes the check stricter."""
+        if self.cfg.history:
+            self.history = (*self.history, ("call", me, op, None))
+
+    def returns(self, me: int, op: int, found: int | None) -> None:
+        """Remembers that it returned, and which value it found."""
+        if self.cfg.history:
+            self.history = (*self.history, ("return", me, op, found))
 
     def watch_for(self, me: int, awaited: Any) -> None:
         """Starts or ends the watch for an answer."""

@@ -13,7 +13,7 @@ from .state import (
     WRITING,
     Step,
     Thread,
-    Violation,
+    ViolationError,
     World,
 )
 
@@ -27,12 +27,25 @@ def clear(w: World, t: Thread) -> Step:
     its nodes are freed with it. The counters are those of the new generation.
     """
     old, generation = w.root, len(w.ghost)
+    if w.mistaken("clear what is there"):
+        retire_what_is_there(w, t, old)
     w.root = w.new_table(w.cfg.size, generation)
-    w.retire(t, "chain", old)
+    if not w.mistaken("clear what is there"):
+        w.retire(t, "chain", old)
     w.ghost = (*w.ghost, (None,) * len(w.cfg.hashes))
     w.counters = (*w.counters, (0,) * len(w.threads))
     w.observe()
     return unpin
+
+
+def retire_what_is_there(w: World, t: Thread, address: int) -> None:
+    """(Mistake) Retire the tables and nodes that the old chain has now."""
+    while address != NOWHERE:
+        for tag, node in w.table(address).words:
+            if tag == "NODE":
+                w.retire(t, "node", node)
+        w.retire(t, "table", address)
+        address = w.table(address).next
 
 
 # -- exact length ----------------------------------------------------------------------------------
@@ -87,7 +100,9 @@ def return_length(w: World, t: Thread) -> Step:
     allowed = w.watch[t.me][1]
     w.watch_for(t.me, None)
     if t.j not in allowed:
-        raise Violation(f"len() returns {t.j}; there were {sorted(allowed)} keys during the call")
+        raise ViolationError(
+            f"len() returns {t.j}; there were {sorted(allowed)} keys during the call"
+        )
     return end(w, t)
 
 
@@ -169,11 +184,15 @@ def unpin_scan(w: World, t: Thread) -> Step:
     _, stayers, possible = w.watch[t.me]
     w.watch_for(t.me, None)
     if len(set(t.out)) < len(t.out):
-        raise Violation(f"the iterator returns a key twice: {_keys(t.out)}")
+        raise ViolationError(f"the iterator returns a key twice: {_keys(t.out)}")
     if not stayers <= set(t.out):
-        raise Violation(f"the iterator misses {_keys(stayers - set(t.out))}, present throughout")
+        raise ViolationError(
+            f"the iterator misses {_keys(stayers - set(t.out))}, present throughout"
+        )
     if not possible >= set(t.out):
-        raise Violation(f"the iterator returns {_keys(set(t.out) - possible)}, absent throughout")
+        raise ViolationError(
+            f"the iterator returns {_keys(set(t.out) - possible)}, absent throughout"
+        )
     return unpin(w, t)
 
 
@@ -205,9 +224,9 @@ def collect_garbage(w: World) -> None:
     w.collections -= 1
     for me, how in enumerate(w.pinned):
         if how:
-            raise Violation(f"the world is stopped while T{me} is pinned")
+            raise ViolationError(f"the world is stopped while T{me} is pinned")
     if w.closer != NOWHERE:
-        raise Violation("the world is stopped while the gate is closed")
+        raise ViolationError("the world is stopped while the gate is closed")
     visited: list[int] = []
     address = w.root
     while address != NOWHERE:
@@ -219,10 +238,10 @@ def collect_garbage(w: World) -> None:
         address = table.next
     for node in set(visited):
         if visited.count(node) > 1:
-            raise Violation(f"the collector visits n{node} {visited.count(node)} times")
+            raise ViolationError(f"the collector visits n{node} {visited.count(node)} times")
     seen = {w.nodes[node].key for node in visited if w.nodes[node].value is not None}
     if seen != w.live_keys():
-        raise Violation(f"the collector visits {_keys(seen)} of {_keys(w.live_keys())}")
+        raise ViolationError(f"the collector visits {_keys(seen)} of {_keys(w.live_keys())}")
 
 
 __all__ = ["begin", "collect_garbage", "op_of", "world_can_stop"]

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mistakes that can be switched on, and for each the scenarios in which it shows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mistake(NamedTuple):
+    """A step that is left out or done wrong, and the scenarios in which that breaks a promise."""
+
+    about: str
+    shown_by: dict[str, str]  # scenario: what the violation says, in part
+
+
+MISTAKES: dict[str, Mistake] = {
+    # Between pin and unpin a thread calls nothing that can detach it or run Python.
+    "decref while pinned": Mistake(
+        "The old value is released between pin and unpin, where its __del__ can run.",
+        {"collection and move": "stopped while", "delete and move": "use after free"},
+    ),
+    # One unlink, for every kind of delete.
+    "own unlink": Mistake(
+        "popitem takes its node out of the one word in which it found it.",
+        {"popitem and move": "retired twice"},
+    ),
+    "tomb a moving word": Mistake(
+        "An unlink does not stop at MOVING, though the mover is about to insert the node.",
+        {"delete and move": "retired twice"},
+    ),
+    "retire while reachable": Mistake(
+        "A node is retired before the MOVED words of earlier tables are cleared.",
+        {"popitem and move": "use after free", "delete and move": "use after free"},
+    ),
+    # Moving.
+    "no second look": Mistake(
+        "A mover does not look at the value again after it has written MOVED.",
+        {"delete and move": "nobody will unlink"},
+    ),
+    "chunk done early": Mistake(
+        "A chunk counts as done though a freeze was lost to an insertion.",
+        {"insert and move": "absent at an instant when it is"},
+    ),
+    "empty any table": Mistake(
+        "The next table is emptied, too, before it has become the root.",
+        {"extended early": "use after free"},
+    ),
+    "leave word moving": Mistake(
+        "A mover that finds no room leaves the word MOVING.",
+        {"no room": "absent at an instant when it is"},
+    ),
+    "no look after giving up": Mistake(
+        "A mover that finds no room does not look at the value after it has restored the word.",
+        {"no room": "nobody will unlink"},
+    ),
+    "keep chunk": Mistake(
+        "A mover that finds no room does not let go of the chunk.",
+        {"no room": "never be emptied"},
+    ),
+    # Probing.
+    "insert before freeze": Mistake(
+        "A key is inserted into the next table while its path in this one still ends in EMPTY.",
+        {"insert and move": "absent at an instant when it is"},
+    ),
+    "reuse tombstone": Mistake(
+        "A key is inserted over a tombstone.",
+        {"insert and insert": "absent at an instant", "full path": "absent at an instant"},
+    ),
+    "compare addresses": Mistake(
+        "After a comparison outside the pin, tables are told apart by address.",
+        {"reused addresses": "it is absent", "reused after moves": "it is absent"},
+    ),
+    # Reclamation.
+    "sample before unlink": Mistake(
+        "What a batch waits for is read before its node is unlinked.",
+        {"read and reclaim": "use after free"},
+    ),
+    "pin without fence": Mistake(
+        "The root is loaded before the pin can be seen.",
+        {"read and reclaim": "use after free"},
+    ),
+    "clear what is there": Mistake(
+        "clear() retires the tables and nodes that it finds, not what the chain will have become.",
+        {"clear and insert": "retired twice"},
+    ),
+    # The whole dict.
+    "count twice": Mistake(
+        "The counters are added up until two sums are equal, and no gate is closed.",
+        {"exact length": "len() returns 0"},
+    ),
+    "look at gate before pin": Mistake(
+        "A writer looks at the gate, and then pins.",
+        {"exact length": "len() returns"},
+    ),
+    "iterate over the dead": Mistake(
+        "An iterator returns the keys of the nodes that it noted, though they are dead by now.",
+        {"iterate and insert again": "absent throughout", "iterate over one key": "a key twice"},
+    ),
+    "traverse moved": Mistake(
+        "The garbage collector visits the nodes of MOVED words, too.",
+        {"collection and move": "2 times"},
+    ),
+}

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from docs.model import migration, protocol, whole
+from docs.model.explore import Result, TooManyStatesError, explore
+from docs.model.history import linearizable
+from docs.model.mistakes import MISTAKES
+from docs.model.scenarios import HERE, SCENARIOS, draw, get, set_
+from docs.model.state import Config
+
+SHORT = [name for name, scenario in SCENARIOS.items() if not scenario.long]
+SHOWN = [(name, scenario) for name, mistake in MISTAKES.items() for scenario in mistake.shown_by]
+_results: dict[str, Result] = {}
+
+
+def explored(name: str) -> Result:
+    if name not in _results:
+        _results[name] = explore(SCENARIOS[name].cfg)
+    return _results[name]
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_no_interleaving_breaks_a_promise(name: str) -> None:
+    result = explored(name)
+    assert result.violation is None, "\n".join([result.violation or "", *result.trace])
+    assert result.ends > 0
+
+
+@pytest.mark.parametrize(("name", "scenario"), SHOWN)
+def test_each_mistake_has_a_counterexample(name: str, scenario: str) -> None:
+    cfg = SCENARIOS[scenario].cfg._replace(mistakes=frozenset({name}))
+    result = explore(cfg)
+    print(f"{name}: {MISTAKES[name].about}", *result.trace, result.violation, sep="\n")
+    assert result.violation is not None
+    assert MISTAKES[name].shown_by[scenario] in result.violation
+
+
+def test_every_mistake_is_of_a_step_that_asks_for_it() -> None:
+    asked = "".join(
+        str(function.__code__.co_consts)
+        for module in (protocol, migration, whole)
+        for function in vars(module).values()
+        if hasattr(function, "__code__")
+    )
+    assert all(repr(name) in asked for name in MISTAKES)
+
+
+def test_every_step_is_taken_somewhere() -> None:
+    steps = {
+        name
+        for module in (protocol, migration, whole)
+        for name, thing in vars(module).items()
+        if getattr(thing, "__annotations__", {}) == {"w": "World", "t": "Thread", "return": "Step"}
+        and "(Mistake)" not in (thing.__doc__ or "")
+        and not (thing.__doc__ or "").endswith("local.")
+    }
+    helpers = {"after_delete"}
+    taken = frozenset[str]().union(*(explored(name).taken for name in SHORT))
+    assert steps - helpers - taken == set()
+
+
+def test_random_scenarios_break_no_promise() -> None:
+    draws, explored_ones = random.Random(20), 0
+    for _ in range(25):
+        cfg = draw(draws)
+        try:
+            result = explore(cfg, limit=20_000)
+        except TooManyStatesError:
+            continue
+        explored_ones += 1
+        assert result.violation is None, (cfg, result.trace)
+    assert explored_ones > 5
+
+
+def test_the_search_for_an_order_rejects_what_has_none() -> None:
+    cfg = Config(((set_(0, 2),), (get(0), get(0))), setup=HERE)
+    written = (("call", 0, 0, None), ("return", 0, 0, 1))
+    first = (("call", 1, 0, None), ("return", 1, 0, 2))
+    second = (("call", 1, 1, None), ("return", 1, 1, 1))
+    assert linearizable(cfg, written[:1] + first + written[1:])
+    assert not linearizable(cfg, written[:1] + first + second + written[1:])
+    assert not linearizable(cfg, (*written, first[0], ("return", 1, 0, 1)))
