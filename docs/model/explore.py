@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from . import migration, whole
 from .history import linearizable
-from .protocol import GUARDS, SETTLE, begin
+from .pinning import GUARDS, SETTLE, begin
 from .state import ALIVE, NOWHERE, RETIRED, Config, Op, State, Step, Thread, ViolationError, World
 
 COLLECTOR = -1

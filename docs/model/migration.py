@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from .protocol import ENTRY, op_of, publish_next, start_unlink, unpin
+from .pinning import ENTRY, op_of, unpin
+from .protocol import publish_next, start_unlink
 from .state import CLAIMED, DONE, EMPTY, FREE, FROZEN, NOWHERE, TOMB, Step, Thread, World
 
 
@@ -42,9 +43,8 @@ def help_root(w: World, t: Thread) -> Step:
     return help_next
 
 
-ENTRY.update(
-    resize=start_resize, extend=start_extend, migrate=start_resize, help=help_root, settle=help_root
-)
+ENTRY.update(resize=start_resize, extend=start_extend, migrate=start_resize)
+ENTRY.update(help=help_root, settle=help_root)
 
 
 def help_next(w: World, t: Thread) -> Step:

@@ -1,127 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pinning, the operations on one key, and the unlink, as atomic steps.
-
-A step makes one access to shared memory and returns the step that follows; what a thread does
-between two accesses belongs to the step before. The comment of a step names the race that it
-handles. `w.mistaken(...)` marks where a mistake can be switched on.
-"""
+"""The operations on one key, and the unlink, as atomic steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from .pinning import ENTRY, SAFE_POINTS, op_of, pin, unpin
 from .state import (
     EMPTY,
     FROZEN,
     HASH_BITS,
     NAMES_A_NODE,
     NOWHERE,
-    READING,
     TOMB,
     WRITING,
-    Op,
     Step,
     Thread,
     Word,
     World,
 )
 
-SETTLE = Op("settle")
-READERS = frozenset({"get", "iterate"})
-# What an operation does once it is pinned; operations on the whole dict add themselves.
-ENTRY: dict[str, Step] = {}
-# A step that can wait, and what it waits for.
-GUARDS: dict[Step, Callable[[World, Thread], bool]] = {}
-# Where a thread may be detached, hence where the world may be stopped.
-SAFE_POINTS: set[Step] = set()
-
-
-def op_of(w: World, t: Thread) -> Op:
-    """The call that a thread is in."""
-    return SETTLE if t.op == -1 else w.cfg.programs[t.me][t.op]
-
-
-# -- pin and unpin ---------------------------------------------------------------------------------
-
-
-def begin(w: World, t: Thread) -> Step:
-    """A call begins; the next step does its first access. Between calls a thread is detached."""
-    kind = op_of(w, t).kind
-    w.called(t.me, t.op)
-    if kind == "len":
-        w.watch_for(t.me, ("len", frozenset({len(w.live_keys())})))
-        return ENTRY[kind](w, t)
-    if kind == "iterate":
-        w.watch_for(t.me, ("keys", w.live_keys(), w.live_keys()))
-    t.after = ENTRY[kind]
-    if w.mistaken("pin without fence") and kind == "get":
-        # The store of the pin is still in the store buffer when the root is loaded.
-        t.table = w.root
-        t.after = probe
-    return pin(w, t)
-
-
-def pin(w: World, t: Thread) -> Step:
-    """Make the counter odd; the fence keeps all later loads behind it. A writer names its dict."""
-    if t.pc is begin and t.table != NOWHERE:
-        return pin
-    reader = op_of(w, t).kind in READERS
-    gated = not reader and w.cfg.counting
-    if gated and w.mistaken("look at gate before pin") and t.pc is not pin:
-        return pin if w.closer == NOWHERE else wait_for_gate
-    w.pin(t.me, READING if reader else WRITING)
-    assert t.after is not None
-    return look_at_gate if gated and not w.mistaken("look at gate before pin") else t.after
-
-
-def look_at_gate(w: World, t: Thread) -> Step:
-    """After the pin, so that either the closer sees the pin or the writer sees the closed gate."""
-    assert t.after is not None
-    return t.after if w.closer == NOWHERE else back_off
-
-
-def back_off(w: World, t: Thread) -> Step:
-    """The gate is closed: unpin, so that the closer does not wait for us."""
-    w.unpin(t.me)
-    return wait_for_gate
-
-
-def wait_for_gate(w: World, t: Thread) -> Step:
-    """Wait, detached, until the gate is open; it may close again before the pin."""
-    return pin
-
-
-GUARDS[wait_for_gate] = lambda w, t: w.closer == NOWHERE
-
-
-def unpin(w: World, t: Thread) -> Step:
-    """Make the counter even. What was retired is handed over after that: not to wait for us."""
-    w.unpin(t.me)
-    return hand_over if t.retired else end(w, t)
-
-
-def hand_over(w: World, t: Thread) -> Step:
-    """Load the other records, after everything in the batch has become unreachable."""
-    w.hand_over(t)
-    return end(w, t)
-
-
-def end(w: World, t: Thread) -> Step:
-    """The call returns."""
-    w.returns(t.me, t.op, t.value)
-    t.reset(t.op + 1 if t.op != -1 else -2)
-    return begin
-
-
-SAFE_POINTS |= {begin, wait_for_gate}
-
-
 # -- get, set, insert, delete, compare-and-set -----------------------------------------------------
 
 
 def read_root(w: World, t: Thread) -> Step:
     """Start the probe in the root. Whatever leaves the chain from now on waits for our unpin."""
-    t.table, t.i = w.root, 0
+    if not w.mistaken("pin without fence"):
+        t.table = w.root
+    t.i = 0
     return probe
 
 

@@ -2,7 +2,7 @@
 """The memory that the protocol works on, with everything that watches over it.
 
 A state of the model is a plain tuple; `World` and `Thread` are what a step unpacks it into. The
-memory is checked at each access: touching what has been freed raises `ViolationError`. Beside the memory
+memory is checked at each access: touching what has been freed raises `ViolationError`. Beside it
 stand *ghosts*, which no thread reads: the value that each key has by the linearization points so
 far, and what an exact length or an iterator may still answer.
 

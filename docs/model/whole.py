@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from .protocol import ENTRY, GUARDS, SAFE_POINTS, begin, end, op_of, unpin
+from .pinning import ENTRY, GUARDS, SAFE_POINTS, end, unpin
 from .state import (
     EMPTY,
     FROZEN,
     HASH_BITS,
     NAMES_A_NODE,
     NOWHERE,
+    READING,
     WRITING,
     Step,
     Thread,
@@ -97,12 +98,10 @@ def open_gate(w: World, t: Thread) -> Step:
 
 def return_length(w: World, t: Thread) -> Step:
     """The length must have been right at an instant of the call."""
-    allowed = w.watch[t.me][1]
+    allowed: frozenset[int] = w.watch[t.me][1]
     w.watch_for(t.me, None)
     if t.j not in allowed:
-        raise ViolationError(
-            f"len() returns {t.j}; there were {sorted(allowed)} keys during the call"
-        )
+        raise ViolationError(f"len() returns {t.j}, and the dict had {sorted(allowed)} keys")
     return end(w, t)
 
 
@@ -183,22 +182,19 @@ def unpin_scan(w: World, t: Thread) -> Step:
         return pin_scan
     _, stayers, possible = w.watch[t.me]
     w.watch_for(t.me, None)
-    if len(set(t.out)) < len(t.out):
+    returned = set(t.out)
+    if len(returned) < len(t.out):
         raise ViolationError(f"the iterator returns a key twice: {_keys(t.out)}")
-    if not stayers <= set(t.out):
-        raise ViolationError(
-            f"the iterator misses {_keys(stayers - set(t.out))}, present throughout"
-        )
-    if not possible >= set(t.out):
-        raise ViolationError(
-            f"the iterator returns {_keys(set(t.out) - possible)}, absent throughout"
-        )
+    if missing := stayers - returned:
+        raise ViolationError(f"the iterator misses {_keys(missing)}, present throughout")
+    if gone := returned - possible:
+        raise ViolationError(f"the iterator returns {_keys(gone)}, absent throughout")
     return unpin(w, t)
 
 
 def pin_scan(w: World, t: Thread) -> Step:
     """Pin for the next range."""
-    w.pin(t.me, 1)
+    w.pin(t.me, READING)
     return scan_root
 
 
@@ -242,6 +238,3 @@ def collect_garbage(w: World) -> None:
     seen = {w.nodes[node].key for node in visited if w.nodes[node].value is not None}
     if seen != w.live_keys():
         raise ViolationError(f"the collector visits {_keys(seen)} of {_keys(w.live_keys())}")
-
-
-__all__ = ["begin", "collect_garbage", "op_of", "world_can_stop"]

@@ -5,13 +5,14 @@ import random
 
 import pytest
 
-from docs.model import migration, protocol, whole
+from docs.model import migration, pinning, protocol, whole
 from docs.model.explore import Result, TooManyStatesError, explore
 from docs.model.history import linearizable
 from docs.model.mistakes import MISTAKES
 from docs.model.scenarios import HERE, SCENARIOS, draw, get, set_
 from docs.model.state import Config
 
+MODULES = (pinning, protocol, migration, whole)
 SHORT = [name for name, scenario in SCENARIOS.items() if not scenario.long]
 SHOWN = [(name, scenario) for name, mistake in MISTAKES.items() for scenario in mistake.shown_by]
 _results: dict[str, Result] = {}
@@ -42,7 +43,7 @@ def test_each_mistake_has_a_counterexample(name: str, scenario: str) -> None:
 def test_every_mistake_is_of_a_step_that_asks_for_it() -> None:
     asked = "".join(
         str(function.__code__.co_consts)
-        for module in (protocol, migration, whole)
+        for module in MODULES
         for function in vars(module).values()
         if hasattr(function, "__code__")
     )
@@ -52,7 +53,7 @@ def test_every_mistake_is_of_a_step_that_asks_for_it() -> None:
 def test_every_step_is_taken_somewhere() -> None:
     steps = {
         name
-        for module in (protocol, migration, whole)
+        for module in MODULES
         for name, thing in vars(module).items()
         if getattr(thing, "__annotations__", {}) == {"w": "World", "t": "Thread", "return": "Step"}
         and "(Mistake)" not in (thing.__doc__ or "")
