@@ -167,7 +167,8 @@ def move_next(w: World, t: Thread) -> Step:
     t.i += 1
     t.j, t.node = 0, NOWHERE
     t.dest = w.table(t.table).next
-    return chunk_is_done if t.i == (t.chunk + 1) * w.cfg.chunk else move_look
+    end = min((t.chunk + 1) * w.cfg.chunk, len(w.table(t.table).words))
+    return chunk_is_done if t.i == end else move_look
 
 
 def chunk_is_done(w: World, t: Thread) -> Step:

@@ -94,7 +94,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "iterate over the dead": Mistake(
         "An iterator returns the keys of the nodes that it noted, though they are dead by now.",
-        {"iterate and insert again": "absent throughout", "iterate over one key": "a key twice"},
+        {"iterate and insert again": "absent throughout"},
     ),
     "traverse moved": Mistake(
         "The garbage collector visits the nodes of MOVED words, too.",

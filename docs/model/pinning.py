@@ -33,7 +33,7 @@ def begin(w: World, t: Thread) -> Step:
     w.called(t.me, t.op)
     if kind == "len":
         w.watch_for(t.me, ("len", frozenset({len(w.live_keys())})))
-        return ENTRY[kind](w, t)
+        return ENTRY[kind]
     if kind == "iterate":
         w.watch_for(t.me, ("keys", w.live_keys(), w.live_keys()))
     t.after = ENTRY[kind]

@@ -263,10 +263,6 @@ SCENARIOS: dict[str, Scenario] = {
         "A key is deleted and inserted again during an iteration, beside one that stays.",
         Config(((ITERATE,), (delete(0), insert(0, 2))), size=4, setup=(*HERE, insert(1, 1))),
     ),
-    "iterate over one key": Scenario(
-        "The only key is deleted and inserted again during an iteration.",
-        Config(((ITERATE,), (delete(0), insert(0, 2))), size=4, setup=HERE),
-    ),
     "iterate and move": Scenario(
         "The table is emptied into a larger one during an iteration.",
         Config(
