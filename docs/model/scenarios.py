@@ -14,7 +14,7 @@ class Scenario(NamedTuple):
 
     about: str
     cfg: Config
-    long: bool = False  # takes more than a few seconds
+    long: bool = False  # takes a minute and a gigabyte
 
 
 def get(key: int, slow: bool = False) -> Op:
@@ -99,6 +99,14 @@ SCENARIOS: dict[str, Scenario] = {
         "Two threads empty a table, a chunk each, while a key is deleted.",
         Config(((migrate(4),), (migrate(4),), (delete(0),)), setup=(*HERE, insert(1, 2))),
     ),
+    "two movers and an insertion": Scenario(
+        "Two threads empty a table of two keys; one key is deleted and inserted again.",
+        Config(
+            ((migrate(4),), (migrate(4),), (delete(0), insert(0, 3))),
+            setup=(*HERE, insert(1, 2)),
+        ),
+        long=True,
+    ),
     "movers of two tables": Scenario(
         "The next table has a next one itself; the key is deleted and read meanwhile.",
         Config(
@@ -106,7 +114,6 @@ SCENARIOS: dict[str, Scenario] = {
             size=1,
             setup=(insert(0, 1), resize(1)),
         ),
-        long=True,
     ),
     "chain of three": Scenario(
         "A table is emptied into one that has a next one itself; two threads help all the way.",
@@ -138,6 +145,14 @@ SCENARIOS: dict[str, Scenario] = {
             ((migrate(1),), (delete(0), set_(0, 5)), (get(1), get(0))),
             size=1,
             setup=(insert(0, 1), resize(1), insert(1, 1)),
+        ),
+    ),
+    "three helpers": Scenario(
+        "Two threads empty a full table while its key is deleted and inserted again.",
+        Config(
+            ((migrate(1),), (migrate(1),), (delete(0), insert(0, 3))),
+            size=1,
+            setup=(insert(0, 1), resize(1)),
         ),
     ),
     "no room": Scenario(
@@ -182,6 +197,10 @@ SCENARIOS: dict[str, Scenario] = {
     "popitem and move": Scenario(
         "popitem finds its node by scanning, in whatever table, while it is moved and read.",
         Config(((HELP, HELP), (POPITEM,), (get(0), get(0))), setup=MOVING),
+    ),
+    "popitem and set": Scenario(
+        "popitem empties a dict that is moved, and in which a key is updated.",
+        Config(((POPITEM, POPITEM), (set_(0, 2),), (migrate(2),)), setup=(*MOVING, insert(1, 1))),
     ),
     "popitem and popitem": Scenario(
         "Two threads pop, a third inserts.",
@@ -238,6 +257,14 @@ SCENARIOS: dict[str, Scenario] = {
         "The dict is cleared while its table is emptied and a key deleted.",
         Config(((CLEAR,), (migrate(2),), (delete(0), get(0))), setup=MOVING),
     ),
+    "clear and compare": Scenario(
+        "The dict is cleared and moved during a slow comparison, and addresses are reused.",
+        Config(
+            ((delete(0, slow=True),), (CLEAR, insert(0, 5)), (migrate(2),)),
+            setup=(insert(1, 1), insert(0, 1)),
+            reuse=True,
+        ),
+    ),
     "exact length": Scenario(
         "A length is taken while keys are inserted and deleted.",
         Config(((LEN,), (insert(0, 1), delete(0)), (insert(1, 1),)), hashes=SPREAD, counting=True),
@@ -259,6 +286,10 @@ SCENARIOS: dict[str, Scenario] = {
             counting=True,
         ),
     ),
+    "length and move": Scenario(
+        "A length is taken while a table is emptied, and keys come and go.",
+        Config(((LEN,), (delete(0), insert(1, 2)), (migrate(2),)), setup=HERE, counting=True),
+    ),
     "iterate and insert again": Scenario(
         "A key is deleted and inserted again during an iteration, beside one that stays.",
         Config(((ITERATE,), (delete(0), insert(0, 2))), size=4, setup=(*HERE, insert(1, 1))),
@@ -270,6 +301,10 @@ SCENARIOS: dict[str, Scenario] = {
             setup=(*HERE, insert(1, 1)),
             hashes=SPREAD,
         ),
+    ),
+    "iterate and clear": Scenario(
+        "The dict is cleared and filled during an iteration, while its table is moved.",
+        Config(((ITERATE,), (CLEAR, insert(0, 5)), (migrate(2),)), setup=(*HERE, insert(1, 1))),
     ),
     "iterate and shrink": Scenario(
         "The table is emptied into a smaller one, and that into another, during an iteration.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .pinning import ENTRY, GUARDS, SAFE_POINTS, end, unpin
 from .state import (
+    CLAIMED,
     EMPTY,
     FROZEN,
     HASH_BITS,
@@ -216,7 +217,10 @@ def world_can_stop(w: World) -> bool:
 
 
 def collect_garbage(w: World) -> None:
-    """Nobody is pinned, the gate is open, and the traversal visits each live node once."""
+    """Nobody is pinned, the gate is open, and the traversal visits each live node once.
+
+    A forked child finds the same: no chunk is claimed, and no node is moved by a thread it lacks.
+    """
     w.collections -= 1
     for me, how in enumerate(w.pinned):
         if how:
@@ -227,7 +231,11 @@ def collect_garbage(w: World) -> None:
     address = w.root
     while address != NOWHERE:
         table = w.table(address)
+        if CLAIMED in table.chunks:
+            raise ViolationError(f"the world is stopped while a chunk of t{address} is claimed")
         for tag, node in table.words:
+            if tag == "MOVING":
+                raise ViolationError(f"the world is stopped while n{node} is MOVING")
             if tag == "NODE" or (tag == "MOVED" and w.mistaken("traverse moved")):
                 w.node(node)
                 visited.append(node)
@@ -235,6 +243,8 @@ def collect_garbage(w: World) -> None:
     for node in set(visited):
         if visited.count(node) > 1:
             raise ViolationError(f"the collector visits n{node} {visited.count(node)} times")
-    seen = {w.nodes[node].key for node in visited if w.nodes[node].value is not None}
+        if w.nodes[node].value is None:
+            raise ViolationError(f"the world is stopped while n{node} is dead and in a table")
+    seen = {w.nodes[node].key for node in visited}
     if seen != w.live_keys():
         raise ViolationError(f"the collector visits {_keys(seen)} of {_keys(w.live_keys())}")
