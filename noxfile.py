@@ -143,6 +143,15 @@ def asan(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def model(session: nox.Session) -> None:
+    """Explore every interleaving of the hash table's protocol in its model, and each mistake."""
+    environment = Environment(session, "model", HERE)
+    environment.install("hypothesis", "pytest")
+    environment.run("-m", "pytest", "docs/model", *session.posargs)
+    environment.run("-m", "docs.model")
+
+
+@nox.session(python=False)
 def soak(session: nox.Session) -> None:
     """Run the concurrent tests many times over; `-- --iterations=N` says how many (20)."""
     environment = Environment(session, f"tests-{MAIN}", MAIN)
@@ -192,6 +201,7 @@ def typing(session: nox.Session) -> None:
     environment.install_packages()
     environment.run("-m", "mypy", "noxfile.py", "tools", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip
+    environment.run("-m", "mypy", "-p", "docs.model")
     names = [package.name.replace("-", "_") for package in PACKAGES]
     environment.run("-m", "mypy.stubtest", *names)
 
