@@ -146,7 +146,7 @@ def asan(session: nox.Session) -> None:
 def model(session: nox.Session) -> None:
     """Explore every interleaving of the hash table's protocol in its model, and each mistake."""
     environment = Environment(session, "model", HERE)
-    environment.install("hypothesis", "pytest")
+    environment.install("pytest")
     environment.run("-m", "pytest", "docs/model", *session.posargs)
     environment.run("-m", "docs.model")
 
