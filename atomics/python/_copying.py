@@ -35,10 +35,10 @@ def make_copyable(base: Any) -> None:
     base.__reduce_ex__ = __reduce_ex__
 
 
-def make_container_copyable(base: Any) -> None:
+def make_container_copyable(base: Any, fill: Any) -> None:
     """The same for what holds objects: the value may refer back to the copy, too.
 
-    `base.__init__` without arguments and `base.set(self, *value)` make the copy. In a subclass that
+    `base.__init__` without arguments and `fill(self, *value)` make the copy. In a subclass that
     has a `__setstate__` of its own, which knows its attributes only, the value may not refer back.
     """
 
@@ -46,7 +46,7 @@ def make_container_copyable(base: Any) -> None:
         _check(base, self, "__setstate__")
         if isinstance(state, tuple) and len(state) == 3 and state[0] == _SNAPSHOT:
             _, value, state = state
-            base.set(*(self,) + value)
+            fill(*(self,) + value)
         _set_attributes(self, state)
 
     def __reduce_ex__(self: Any, protocol: Any, /) -> Any:  # noqa: N807

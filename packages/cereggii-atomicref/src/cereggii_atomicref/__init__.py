@@ -12,5 +12,5 @@ from cereggii_atomicref._copying import make_container_copyable, make_handle_cop
 __all__ = ["AtomicRef", "AtomicRefHandle", "AtomicStampedRef", "ThreadHandle"]
 
 for _atomic in (AtomicRef, AtomicStampedRef):
-    make_container_copyable(_atomic)
+    make_container_copyable(_atomic, _atomic.set)
 make_handle_copyable(AtomicRefHandle)

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cereggii/atomics/python/binding.hpp"
+#include "dict_methods.hpp"
+#include "dict_protocol.hpp"
+
+// AtomicDict and AtomicDictHandle: one method table and one slot table, generated for each form.
+namespace cereggii::atomicdict {
+
+namespace {
+
+// ── construction ───────────────────────────────────────────────────────────────────────────────
+
+using Protocol = DictProtocol<AtomicForm<AtomicDict>>;
+
+// Takes `name` out of the keywords of a call; an owned reference, null if it is not there. False with
+// an exception.
+bool take_keyword(PyObject* keywords, const char* name, PyObject*& value) {
+    value = nullptr;
+    PyObject* key = PyUnicode_FromString(name);
+    if (!key) return false;
+    value = Py_XNewRef(PyDict_GetItemWithError(keywords, key));
+    bool good = !PyErr_Occurred();
+    if (value && PyDict_DelItem(keywords, key) < 0) good = false;
+    Py_DECREF(key);
+    return good;
+}
+
+bool check_buffer_size(PyObject* buffer_size) {
+    std::int64_t size = 0;
+    if (!to_int64(buffer_size, &size, "buffer_size")) return false;
+    if (size >= 1 && size <= 64 && (size & (size - 1)) == 0) return true;
+    set_error(PyExc_ValueError, "buffer_size must be a power of two from 1 to 64, not %U",
+              buffer_size);
+    return false;
+}
+
+// (initial=(), /, *, min_size=None, immortal=False, **keywords); also `initial=` and `buffer_size=`.
+struct Arguments {
+    nb::object initial, min_size, buffer_size, immortal, keywords;
+
+    static Arguments parse(PyObject* args, PyObject* given) {
+        Arguments arguments;
+        const Py_ssize_t count = PyTuple_GET_SIZE(args);
+        if (count > 1) {
+            set_bad_count("AtomicDict", 1, count);
+            throw nb::python_error();
+        }
+        if (count == 1) arguments.initial = nb::borrow(PyTuple_GET_ITEM(args, 0));
+        if (!given) return arguments;
+        arguments.keywords = owned_or_throw(PyDict_Copy(given));
+        nb::object initial = arguments.take("initial");
+        arguments.min_size = arguments.take("min_size");
+        arguments.buffer_size = arguments.take("buffer_size");
+        arguments.immortal = arguments.take("immortal");
+        if (initial.is_valid() && arguments.initial.is_valid()) {
+            PyErr_SetString(PyExc_TypeError,
+                            "AtomicDict() got `initial` as a positional and as a keyword argument");
+            throw nb::python_error();
+        }
+        if (initial.is_valid()) arguments.initial = initial;
+        return arguments;
+    }
+
+private:
+    nb::object take(const char* name) {
+        PyObject* value = nullptr;
+        const bool good = take_keyword(keywords.ptr(), name, value);
+        nb::object taken = nb::steal(value);
+        if (!good) throw nb::python_error();
+        return taken;
+    }
+};
+
+bool init_checked(PyObject* self, PyObject* args, PyObject* given) {
+    const Arguments arguments = Arguments::parse(args, given);
+    std::size_t min_size = 0;
+    const bool sized = arguments.min_size.is_valid() && !arguments.min_size.is_none();
+    if (sized && !Protocol::to_size(arguments.min_size.ptr(), "min_size", min_size)) return false;
+    if (arguments.buffer_size.is_valid() && !arguments.buffer_size.is_none() &&
+        !check_buffer_size(arguments.buffer_size.ptr()))
+        return false;
+    const int immortal =
+        arguments.immortal.is_valid() ? PyObject_IsTrue(arguments.immortal.ptr()) : 0;
+    if (immortal < 0) return false;
+    if (!construct_once<AtomicDict>(self)) return false;
+    note_creation(self);
+    HashMap& map = payload<AtomicDict>(self)->map;
+    if (sized) {
+        if (!reserve(map, min_size)) return false;
+        map.initial_floor = map.floor.load(std::memory_order_relaxed);
+    }
+    if (arguments.initial.is_valid() && !update_from(map, arguments.initial.ptr())) return false;
+    if (arguments.keywords.is_valid() && !update_from_dict(map, arguments.keywords.ptr()))
+        return false;
+    if (immortal) make_immortal(self);
+    return true;
+}
+
+int init(PyObject* self, PyObject* args, PyObject* given) {
+    try {
+        return init_checked(self, args, given) ? 0 : -1;
+    } catch (nb::python_error& error) {
+        error.restore();
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+    }
+    return -1;
+}
+
+// Of a handle's type: an AtomicDict, as of any other.
+template <class Form>
+PyObject* fromkeys(PyObject* type, PyObject* args, PyObject* keywords) {
+    if constexpr (Form::is_handle) type = reinterpret_cast<PyObject*>(Types<AtomicDict>::atomic);
+    static const char* names[] = {"iterable", "value", nullptr};
+    PyObject* iterable = nullptr;
+    PyObject* value = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|O:fromkeys", const_cast<char**>(names),
+                                     &iterable, &value))
+        return nullptr;
+    PyObject* made = PyObject_CallNoArgs(type);
+    PyObject* iterator = made ? PyObject_GetIter(iterable) : nullptr;
+    while (iterator) {
+        PyObject* key = PyIter_Next(iterator);
+        if (!key) break;
+        const int failed = PyObject_SetItem(made, key, value);
+        Py_DECREF(key);
+        if (failed) break;
+    }
+    Py_XDECREF(iterator);
+    if (PyErr_Occurred()) Py_CLEAR(made);
+    return made;
+}
+
+// ── tables ─────────────────────────────────────────────────────────────────────────────────────
+
+using KeywordMethod = PyObject*(PyObject*, PyObject*, PyObject*);
+
+PyMethodDef keyword_method(const char* name, KeywordMethod* function, int flags, const char* doc) {
+    return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)),
+            METH_VARARGS | METH_KEYWORDS | flags, doc};
+}
+
+template <class Form>
+PyMethodDef* method_table() {
+    using K = KeyMethods<Form>;
+    using D = DictProtocol<Form>;
+    static PyMethodDef table[] = {
+        fast_method("get", &K::get,
+                    "get($self, /, key, default=None)\n--\n\n"
+                    "The value of `key`, or `default` if it is absent.\n\n"
+                    "Linearizable and lock-free; takes no lock and writes nothing but the value's\n"
+                    "reference count."),
+        fast_method("pop", &K::pop,
+                    "pop($self, /, key, default=...)\n--\n\n"
+                    "Remove `key` and return its value, in one step.\n\n"
+                    "If it is absent, return `default`, or raise KeyError without one.\n"
+                    "Linearizable and lock-free."),
+        fast_method("setdefault", &K::setdefault,
+                    "setdefault($self, /, key, default=None)\n--\n\n"
+                    "The value of `key`; if it is absent, insert it with `default` first.\n\n"
+                    "One step: of many threads that insert a key, one does, and all get its value.\n"
+                    "Linearizable and lock-free."),
+        fast_method("get_and_set", &K::get_and_set,
+                    "get_and_set($self, /, key, updated)\n--\n\n"
+                    "Store `updated` and return the value it replaced, or NOT_FOUND.\n\n"
+                    "Linearizable and lock-free."),
+        fast_method(
+            "compare_and_set", &K::compare_and_set,
+            "compare_and_set($self, /, key, expected, updated)\n--\n\n"
+            "Store `updated` if the value of `key` matches `expected`.\n\n"
+            "Otherwise raise ExpectationFailed, and nothing is changed. A value matches itself;\n"
+            "exact int, str and bytes also match an equal one of the same type. With\n"
+            "`expected=NOT_FOUND` the key has to be absent, with ANY it is set in any case.\n"
+            "Linearizable and lock-free."),
+        fast_method("compare_and_exchange", &K::compare_and_exchange,
+                    "compare_and_exchange($self, /, key, expected, updated)\n--\n\n"
+                    "Store `updated` if the value of `key` matches `expected`; return what was\n"
+                    "found, which is NOT_FOUND if it was absent.\n\n"
+                    "Matching and guarantees are those of `compare_and_set`."),
+        fast_method("compare_and_delete", &K::compare_and_delete,
+                    "compare_and_delete($self, /, key, expected)\n--\n\n"
+                    "Remove `key` if its value matches `expected`.\n\n"
+                    "Otherwise, and if it is absent, raise ExpectationFailed. With ANY, whatever\n"
+                    "the value is. Matching and guarantees are those of `compare_and_set`."),
+        plain_method("popitem", &D::popitem,
+                     "popitem($self, /)\n--\n\n"
+                     "Remove some key and return it with its value, as a tuple.\n\n"
+                     "KeyError if the dict was empty at one instant. Each item goes to one thread.\n"
+                     "Linearizable; lock-free while there are items."),
+        plain_method("clear", &D::clear,
+                     "clear($self, /)\n--\n\n"
+                     "Remove all keys, in one step.\n\n"
+                     "Linearizable and wait-free. Needs no memory."),
+        plain_method("copy", &D::copy,
+                     "copy($self, /)\n--\n\n"
+                     "An AtomicDict of what is in this one at one instant. See `snapshot`."),
+        plain_method("snapshot", &D::snapshot,
+                     "snapshot($self, /)\n--\n\n"
+                     "A dict of what is in this one at one instant.\n\n"
+                     "Linearizable. Writers wait for as long as the items are read natively;\n"
+                     "readers do not."),
+        keyword_method("update", &D::update, 0,
+                       "update($self, other=(), /, **keywords)\n--\n\n"
+                       "Set the keys of a mapping, an iterable of pairs, or keyword arguments.\n\n"
+                       "Each key is set in a step of its own. If something raises, what was set\n"
+                       "before stays."),
+        keyword_method("fromkeys", &fromkeys<Form>, METH_CLASS,
+                       "fromkeys($type, /, iterable, value=None)\n--\n\n"
+                       "A new dict with the keys that are iterated, all set to `value`."),
+        plain_method("approx_len", &D::approx_len,
+                     "approx_len($self, /)\n--\n\n"
+                     "How many keys there are, about: exact when nobody inserts or deletes.\n\n"
+                     "Weak: what others are inserting and deleting meanwhile is counted or not.\n"
+                     "Never blocks, and costs the same however many threads have used the dict."),
+        plain_method("len_bounds", &D::len_bounds,
+                     "len_bounds($self, /)\n--\n\n"
+                     "(len(self), len(self)). For programs that were written for cereggii 1.x."),
+        fast_method("reserve", &D::reserve,
+                    "reserve($self, /, n)\n--\n\n"
+                    "Make room for `n` keys in all, until the dict is cleared.\n\n"
+                    "ValueError if `n` is negative, MemoryError if there is not enough memory."),
+        fast_method("fast_iter", &D::fast_iter,
+                    "fast_iter($self, /, partitions=1, this_partition=0)\n--\n\n"
+                    "Iterate over the (key, value) pairs of one of several parts.\n\n"
+                    "The parts with 0 <= this_partition < partitions are disjoint, and together\n"
+                    "they are the dict: for as many threads, each with its part. Weak as all\n"
+                    "iteration is: it never raises, never blocks, and never repeats a key; a key\n"
+                    "that is present throughout is seen exactly once. ValueError for a part that\n"
+                    "does not exist."),
+        plain_method("_iterate_values", &D::iterate_values, nullptr),
+        plain_method("_iterate_items", &D::iterate_items, nullptr),
+        plain_method("get_handle", &get_handle<Form>,
+                     "get_handle($self, /)\n--\n\n"
+                     "A new AtomicDictHandle on this dict, for the calling thread's own use."),
+        plain_method("__sizeof__", &D::size_in_bytes,
+                     "__sizeof__($self, /)\n--\n\n"
+                     "The memory of the dict in bytes, without that of its keys and values."),
+        generic_alias_method(),
+        cold_method<&new_arguments<Form, &D::snapshot>>("__getnewargs__", nullptr),
+        {nullptr, nullptr, 0, nullptr},
+    };
+    return table;
+}
+
+template <class Form>
+PyType_Slot dict_init_slot() {
+    if constexpr (Form::is_handle)
+        return {Py_tp_init, slot(&init_handle<AtomicDict>)};
+    else
+        return {Py_tp_init, slot(&init)};
+}
+
+template <class Form>
+const PyType_Slot* slot_table() {
+    using K = KeyMethods<Form>;
+    using D = DictProtocol<Form>;
+    static const PyType_Slot table[] = {
+        dict_init_slot<Form>(),
+        {Py_tp_methods, method_table<Form>()},
+        {Py_tp_traverse, slot(&atomics::traverse<Form>)},
+        {Py_tp_clear, slot(&atomics::clear<Form>)},
+        {Py_tp_richcompare, slot(&D::compare)},
+        {Py_tp_hash, slot(&PyObject_HashNotImplemented)},
+        {Py_tp_repr, slot(&D::repr)},
+        {Py_tp_iter, slot(&D::iterate)},
+        {Py_mp_length, slot(&D::length)},
+        {Py_mp_subscript, slot(&K::subscript)},
+        {Py_mp_ass_subscript, slot(&K::assign)},
+        {Py_sq_contains, slot(&K::contains)},
+        {Py_nb_or, slot(&D::unite)},
+        {Py_nb_inplace_or, slot(&D::unite_in_place)},
+        {0, nullptr},
+    };
+    return table;
+}
+
+constexpr const char* dict_doc =
+    "AtomicDict(initial=(), /, *, min_size=None, immortal=False, **keywords)\n--\n\n"
+    "A dict that any number of threads can read and change.\n\n"
+    "`initial` is a mapping or an iterable of pairs. It is a hash table without locks: every method on\n"
+    "one key is one linearizable step, readers never wait, and writers never wait for a resize. What\n"
+    "is exact about all keys (`len`, `snapshot`, `copy`, `==`, `repr`) keeps writers out for a bounded\n"
+    "time. Iteration is weak: it never raises and never repeats a key, and a key that is present\n"
+    "throughout is seen exactly once. Order is not kept.\n\n"
+    "`min_size`: for how many keys there is to be room from the start. Keys are hashed and compared as\n"
+    "in dict; exact int, str and bytes without running Python code. The constants NOT_FOUND, ANY and\n"
+    "EXPECTATION_FAILED are neither keys nor values (ValueError). Copying and pickling take a\n"
+    "snapshot. `immortal=True` keeps the dict for the life of the process (PEP 683). On free-threaded\n"
+    "3.14 and later, a dict that threads other than its creator keep using is counted by the garbage\n"
+    "collector alone, unless that is switched off; which then frees it.\n\n"
+    "After the dictionaries of cereggii 1.x, Cliff Click's and papaya's hash tables; see\n"
+    "docs/architecture.md.";
+
+constexpr const char* handle_doc =
+    "AtomicDictHandle(target)\n--\n\n"
+    "One thread's own reference to an AtomicDict, with the same operations.\n\n"
+    "Using it touches no reference count of the dict, only the handle's own, which only one thread\n"
+    "counts. Any thread may use any handle: results are the same, only slower. A handle keeps its\n"
+    "AtomicDict alive.";
+
+}  // namespace
+
+void bind_atomic_dict(nb::module_& module) {
+    bind<AtomicDict>(module, "AtomicDict", dict_doc, slot_table<AtomicForm<AtomicDict>>(),
+                     Types<AtomicDict>::atomic);
+    bind<AtomicDictHandle>(module, "AtomicDictHandle", handle_doc,
+                           slot_table<HandleForm<AtomicDict>>(), Types<AtomicDict>::handle);
+}
+
+}  // namespace cereggii::atomicdict

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The live views of an AtomicDict: `keys()`, `values()` and `items()`.
+
+What a view is, and its set operations, are those of collections.abc; its iterators are native.
+"""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from reprlib import recursive_repr
+from typing import Any
+
+from cereggii_atomicdict._atomicdict import NOT_FOUND
+
+
+@recursive_repr()
+def _repr(view: Any) -> str:
+    return f"{type(view).__name__}({list(view)!r})"
+
+
+class AtomicDictKeys(KeysView[Any]):
+    """The keys that an AtomicDict has whenever one looks."""
+
+    __slots__ = ("__weakref__",)
+    __repr__ = _repr
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._mapping)
+
+
+class AtomicDictValues(ValuesView[Any]):
+    """The values that an AtomicDict has whenever one looks."""
+
+    __slots__ = ("__weakref__",)
+    __repr__ = _repr
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._mapping._iterate_values()  # type: ignore[attr-defined, no-any-return]
+
+    def __contains__(self, value: object) -> bool:
+        return any(found is value or found == value for found in self)
+
+
+class AtomicDictItems(ItemsView[Any, Any]):
+    """The (key, value) pairs that an AtomicDict has whenever one looks."""
+
+    __slots__ = ("__weakref__",)
+    __repr__ = _repr
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return self._mapping._iterate_items()  # type: ignore[attr-defined, no-any-return]
+
+    def __contains__(self, item: object) -> bool:
+        if not (isinstance(item, tuple) and len(item) == 2):
+            return False
+        key, value = item
+        found = self._mapping.get(key, NOT_FOUND)
+        return found is not NOT_FOUND and (found is value or found == value)
+
+
+def add_views(mapping: Any) -> None:
+    """Gives a class of mappings its views."""
+
+    def keys(self: Any) -> AtomicDictKeys:
+        """A live view of the keys; a set."""
+        return AtomicDictKeys(_checked(self))
+
+    def values(self: Any) -> AtomicDictValues:
+        """A live view of the values."""
+        return AtomicDictValues(_checked(self))
+
+    def items(self: Any) -> AtomicDictItems:
+        """A live view of the (key, value) pairs; a set, if the values are hashable."""
+        return AtomicDictItems(_checked(self))
+
+    def _checked(self: Any) -> Any:
+        if not isinstance(self, mapping):
+            raise TypeError(f"{mapping.__name__}'s method needs one, not {self!r}")
+        mapping.approx_len(self)  # RuntimeError if __init__ has not been called
+        return self
+
+    for view in (keys, values, items):
+        view.__qualname__ = f"{mapping.__name__}.{view.__name__}"
+        setattr(mapping, view.__name__, view)

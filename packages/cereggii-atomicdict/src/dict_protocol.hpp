@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cereggii/atomics/python/arguments.hpp"
+#include "cereggii/atomics/python/binding.hpp"
+#include "dict_methods.hpp"
+#include "hash_map.hpp"
+#include "types.hpp"
+
+// What AtomicDict and AtomicDictHandle do with all keys: the rest of the mapping protocol.
+namespace cereggii::atomicdict {
+
+// ── update ─────────────────────────────────────────────────────────────────────────────────────
+
+// All of these stop with an exception where one is raised; what was stored by then stays, as in dict.
+
+bool update_from_dict(HashMap& map, PyObject* dict);
+bool update_from_mapping(HashMap& map, PyObject* mapping);
+bool update_from_pairs(HashMap& map, PyObject* pairs);
+
+// From whatever `dict.update` takes, or another AtomicDict.
+bool update_from(HashMap& map, PyObject* other);
+
+// The map of an AtomicDict or a handle; null without an exception for anything else.
+inline HashMap* find_map(PyObject* object) noexcept {
+    PyObject* target = find_target<AtomicDict>(object);
+    if (!target || !payload<AtomicDict>(target)->constructed()) return nullptr;
+    return &payload<AtomicDict>(target)->map;
+}
+
+// A new dict of what is in an AtomicDict, a handle, a dict or any other mapping; null without an
+// exception for what is none of them.
+PyObject* as_dict(PyObject* object);
+
+// An AtomicDict of what is in both, that of `right` where there are two values; NotImplemented if one
+// is no mapping.
+PyObject* merge(PyObject* left, PyObject* right);
+
+PyObject* set_bad_count(const char* method, Py_ssize_t most, Py_ssize_t given);
+
+template <class Form>
+struct DictProtocol {
+    static Py_ssize_t length(PyObject* self) {
+        HashMap* map = Form::value(self);
+        return map ? exact_length(*map) : -1;
+    }
+
+    static PyObject* iterate(PyObject* self) { return make_iterator_of(self, Yields::keys); }
+    static PyObject* iterate_values(PyObject* self, PyObject*) {
+        return make_iterator_of(self, Yields::values);
+    }
+    static PyObject* iterate_items(PyObject* self, PyObject*) {
+        return make_iterator_of(self, Yields::items);
+    }
+
+    static PyObject* repr(PyObject* self) {
+        HashMap* map = Form::peek(self);
+        if (!map) return nullptr;
+        if constexpr (Form::is_handle) return repr_of(self, Py_NewRef(Form::target(self)));
+        return repr_of(self, atomicdict::snapshot(*map));
+    }
+
+    static PyObject* compare(PyObject* self, PyObject* other, int op) {
+        if (op != Py_EQ && op != Py_NE) Py_RETURN_NOTIMPLEMENTED;
+        HashMap* map = Form::peek(self);
+        if (!map) return nullptr;
+        if (find_map(other) == map) return new_reference(op == Py_EQ);
+        PyObject* theirs = as_dict(other);
+        if (!theirs) {
+            if (PyErr_Occurred()) return nullptr;
+            Py_RETURN_NOTIMPLEMENTED;
+        }
+        PyObject* ours = atomicdict::snapshot(*map);
+        PyObject* result = ours ? PyObject_RichCompare(ours, theirs, op) : nullptr;
+        Py_XDECREF(ours);
+        Py_DECREF(theirs);
+        return result;
+    }
+
+    // Either side may be ours.
+    static PyObject* unite(PyObject* left, PyObject* right) { return merge(left, right); }
+
+    static PyObject* unite_in_place(PyObject* self, PyObject* other) {
+        HashMap* map = Form::value(self);
+        if (!map || !update_from(*map, other)) return nullptr;
+        return Py_NewRef(self);
+    }
+
+    // ── methods ────────────────────────────────────────────────────────────────────────────────
+
+    static PyObject* popitem(PyObject* self, PyObject*) {
+        HashMap* map = Form::value(self);
+        return map ? pop_item(*map) : nullptr;
+    }
+
+    static PyObject* clear(PyObject* self, PyObject*) {
+        HashMap* map = Form::value(self);
+        if (!map || !atomicdict::clear(*map)) return nullptr;
+        Py_RETURN_NONE;
+    }
+
+    static PyObject* snapshot(PyObject* self, PyObject*) {
+        HashMap* map = Form::value(self);
+        return map ? atomicdict::snapshot(*map) : nullptr;
+    }
+
+    static PyObject* copy(PyObject* self, PyObject*) {
+        HashMap* map = Form::value(self);
+        PyObject* items = map ? atomicdict::snapshot(*map) : nullptr;
+        return items ? make_from(items) : nullptr;
+    }
+
+    // update([other], /, **keywords)
+    static PyObject* update(PyObject* self, PyObject* args, PyObject* keywords) {
+        const Py_ssize_t count = PyTuple_GET_SIZE(args);
+        if (count > 1) return set_bad_count("update", 1, count);
+        HashMap* map = Form::value(self);
+        if (!map) return nullptr;
+        if (count == 1 && !update_from(*map, PyTuple_GET_ITEM(args, 0))) return nullptr;
+        if (keywords && !update_from_dict(*map, keywords)) return nullptr;
+        Py_RETURN_NONE;
+    }
+
+    static PyObject* approx_len(PyObject* self, PyObject*) {
+        HashMap* map = Form::value(self);
+        const Py_ssize_t length = map ? approximate_length(*map) : -1;
+        return length < 0 ? nullptr : PyLong_FromSsize_t(length);
+    }
+
+    static PyObject* len_bounds(PyObject* self, PyObject*) {
+        const Py_ssize_t length = DictProtocol::length(self);
+        return length < 0 ? nullptr : Py_BuildValue("(nn)", length, length);
+    }
+
+    static PyObject* reserve(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                             PyObject* keywords) {
+        static constexpr Signature<1> signature{"reserve", {{{"n"}}}};
+        std::array<PyObject*, 1> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        HashMap* map = Form::value(self);
+        std::size_t keys = 0;
+        if (!map || !to_size(given[0], "n", keys) || !atomicdict::reserve(*map, keys))
+            return nullptr;
+        Py_RETURN_NONE;
+    }
+
+    static PyObject* fast_iter(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                               PyObject* keywords) {
+        static constexpr Signature<2> signature{
+            "fast_iter", {{{"partitions", false}, {"this_partition", false}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        std::size_t parts = 1, part = 0;
+        if ((given[0] && !to_size(given[0], "partitions", parts)) ||
+            (given[1] && !to_size(given[1], "this_partition", part)))
+            return nullptr;
+        if (parts == 0) {
+            PyErr_SetString(PyExc_ValueError, "partitions must be at least 1, not 0");
+            return nullptr;
+        }
+        if (part >= parts) {
+            PyErr_Format(PyExc_ValueError,
+                         "this_partition must be less than partitions (%zu), not %zu", parts, part);
+            return nullptr;
+        }
+        return make_iterator_of(self, Yields::items, part, parts);
+    }
+
+    static PyObject* size_in_bytes(PyObject* self, PyObject*) {
+        HashMap* map = Form::peek(self);
+        if (!map) return nullptr;
+        std::size_t size = static_cast<std::size_t>(Py_TYPE(self)->tp_basicsize);
+        if constexpr (!Form::is_handle) {
+            const std::size_t memory = memory_of(*map);
+            if (memory == 0) return nullptr;
+            size += memory - sizeof(HashMap);
+        }
+        return PyLong_FromSize_t(size);
+    }
+
+    // A non-negative integer. False with an exception.
+    static bool to_size(PyObject* object, const char* name, std::size_t& size) {
+        std::int64_t value = 0;
+        if (!to_int64(object, &value, name)) return false;
+        if (value < 0) {
+            set_error(PyExc_ValueError, "%s must not be negative, but it is %U", name, object);
+            return false;
+        }
+        size = static_cast<std::size_t>(value);
+        return true;
+    }
+
+private:
+    static PyObject* make_iterator_of(PyObject* self, Yields yields, std::uint64_t part = 0,
+                                      std::uint64_t parts = 1) {
+        return Form::value(self) ? make_iterator(Form::target(self), yields, part, parts) : nullptr;
+    }
+
+    // Releases `items`.
+    static PyObject* make_from(PyObject* items) {
+        PyObject* made = make_instance<AtomicDict>(Types<AtomicDict>::atomic);
+        if (made && !update_from_dict(payload<AtomicDict>(made)->map, items)) Py_CLEAR(made);
+        Py_DECREF(items);
+        return made;
+    }
+};
+
+}  // namespace cereggii::atomicdict

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+
+#include "cereggii/atomics/python/matching.hpp"
+#include "find.hpp"
+#include "lookup.hpp"
+#include "migration.hpp"
+
+// Changing one key. Every insertion, update, deletion and compare-and-set is an `edit`, which says what
+// to do with the key if it is absent, and if it is present. Each linearizes at one instant:
+//
+//     inserted            the compare-and-swap of the word, EMPTY to the new node
+//     replaced, removed   the compare-and-swap of the node's value
+//     kept, mismatched    the load of the value
+//     absent              the load of the word, or of the link, that says so
+//
+// Lock-free: whoever has to try again has lost to another thread that changed the same word.
+namespace cereggii::atomicdict {
+
+enum class IfAbsent { leave, insert };
+enum class IfPresent { keep, replace, remove };
+enum class Values { any, expected };  // which are replaced or removed
+
+struct EditKind {
+    IfAbsent if_absent;
+    IfPresent if_present;
+    Values values = Values::any;
+    bool wants_found = true;  // whether the caller asks for what was found
+};
+
+enum class Done { inserted, replaced, removed, kept, mismatched, absent, error };
+
+struct Edited {
+    Done done;
+    // Owned, or null: what was found. The caller has to release it, whether it asks for it or not.
+    PyObject* found = nullptr;
+};
+
+template <EditKind kind>
+class Edit {
+public:
+    // Borrows everything. `updated` is what is inserted or stored; `expected` what it is stored over.
+    Edit(HashMap& map, const Key& key, PyObject* updated, PyObject* expected = nullptr) noexcept
+        : map_(map), key_(key), updated_(updated), expected_(expected), session_(map) {}
+
+    // Not to be called twice. May run Python code: __eq__ of keys, finalizers.
+    Edited run() {
+        if (!session_.ready()) return {Done::error};
+        if constexpr (inserts)
+            if (!session_.provide_node()) return {Done::error};
+        Edited edited;
+        do {
+            session_.enter_writing();
+        } while (!attempt(edited));
+        session_.leave();
+        release_what_is_left_over();
+        if (upkeep_.migrating || upkeep_.resize) [[unlikely]]
+            keep_up(map_, session_, upkeep_);
+        return edited;
+    }
+
+private:
+    static constexpr bool inserts = kind.if_absent == IfAbsent::insert;
+
+    // Inside at first. False: not inside any more, and to be tried anew from the root.
+    bool attempt(Edited& edited) {
+        root_ = map_.root.load(std::memory_order_seq_cst);
+        if (!root_) [[unlikely]] {
+            edited = {Done::absent};
+            return inserts ? start_anew_with([&] { return make_root(map_, session_); }, edited)
+                           : true;
+        }
+        upkeep_.migrating = root_->next.load(std::memory_order_seq_cst) != nullptr;
+        Place place;
+        place.start(root_, key_.hash);
+        for (;;) {
+            Step step = walk(place, key_);
+            if (step == Step::ask) [[unlikely]] {
+                const Answer answer = ask_keys<true>(map_, session_, place, key_);
+                if (answer == Answer::error) {
+                    edited = {Done::error};
+                    return true;
+                }
+                if (answer == Answer::restart) return start_anew();
+                if (answer == Answer::different) {
+                    place.advance();
+                    continue;
+                }
+                step = Step::match;
+            }
+            if (step == Step::match) {
+                const Outcome outcome = change(place, edited);
+                if (outcome == Outcome::done) return true;
+                if (outcome == Outcome::again) return start_anew();
+                place.advance();  // a dead node stays dead: its key is behind it, or nowhere
+                continue;
+            }
+            edited = {Done::absent};
+            if constexpr (!inserts) return true;
+            if (step == Step::full) {
+                const std::uint64_t serial = place.table->serial;
+                return start_anew_with([&] { return extend(map_, session_, serial, Extension::needed); }, edited);
+            }
+            if (insert(place)) {
+                edited = {Done::inserted};
+                return true;
+            }
+        }
+    }
+
+    bool start_anew() noexcept {
+        session_.leave();
+        return false;
+    }
+
+    // Leaves, provides what is missing, and starts anew; or fails with MemoryError.
+    template <class Provide>
+    bool start_anew_with(const Provide& provide, Edited& edited) {
+        session_.leave();
+        if (provide()) return false;
+        PyErr_NoMemory();
+        edited = {Done::error};
+        return true;
+    }
+
+    // At an EMPTY word, the end of the path. False: look at the same word again, or further on.
+    bool insert(Place& place) noexcept {
+        Word empty = word_empty;
+        if (place.table->next.load(std::memory_order_seq_cst)) {
+            // The table is not the last. The word is closed before the key is put further on: from
+            // then on nobody takes the key to be absent here, and no rival claims the word.
+            place.slot().compare_exchange_strong(empty, word_frozen, std::memory_order_seq_cst);
+            return false;
+        }
+        Node* node = session_.spare_node();
+        node->hash.store(key_.hash, std::memory_order_relaxed);
+        node->key = key_.stored;
+        node->value.store(reinterpret_cast<std::uintptr_t>(updated_), std::memory_order_relaxed);
+        hold_updated();
+        if (!holds_key_) {
+            Py_INCREF(key_.object);
+            holds_key_ = true;
+        }
+        // Fails if lost to a rival insertion, or to a freeze.
+        if (!place.slot().compare_exchange_strong(empty, word_of(node, key_.hash),
+                                                  std::memory_order_seq_cst))
+            return false;
+        holds_updated_ = holds_key_ = false;
+        session_.spare_node_is_used();
+        Table* table = place.table;
+        if (table->count->note_insertion(session_.thread(), table->limit < 1024) &&
+            table->is_crowded()) [[unlikely]]
+            upkeep_.resize = table->serial;
+        return true;
+    }
+
+    // References for the map to own are counted before it does, and released only outside of the pin,
+    // by the way of a retry or at the end.
+    void hold_updated() noexcept {
+        if (holds_updated_) return;
+        atomics::enable_try_incref(updated_);
+        Py_INCREF(updated_);
+        holds_updated_ = true;
+    }
+
+    void release_what_is_left_over() {
+        if (holds_updated_) Py_DECREF(updated_);
+        if (holds_key_) Py_DECREF(key_.object);
+        Py_XDECREF(equal_);
+    }
+
+    enum class Outcome {
+        done,   // still inside
+        dead,   // still inside; the node is
+        again,  // inside, but to be left: a reference is to be dropped, or is dropped already
+    };
+
+    // At a node with the key.
+    Outcome change(Place& place, Edited& edited) {
+        Node* node = place.node();
+        for (;;) {
+            std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
+            if (Node::is_dead(value)) return Outcome::dead;
+            if constexpr (kind.values == Values::expected) {
+                if (Node::object(value) != expected_) {
+                    if (!atomics::matches_by_value(expected_)) {
+                        if constexpr (!kind.wants_found) {
+                            edited = {Done::mismatched};
+                            return Outcome::done;
+                        }
+                        return keep(node, Done::mismatched, edited);
+                    }
+                    return change_if_equal(place, edited);
+                }
+            }
+            if constexpr (kind.if_present == IfPresent::keep) {
+                if constexpr (kind.wants_found) return keep(node, Done::kept, edited);
+                edited = {Done::kept};
+                return Outcome::done;
+            }
+            // Lost to another update or deletion: look again.
+            if (exchange(place, value, edited)) return Outcome::done;
+        }
+    }
+
+    // Expecting an int, str or bytes which is not the same object as the value, but may be equal.
+    Outcome change_if_equal(Place& place, Edited& edited) {
+        PyObject* found = nullptr;
+        const Taken taken = take_value(place.node(), found);
+        if (taken == Taken::dead) return Outcome::dead;
+        if (taken == Taken::another) return drop_and_start_anew(found);
+        if (!atomics::matches(found, expected_)) {
+            // The caller releases what was found.
+            edited = {Done::mismatched, found};
+            return Outcome::done;
+        }
+        if (!exchange(place, reinterpret_cast<std::uintptr_t>(found), edited))
+            return drop_and_start_anew(found);
+        equal_ = found;  // one of two references: the map's was handed over as well
+        return Outcome::done;
+    }
+
+    Outcome keep(const Node* node, Done done, Edited& edited) {
+        PyObject* found = nullptr;
+        const Taken taken = take_value(node, found);
+        if (taken == Taken::dead) return Outcome::dead;
+        if (taken == Taken::another) return drop_and_start_anew(found);
+        edited = {done, found};
+        return Outcome::done;
+    }
+
+    Outcome drop_and_start_anew(PyObject* object) {
+        session_.leave();
+        Py_DECREF(object);
+        return Outcome::again;
+    }
+
+    // Compare-and-swap of the value.
+    bool exchange(Place& place, std::uintptr_t value, Edited& edited) {
+        Node* node = place.node();
+        if constexpr (kind.if_present == IfPresent::replace) {
+            const auto updated = reinterpret_cast<std::uintptr_t>(updated_);
+            if (value == updated) {
+                // It is there already: the load was the instant.
+                edited = {Done::replaced, kind.wants_found ? Py_NewRef(updated_) : nullptr};
+                return true;
+            }
+            hold_updated();
+            if (!node->value.compare_exchange_strong(value, updated, std::memory_order_seq_cst))
+                return false;
+            holds_updated_ = false;
+            edited = {Done::replaced, Node::object(value)};
+        } else {
+            if (!node->value.compare_exchange_strong(value, Node::dead,
+                                                     std::memory_order_seq_cst))
+                return false;
+            edited = {Done::removed, Node::object(value)};
+            bury(map_, session_, place, key_.hash, root_, upkeep_);
+        }
+        return true;
+    }
+
+    HashMap& map_;
+    const Key& key_;
+    PyObject* const updated_;
+    PyObject* const expected_;
+    Table* root_ = nullptr;
+    bool holds_updated_ = false;
+    bool holds_key_ = false;
+    PyObject* equal_ = nullptr;  // owned: a value that was equal to what was expected
+    Upkeep upkeep_;
+    Session session_;
+};
+
+// Releases what a session must have left before: after Edit is gone.
+template <EditKind kind>
+Edited edit(HashMap& map, const Key& key, PyObject* updated, PyObject* expected = nullptr) {
+    return Edit<kind>(map, key, updated, expected).run();
+}
+
+}  // namespace cereggii::atomicdict

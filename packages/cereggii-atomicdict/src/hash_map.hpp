@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "table.hpp"
+
+namespace cereggii::atomicdict {
+
+// The shared state of one dictionary. What works on it, by file:
+//
+//     find.hpp        walking the path of a key; comparing keys outside of the pin
+//     lookup.hpp      reading one key
+//     edit.hpp        changing one key: every insertion, update, deletion and compare-and-set
+//     migration.cpp   growing, shrinking, and emptying one table into the next
+//     whole.cpp       what is about all keys: length, snapshot, clear, popitem, collection
+//     scan.cpp        iteration
+//     session.hpp     entering and leaving: pins, the gate of the exact operations, reclamation
+//
+// The protocol, with its invariants and the mistakes that it avoids, is written down in
+// docs/architecture.md, and as a model that can be explored in docs/model.
+struct HashMap {
+    std::atomic<Table*> root{nullptr};  // null: empty, and no table yet
+    std::atomic<bool> gate_closed{false};
+    std::atomic<bool> constructed{false};
+    std::atomic<std::size_t> floor{Table::smallest};      // capacity that it does not shrink below
+    std::size_t initial_floor = Table::smallest;          // the same after clear()
+    std::atomic<std::uint64_t> popped{0};                 // where popitem() goes on
+
+    HashMap() noexcept = default;
+    HashMap(const HashMap&) = delete;
+    HashMap& operator=(const HashMap&) = delete;
+};
+
+// Frees the tables from here on, and the keys and values of the nodes in them. Nobody is inside. Runs
+// finalizers.
+void free_chain(Table* table);
+
+// ── growing and shrinking (migration.cpp) ──────────────────────────────────────────────────────
+
+class Session;
+
+// What an operation has seen that calls for something to be done about the tables once it is done.
+struct Upkeep {
+    bool migrating = false;    // there are two tables or more: empty a chunk
+    std::uint64_t resize = 0;  // the serial of a table that is getting full, or is nearly empty
+};
+
+// Does what is to be done; not inside. Never fails: without memory it is done another time.
+void keep_up(HashMap& map, Session& session, const Upkeep& upkeep);
+
+enum class Extension { advised, needed };  // needed: there is no word left for a key
+
+// Sees to it that the table with this serial is not the last of the chain any more, if it is. Not
+// inside. False, without an exception: no memory.
+bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension extension);
+
+// Makes the first table of an empty map. Not inside. False, without an exception: no memory.
+bool make_root(HashMap& map, Session& session);
+
+// Makes room for this many keys in all. False with MemoryError.
+bool reserve(HashMap& map, std::size_t keys);
+
+// ── all keys (whole.cpp) ───────────────────────────────────────────────────────────────────────
+
+// Exact, as of one instant. -1 with MemoryError.
+Py_ssize_t exact_length(HashMap& map);
+// Weak: what is being counted at the same time is in it or not. -1 with MemoryError.
+Py_ssize_t approximate_length(HashMap& map);
+// A dict of what is in the map at one instant; null with an exception.
+PyObject* snapshot(HashMap& map);
+// False with MemoryError. Runs finalizers.
+bool clear(HashMap& map);
+// A new tuple (key, value), or null: with KeyError if the map was empty at one instant.
+PyObject* pop_item(HashMap& map);
+// The bytes allocated by the map, without keys and values. 0 with MemoryError.
+std::size_t memory_of(HashMap& map);
+// For the collector, which has stopped all threads.
+int traverse(HashMap& map, visitproc visit, void* arg);
+// When no other thread can have the map any more.
+void destroy(HashMap& map);
+
+}  // namespace cereggii::atomicdict

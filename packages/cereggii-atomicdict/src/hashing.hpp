@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+#include <cstring>
+
+// What the table needs to know of a key: a well-mixed hash, and whether two keys are equal as far as
+// that can be told without running Python code.
+namespace cereggii::atomicdict {
+
+// A bijection, so different hashes stay different. The index in a table is the *top* bits, so the
+// order by mixed hash is the order in every table; the tag of a word is taken from the low ones.
+// Hashes of ints are the ints themselves: two rounds, since one multiplication leaves arithmetic
+// progressions with strides that fill a part of the table only.
+inline std::uint64_t mix(Py_hash_t hash) noexcept {
+    auto x = static_cast<std::uint64_t>(hash) * 0x9E3779B97F4A7C15u;
+    x ^= x >> 32;
+    x *= 0xD6E8FEB86659FD93u;
+    return x ^ x >> 32;
+}
+
+// A key in a node is a pointer with this bit set if it is an exact int that is its own hash: two such
+// keys are equal if and only if their hashes are, and neither has to be looked at.
+inline constexpr std::uintptr_t own_hash_bit = 1;
+
+// A key that is looked for: borrowed from the caller for as long as the operation takes.
+struct Key {
+    PyObject* object;
+    std::uint64_t hash;
+    std::uintptr_t stored;  // what a node has for it
+};
+
+inline bool is_own_hash(PyObject* key, Py_hash_t hash) noexcept {
+    if (!PyLong_CheckExact(key)) return false;
+#if PY_VERSION_HEX >= 0x030C0000
+    const auto* number = reinterpret_cast<const PyLongObject*>(key);
+    if (PyUnstable_Long_IsCompact(number)) return PyUnstable_Long_CompactValue(number) == hash;
+#endif
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(key, &overflow);
+    return overflow == 0 && value == hash;
+}
+
+[[gnu::cold]] inline void explain_unhashable([[maybe_unused]] PyObject* key) {
+#if PY_VERSION_HEX >= 0x030E0000
+    // In the words of dict.
+    PyObject* error = PyErr_GetRaisedException();
+    if (!Py_IS_TYPE(error, reinterpret_cast<PyTypeObject*>(PyExc_TypeError))) {
+        PyErr_SetRaisedException(error);
+        return;
+    }
+    PyErr_Format(PyExc_TypeError, "cannot use '%T' as a dict key (%S)", key, error);
+    Py_DECREF(error);
+#endif
+}
+
+// The hash of a str, if it has been computed before; otherwise -1.
+inline Py_hash_t cached_hash(PyObject* str) noexcept {
+    const Py_hash_t& hash = reinterpret_cast<PyASCIIObject*>(str)->hash;
+#ifdef Py_GIL_DISABLED
+    return _Py_atomic_load_ssize_relaxed(&hash);
+#else
+    return hash;
+#endif
+}
+
+// False with an exception. Runs the key's __hash__.
+[[gnu::always_inline]] inline bool make_key(PyObject* object, Key& key) {
+    Py_hash_t hash = -1;
+    if (PyUnicode_CheckExact(object)) hash = cached_hash(object);
+    if (hash == -1) {
+        hash = PyObject_Hash(object);
+        if (hash == -1) [[unlikely]] {
+            explain_unhashable(object);
+            return false;
+        }
+    }
+    const auto pointer = reinterpret_cast<std::uintptr_t>(object);
+    key = {object, mix(hash), is_own_hash(object, hash) ? pointer | own_hash_bit : pointer};
+    return true;
+}
+
+inline PyObject* key_object(std::uintptr_t stored) noexcept {
+    return reinterpret_cast<PyObject*>(stored & ~own_hash_bit);
+}
+
+enum class Equality { different, equal, unknown };
+
+inline bool same_text(PyObject* a, PyObject* b) noexcept {
+    const Py_ssize_t length = PyUnicode_GET_LENGTH(a);
+    const auto kind = PyUnicode_KIND(a);
+    return length == PyUnicode_GET_LENGTH(b) && kind == PyUnicode_KIND(b) &&
+           std::memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b),
+                       static_cast<std::size_t>(length) * static_cast<std::size_t>(kind)) == 0;
+}
+
+inline bool same_int(PyObject* a, PyObject* b) {
+    // Exact ints: runs no Python code, fails never, and returns True or False, which outlive us.
+    PyObject* equal = PyLong_Type.tp_richcompare(a, b, Py_EQ);
+    Py_DECREF(equal);
+    return equal == Py_True;
+}
+
+inline bool same_bytes(PyObject* a, PyObject* b) noexcept {
+    const Py_ssize_t size = PyBytes_GET_SIZE(a);
+    return size == PyBytes_GET_SIZE(b) &&
+           std::memcmp(PyBytes_AS_STRING(a), PyBytes_AS_STRING(b),
+                       static_cast<std::size_t>(size)) == 0;
+}
+
+inline bool is_text(PyObject* object) noexcept {
+#if PY_VERSION_HEX < 0x030C0000
+    return PyUnicode_CheckExact(object) && PyUnicode_IS_READY(object);
+#else
+    return PyUnicode_CheckExact(object);
+#endif
+}
+
+// Compares two keys of one hash, where no Python code may run. For all but exact str, int and bytes
+// the answer is that only Python knows.
+inline Equality compare_natively(std::uintptr_t stored, const Key& key) noexcept {
+    if (stored == key.stored) return Equality::equal;
+    if (stored & key.stored & own_hash_bit) return Equality::equal;
+    PyObject* other = key_object(stored);
+    const bool text = is_text(key.object), other_text = is_text(other);
+    const bool integer = PyLong_CheckExact(key.object), other_integer = PyLong_CheckExact(other);
+    const bool bytes = PyBytes_CheckExact(key.object), other_bytes = PyBytes_CheckExact(other);
+    if (!(text || integer || bytes) || !(other_text || other_integer || other_bytes))
+        return Equality::unknown;
+    const bool same = (text && other_text && same_text(key.object, other)) ||
+                      (integer && other_integer && same_int(key.object, other)) ||
+                      (bytes && other_bytes && same_bytes(key.object, other));
+    return same ? Equality::equal : Equality::different;
+}
+
+}  // namespace cereggii::atomicdict

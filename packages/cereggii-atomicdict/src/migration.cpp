@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "migration.hpp"
+
+#include <algorithm>
+#include <climits>
+
+// Growing, shrinking and clearing out tombstones are one thing: a next table is published, of a size
+// for the keys that are alive, and the first table of the chain is emptied into it, a chunk at a time,
+// by whoever writes. Readers and writers go on meanwhile: as long as a word names a node, its value is
+// there, and a path that was closed by FROZEN goes on in the next table.
+//
+// Only the root is emptied. A chunk is done when every word of it is FROZEN, MOVED or TOMB, and stays
+// so. When all are done the root moves on, and the table is retired. Nobody ever waits for that.
+//
+// A delete changes the value and then reads the word; a mover changes the word and then reads the
+// value. Both are sequentially consistent, so one of them sees the other and unlinks the node.
+namespace cereggii::atomicdict {
+
+namespace {
+
+// Every table but the first two is at least twice as large as the one before it (see extend), so no
+// chain is longer.
+constexpr std::size_t longest_chain = 48;
+
+// Inserts the node that a MOVING word names into the chain from `table` on. False: there is no room.
+bool insert_further(Table* table, const Node* node, std::uint64_t hash) noexcept {
+    Place place;
+    place.start(table, hash);
+    for (;;) {
+        while (place.left > 0) {
+            Word word = place.slot().load(std::memory_order_seq_cst);
+            if (word == word_frozen) break;
+            if (word != word_empty) {
+                place.advance();
+                continue;
+            }
+            // As an insertion does: claim the word if the table is the last, or else close it.
+            const bool last = !place.table->next.load(std::memory_order_seq_cst);
+            const Word mine = last ? word_of(node, hash) : word_frozen;
+            if (place.slot().compare_exchange_strong(word, mine, std::memory_order_seq_cst) && last)
+                return true;
+            // Closed, or lost to another insertion or freeze: look again.
+        }
+        Table* next = place.table->next.load(std::memory_order_seq_cst);
+        if (!next) return false;
+        place.start(next, hash);
+    }
+}
+
+// Empties one word of the root. False: there was no room further on.
+bool move_word(HashMap& map, Session& session, Table* root, std::atomic<Word>& slot) noexcept {
+    for (;;) {
+        Word word = slot.load(std::memory_order_seq_cst);
+        if (word == word_empty) {
+            // Lost to an insertion, whose node has to be moved: look again.
+            if (slot.compare_exchange_strong(word, word_frozen, std::memory_order_seq_cst))
+                return true;
+            continue;
+        }
+        if (!names_node(word) || (word & state_mask) != 0) return true;
+        // From now on only we change the word. Lost to an unlink: look again.
+        if (!slot.compare_exchange_strong(word, word | moving_bit, std::memory_order_seq_cst))
+            continue;
+        Node* node = node_of(word);
+        const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
+        // Whoever deletes stops at MOVING, so a node that is dead by now is ours to retire: it is in
+        // no later table, and no earlier one can be reached.
+        if (Node::is_dead(node->value.load(std::memory_order_seq_cst))) {
+            slot.store(word_tomb, std::memory_order_seq_cst);
+            session.retire(node);
+            return true;
+        }
+        const bool moved = insert_further(root->next.load(std::memory_order_seq_cst), node, hash);
+        slot.store(moved ? word | moved_bit : word, std::memory_order_seq_cst);
+        // The second look: whoever has deleted it since may have seen MOVING, and left it to us.
+        if (Node::is_dead(node->value.load(std::memory_order_seq_cst)))
+            unlink(map, session, node, hash);
+        return moved;
+    }
+}
+
+bool move_chunk(HashMap& map, Session& session, Table* root, std::size_t chunk) noexcept {
+    const std::size_t size = std::min(Table::chunk_size, root->capacity());
+    const std::size_t begin = chunk * size;
+    for (std::size_t i = begin; i < begin + size; ++i)
+        if (const Word word = root->word(i).load(std::memory_order_relaxed); names_node(word))
+            prefetch(node_of(word));
+    for (std::size_t i = begin; i < begin + size; ++i)
+        if (!move_word(map, session, root, root->word(i))) return false;
+    return true;
+}
+
+bool claim(std::atomic<ChunkState>& state) noexcept {
+    ChunkState free = ChunkState::free;
+    return state.compare_exchange_strong(free, ChunkState::claimed, std::memory_order_seq_cst);
+}
+
+// A chunk that nobody else has; chunk_count if there is none.
+std::size_t claim_chunk(Table* table) noexcept {
+    while (table->next_chunk.load(std::memory_order_relaxed) < table->chunk_count) {
+        const std::uint32_t chunk = table->next_chunk.fetch_add(1, std::memory_order_seq_cst);
+        if (chunk < table->chunk_count && claim(table->chunk(chunk))) return chunk;
+    }
+    if (table->chunk_was_returned.load(std::memory_order_seq_cst))
+        for (std::size_t chunk = 0; chunk < table->chunk_count; ++chunk)
+            if (table->chunk(chunk).load(std::memory_order_relaxed) == ChunkState::free &&
+                claim(table->chunk(chunk)))
+                return chunk;
+    return table->chunk_count;
+}
+
+enum class Helped { nothing_to_do, moved, no_room };
+
+// Empties a chunk of the root, if there is a next table. Not inside. If there is no room, `full` is the
+// serial of the last table.
+Helped help(HashMap& map, Session& session, std::uint64_t& full) {
+    session.enter_writing();
+    Table* root = map.root.load(std::memory_order_seq_cst);
+    Table* next = root ? root->next.load(std::memory_order_seq_cst) : nullptr;
+    Helped helped = Helped::nothing_to_do;
+    if (next) {
+        const std::size_t chunk = claim_chunk(root);
+        if (chunk < root->chunk_count) {
+            if (move_chunk(map, session, root, chunk)) {
+                helped = Helped::moved;
+                root->chunk(chunk).store(ChunkState::done, std::memory_order_seq_cst);
+                root->chunks_done.fetch_add(1, std::memory_order_seq_cst);
+            } else {
+                // Helping never fails for the writer who helps: the chunk is somebody else's now.
+                helped = Helped::no_room;
+                root->chunk(chunk).store(ChunkState::free, std::memory_order_seq_cst);
+                root->chunk_was_returned.store(true, std::memory_order_seq_cst);
+                Table* last = next;
+                while (Table* further = last->next.load(std::memory_order_seq_cst)) last = further;
+                full = last->serial;
+            }
+        }
+        // Lost to another helper, or to a clear, which then owns the whole chain.
+        if (root->chunks_done.load(std::memory_order_seq_cst) == root->chunk_count &&
+            map.root.compare_exchange_strong(root, next, std::memory_order_seq_cst))
+            session.retire(root);
+    }
+    session.leave();
+    return helped;
+}
+
+void empty_root(HashMap& map, Session& session, int most) {
+    for (int i = 0; i < most; ++i) {
+        std::uint64_t full = 0;
+        const Helped helped = help(map, session, full);
+        if (helped == Helped::nothing_to_do) return;
+        if (helped == Helped::no_room && !extend(map, session, full, Extension::needed)) return;
+    }
+}
+
+}  // namespace
+
+void unlink(HashMap& map, Session& session, Node* node, std::uint64_t hash) noexcept {
+    std::atomic<Word>* marks[longest_chain];  // the MOVED words that name the node
+    std::size_t marked = 0;
+    // From the root of now: no table before it can be reached by a new reader.
+    for (Table* table = map.root.load(std::memory_order_seq_cst); table;
+         table = table->next.load(std::memory_order_seq_cst)) {
+        Place place;
+        for (place.start(table, hash); place.left > 0; place.advance()) {
+            std::atomic<Word>& slot = place.slot();
+            Word word = slot.load(std::memory_order_seq_cst);
+            if (word == word_empty) return;  // somebody else has done it
+            if (word == word_frozen) break;
+            if (node_of(word) != node) continue;
+            if (word & moved_bit) {
+                marks[marked++] = &slot;
+                break;
+            }
+            if ((word & moving_bit) == 0 &&
+                slot.compare_exchange_strong(word, word_tomb, std::memory_order_seq_cst)) {
+                // Nobody else writes the MOVED words of a node that is in no table any more.
+                while (marked > 0) marks[--marked]->store(word_tomb, std::memory_order_seq_cst);
+                session.retire(node);
+                return;
+            }
+            // MOVING: the mover looks at the value after it has written MOVED, or NODE. TOMB:
+            // another unlink has won. Otherwise it has been MOVED just now.
+            if ((word & moved_bit) == 0) return;
+            marks[marked++] = &slot;
+            break;
+        }
+    }
+}
+
+bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension extension) {
+    const auto find = [&](Table*& root) -> Table* {
+        Table* last = root = map.root.load(std::memory_order_seq_cst);
+        if (!last) return nullptr;
+        while (Table* next = last->next.load(std::memory_order_seq_cst)) last = next;
+        return last->serial == serial ? last : nullptr;
+    };
+    Table* root = nullptr;
+    session.enter_reading();
+    const Table* last = find(root);
+    std::size_t capacity = 0;
+    if (last) {
+        capacity = std::max(Table::roomy_capacity_for(last->count->live() + 1),
+                            map.floor.load(std::memory_order_relaxed));
+        if (last != root) {
+            // The root is still being emptied, maybe by a thread that is asleep. No third table to
+            // shrink, and each of those that are needed is larger, so the chain does not get long.
+            if (extension == Extension::advised && !last->is_crowded()) last = nullptr;
+            else capacity = std::max(capacity, last->capacity() * 2);
+        }
+    }
+    session.leave();
+    if (!last) return true;
+    Table* fresh = Table::allocate(capacity);
+    if (!fresh) return false;
+    session.enter_reading();
+    Table* place = find(root);
+    bool published = false;
+    if (place) {
+        fresh->count_in(place->count);
+        Table* none = nullptr;
+        published = place->next.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
+    }
+    session.leave();
+    if (!published) Table::deallocate(fresh);  // lost to another one, which does as well
+    return true;
+}
+
+bool make_root(HashMap& map, Session& session) {
+    LiveCount* count = LiveCount::allocate();
+    Table* fresh = count ? Table::allocate(map.floor.load(std::memory_order_relaxed)) : nullptr;
+    if (!fresh) {
+        LiveCount::deallocate(count);
+        return false;
+    }
+    fresh->count_in(count);
+    session.enter_reading();
+    Table* none = nullptr;
+    const bool published =
+        map.root.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
+    session.leave();
+    if (!published) {
+        Table::deallocate(fresh);
+        LiveCount::deallocate(count);
+    }
+    return true;
+}
+
+void keep_up(HashMap& map, Session& session, const Upkeep& upkeep) {
+    if (upkeep.resize != 0) extend(map, session, upkeep.resize, Extension::advised);
+    empty_root(map, session, 1);
+}
+
+bool reserve(HashMap& map, std::size_t keys) {
+    const std::size_t capacity = Table::capacity_for(keys);
+    Session session(map);
+    if (!session.ready()) return false;
+    const std::size_t floor = map.floor.load(std::memory_order_relaxed);
+    if (capacity == 0) {
+        PyErr_NoMemory();
+        return false;
+    }
+    if (capacity > floor) map.floor.store(capacity, std::memory_order_relaxed);
+    session.enter_reading();
+    Table* last = map.root.load(std::memory_order_seq_cst);
+    const bool empty = last == nullptr;
+    while (last && last->next.load(std::memory_order_seq_cst))
+        last = last->next.load(std::memory_order_seq_cst);
+    const std::uint64_t serial = last && last->capacity() < capacity ? last->serial : 0;
+    session.leave();
+    if (empty ? !make_root(map, session) : serial != 0 && !extend(map, session, serial, Extension::needed)) {
+        map.floor.store(floor, std::memory_order_relaxed);
+        PyErr_NoMemory();
+        return false;
+    }
+    empty_root(map, session, INT_MAX);
+    return true;
+}
+
+}  // namespace cereggii::atomicdict

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "scan.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "lookup.hpp"
+#include "session.hpp"
+
+namespace cereggii::atomicdict {
+
+namespace {
+
+constexpr std::size_t words_per_step = 32;
+
+// The node's hash, if the word at `slot` still names it; a retired node has a link in its place.
+bool hash_of(const std::atomic<Word>& slot, Word word, std::uint64_t& hash) noexcept {
+    // Acquire: pairs with the release of a link, which is written when no word names the node.
+    hash = node_of(word)->hash.load(std::memory_order_acquire);
+    const Word now = slot.load(std::memory_order_seq_cst);
+    return (now & node_mask) == (word & node_mask);
+}
+
+}  // namespace
+
+Scan Scan::partition(std::uint64_t part, std::uint64_t parts) noexcept {
+    // The first hash of a part is ceil(part * 2^64 / parts), in 64 bits.
+    const auto start = [parts](std::uint64_t of) {
+        const std::uint64_t quotient = UINT64_MAX / parts, remainder = UINT64_MAX % parts;
+        return of * quotient + std::min(of, remainder);
+    };
+    const bool is_last = part + 1 == parts;
+    return Scan(start(part), is_last ? UINT64_MAX : start(part + 1) - 1);
+}
+
+Scan::Result Scan::next(HashMap& map, bool with_value, Item& item,
+                        std::vector<PyObject*>& litter) {
+    try {
+        for (;;) {
+            if (!group_.empty()) {
+                item = group_.back();
+                group_.pop_back();
+                return Result::item;
+            }
+            if (done_ < entries_.size()) {
+                const Entry entry = entries_[done_++];
+                Result result = Result::end;
+                if (take_from_root(map, entry, with_value, item, litter, result)) {
+                    if (result == Result::end) continue;  // gone meanwhile
+                    return result;
+                }
+                if (!take_group(map, entry.hash, litter)) return Result::error;
+                continue;
+            }
+            if (at_end_) return Result::end;
+            if (!collect(map)) return Result::error;
+        }
+    } catch (const std::bad_alloc&) {
+        PyErr_NoMemory();
+        return Result::error;
+    }
+}
+
+// Collects the hashes of a range of words of the root, and of the same range of hashes in the tables
+// behind it.
+bool Scan::collect(HashMap& map) {
+    entries_.clear();
+    done_ = 0;
+    Session session(map);
+    if (!session.ready()) return false;
+    session.enter_reading();
+    Table* root = map.root.load(std::memory_order_seq_cst);
+    if (!root) {
+        at_end_ = true;
+        return true;
+    }
+    serial_ = root->serial;
+    const std::size_t last_word = std::min(root->home(position_) + words_per_step - 1, root->mask);
+    std::uint64_t high = UINT64_MAX;
+    if (last_word < root->mask) high = ((std::uint64_t{last_word} + 1) << root->shift) - 1;
+    high = std::min(high, last_);
+    // `next` is read after each scan: what is moved on meanwhile is seen in the one or in the other.
+    for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
+        scan_table(table, table == root, position_, high);
+    sort();
+    at_end_ = high == last_;
+    position_ = high + 1;
+    return true;
+}
+
+void Scan::scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64_t high) {
+    const std::size_t first = table->home(low), last = table->home(high);
+    // On past the range's end until a word where every path has ended, around the end of the table.
+    for (std::size_t i = first; i <= first + table->mask; ++i) {
+        const std::size_t index = i & table->mask;
+        const std::atomic<Word>& slot = table->word(index);
+        const Word word = slot.load(std::memory_order_seq_cst);
+        std::uint64_t hash = 0;
+        if (names_node(word)) {
+            if (hash_of(slot, word, hash) && low <= hash && hash <= high)
+                entries_.push_back({hash, word, index, is_root});
+        } else if (i > last && ends_path(word)) {
+            break;
+        }
+    }
+}
+
+// By hash, each once. Nearly sorted as it comes.
+void Scan::sort() {
+    const auto begin = entries_.begin();
+    if (entries_.size() > 4 * words_per_step) {
+        std::sort(begin, entries_.end(),
+                  [](const Entry& a, const Entry& b) { return a.hash < b.hash; });
+    } else {
+        for (std::size_t i = 1; i < entries_.size(); ++i) {
+            const Entry entry = entries_[i];
+            std::size_t at = i;
+            for (; at > 0 && entry.hash < entries_[at - 1].hash; --at) entries_[at] = entries_[at - 1];
+            entries_[at] = entry;
+        }
+    }
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+        if (kept > 0 && entries_[kept - 1].hash == entries_[i].hash)
+            entries_[kept - 1].only_in_root = false;
+        else
+            entries_[kept++] = entries_[i];
+    }
+    entries_.resize(kept);
+}
+
+// Looks where the node was. False: the table has been left, or the node has.
+bool Scan::take_from_root(HashMap& map, const Entry& entry, bool with_value, Item& item,
+                          std::vector<PyObject*>& litter, Result& result) {
+    if (!entry.only_in_root) return false;
+    Session session(map);
+    if (!session.ready()) {
+        result = Result::error;
+        return true;
+    }
+    session.enter_reading();
+    Table* root = map.root.load(std::memory_order_seq_cst);
+    if (!root || root->serial != serial_) return false;
+    const Word now = root->word(entry.index).load(std::memory_order_seq_cst);
+    if ((now & node_mask) != (entry.word & node_mask)) return false;
+    const Node* node = node_of(entry.word);
+    if (with_value) {
+        Taken taken = take_value(node, item.value);
+        for (; taken == Taken::another; taken = take_value(node, item.value))
+            litter.push_back(item.value);
+        if (taken == Taken::dead) return true;
+    } else if (Node::is_dead(node->value.load(std::memory_order_seq_cst))) {
+        return true;
+    }
+    item.key = Py_NewRef(key_object(node->key));
+    result = Result::item;
+    return true;
+}
+
+// All that have this hash, wherever they are by now.
+bool Scan::take_group(HashMap& map, std::uint64_t hash, std::vector<PyObject*>& litter) {
+    std::vector<Node*> nodes;
+    Session session(map);
+    if (!session.ready()) return false;
+    session.enter_reading();
+    const Word tag = tag_of(hash);
+    for (Table* table = map.root.load(std::memory_order_seq_cst); table;
+         table = table->next.load(std::memory_order_seq_cst)) {
+        Place place;
+        for (place.start(table, hash); place.left > 0; place.advance()) {
+            const Word word = place.slot().load(std::memory_order_seq_cst);
+            if (ends_path(word)) break;
+            std::uint64_t found = 0;
+            if (same_tag(word, tag) && hash_of(place.slot(), word, found) && found == hash)
+                nodes.push_back(node_of(word));
+        }
+    }
+    std::sort(nodes.begin(), nodes.end());
+    nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+    group_.reserve(nodes.size());
+    // Only now: a key that was deleted and inserted again meanwhile has two, of which one is dead.
+    for (const Node* node : nodes) {
+        Item item;
+        Taken taken = take_value(node, item.value);
+        for (; taken == Taken::another; taken = take_value(node, item.value))
+            litter.push_back(item.value);
+        if (taken == Taken::dead) continue;
+        item.key = Py_NewRef(key_object(node->key));
+        group_.push_back(item);
+    }
+    return true;
+}
+
+int Scan::traverse(visitproc visit, void* arg) const {
+    for (const Item& item : group_) {
+        Py_VISIT(item.key);
+        Py_VISIT(item.value);
+    }
+    return 0;
+}
+
+}  // namespace cereggii::atomicdict

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nanobind/nanobind.h>
+
+#include <array>
+
+#include "cereggii/atomics/python/binding.hpp"
+#include "types.hpp"
+
+// NOT_FOUND, ANY and EXPECTATION_FAILED; ExpectationFailed and ConcurrentUsageDetected.
+namespace cereggii::atomicdict {
+
+PyObject sentinels[3];
+PyObject* ExpectationFailed = nullptr;
+
+namespace {
+
+constexpr std::array<const char*, 3> names = {"NOT_FOUND", "ANY", "EXPECTATION_FAILED"};
+
+const char* name_of(PyObject* sentinel) { return names[static_cast<std::size_t>(sentinel - sentinels)]; }
+
+// The name in its module: copy and pickle find the object by it. Also its repr.
+PyObject* name_as_text(PyObject* self, PyObject*) { return PyUnicode_FromString(name_of(self)); }
+PyObject* repr(PyObject* self) { return name_as_text(self, nullptr); }
+
+PyObject* refuse_to_construct(PyTypeObject* type, PyObject*, PyObject*) {
+    PyErr_Format(PyExc_RuntimeError, "%s cannot be instantiated", type->tp_name);
+    return nullptr;
+}
+
+PyTypeObject* make_sentinel_type() {
+    static PyMethodDef methods[] = {
+        {"__reduce__", &name_as_text, METH_NOARGS, nullptr},
+        {nullptr, nullptr, 0, nullptr},
+    };
+    static PyType_Slot slots[] = {
+        {Py_tp_doc, const_cast<char*>("The type of NOT_FOUND, ANY and EXPECTATION_FAILED, which are "
+                                      "its only instances.")},
+        {Py_tp_new, slot(&refuse_to_construct)},
+        {Py_tp_repr, slot(&repr)},
+        {Py_tp_methods, methods},
+        {0, nullptr},
+    };
+    static PyType_Spec spec = {"cereggii_atomicdict.Sentinel", sizeof(PyObject), 0,
+                               Py_TPFLAGS_DEFAULT, slots};
+    return reinterpret_cast<PyTypeObject*>(owned_or_throw(PyType_FromSpec(&spec)).release().ptr());
+}
+
+void make_sentinels() {
+    PyTypeObject* type = make_sentinel_type();
+    for (PyObject& sentinel : sentinels) {
+#if defined(Py_GIL_DISABLED)
+        sentinel = PyObject{};
+        sentinel.ob_tid = _Py_UNOWNED_TID;
+        sentinel.ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
+        sentinel.ob_type = type;
+#else
+        Py_SET_TYPE(&sentinel, type);
+        const PyObject immortal{PyObject_HEAD_INIT(nullptr)};
+        // Up to 3.11 nothing is immortal: out of reach of all that will ever be released.
+        Py_SET_REFCNT(&sentinel, PY_VERSION_HEX >= 0x030C0000 ? Py_REFCNT(&immortal)
+                                                              : PY_SSIZE_T_MAX / 2);
+#endif
+    }
+}
+
+}  // namespace
+
+void refuse_sentinel(PyObject* object, const char* what) {
+    PyErr_Format(PyExc_ValueError, "%s cannot be %s", name_of(object), what);
+}
+
+void bind_sentinels(nb::module_& module) {
+    static PyObject* concurrent_usage_detected = nullptr;
+    if (!ExpectationFailed) {
+        make_sentinels();
+        ExpectationFailed =
+            owned_or_throw(PyErr_NewExceptionWithDoc(
+                               "cereggii_atomicdict.ExpectationFailed",
+                               "What was found is not what was expected; nothing was changed.",
+                               nullptr, nullptr))
+                .release()
+                .ptr();
+        concurrent_usage_detected =
+            owned_or_throw(PyErr_NewExceptionWithDoc(
+                               "cereggii_atomicdict.ConcurrentUsageDetected",
+                               "Never raised: here for programs that were written for cereggii 1.x.",
+                               nullptr, nullptr))
+                .release()
+                .ptr();
+    }
+    for (PyObject& sentinel : sentinels) module.attr(name_of(&sentinel)) = nb::handle(&sentinel);
+    module.attr("ExpectationFailed") = nb::handle(ExpectationFailed);
+    module.attr("ConcurrentUsageDetected") = nb::handle(concurrent_usage_detected);
+}
+
+}  // namespace cereggii::atomicdict

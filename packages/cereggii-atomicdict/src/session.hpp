@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+#include <thread>
+
+#include "cereggii/atomics/reclamation.hpp"
+#include "hash_map.hpp"
+#include "table.hpp"
+
+// How an operation enters a map and leaves it, and what becomes of the nodes and tables it takes out.
+namespace cereggii::atomicdict {
+
+// What can be retired: a node, a table, or a chain of tables with all that is in it.
+struct RetiredItems {
+    using Item = std::uintptr_t;  // of a node, or of a table with this bit set:
+    static constexpr std::uintptr_t table_bit = 1;
+
+    static Item of(Node* node) noexcept { return reinterpret_cast<std::uintptr_t>(node); }
+    static Item of(Table* table) noexcept {
+        return reinterpret_cast<std::uintptr_t>(table) | table_bit;
+    }
+
+    // Release: who is inside and reads a link for a hash sees by then that no word names the node.
+    static Item link(Item item) noexcept {
+        return item & table_bit ? reinterpret_cast<Item>(table(item)->link)
+                                : node(item)->hash.load(std::memory_order_relaxed);
+    }
+    static void set_link(Item item, Item link) noexcept {
+        if (item & table_bit)
+            table(item)->link = reinterpret_cast<Table*>(link);
+        else
+            node(item)->hash.store(link, std::memory_order_release);
+    }
+    static std::uint64_t tag(Item item) noexcept {
+        return item & table_bit ? table(item)->tag
+                                : node(item)->value.load(std::memory_order_relaxed) >> 1;
+    }
+    static void set_tag(Item item, std::uint64_t tag) noexcept {
+        if (item & table_bit)
+            table(item)->tag = tag;
+        else
+            node(item)->value.store(tag << 1 | Node::dead, std::memory_order_relaxed);
+    }
+
+    // May run Python code: the key's finalizer, and those of a whole chain.
+    static void free(Item item) {
+        if (item & table_bit) {
+            if (table(item)->whole_chain)
+                free_chain(table(item));
+            else
+                Table::deallocate(table(item));
+        } else {
+            PyObject* key = key_object(node(item)->key);
+            Node::deallocate(node(item));
+            Py_DECREF(key);
+        }
+    }
+
+private:
+    static Node* node(Item item) noexcept { return reinterpret_cast<Node*>(item); }
+    static Table* table(Item item) noexcept {
+        return reinterpret_cast<Table*>(item & ~table_bit);
+    }
+};
+
+#ifdef Py_GIL_DISABLED
+
+using Reclaimer = atomics::Reclaimer<RetiredItems>;
+
+// One operation of the calling thread. It is inside, pinned, between enter_…() and leave(), as often
+// as it likes. While it is, the thread stays attached and calls nothing that could detach it or run
+// Python code: no Py_DECREF, no PyErr_…, no allocation by Python's allocators, no comparison but the
+// native one. So when the world is stopped, for a collection or a fork, nobody is inside.
+class Session {
+public:
+    // An atomic dict has been used by this thread before, or there is memory: see ready().
+    explicit Session(HashMap& map) noexcept : map_(map), record_(Reclaimer::mine()) {}
+    ~Session() {
+        if (inside_) leave();
+        if (!record_) return;
+        if (retired_) [[unlikely]]
+            Reclaimer::retire(*record_, retired_);
+        else
+            Reclaimer::after_unpin(*record_);
+    }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    // False with MemoryError, and then nothing else may be called.
+    [[nodiscard]] bool ready() const noexcept {
+        if (record_) [[likely]]
+            return true;
+        PyErr_NoMemory();
+        return false;
+    }
+
+    void enter_reading() noexcept {
+        Reclaimer::pin(*record_);
+        inside_ = true;
+    }
+
+    // Waits, detached, while an exact operation has closed the gate.
+    void enter_writing() {
+        for (;;) {
+            Reclaimer::pin_writing(*record_, &map_);
+            // After the pin, so that either the closer sees the pin or we see the closed gate.
+            if (!map_.gate_closed.load(std::memory_order_seq_cst)) [[likely]]
+                break;
+            Reclaimer::unpin(*record_);
+            wait_for_gate();
+        }
+        inside_ = true;
+    }
+
+    void leave() noexcept {
+        inside_ = false;
+        Reclaimer::unpin(*record_);
+    }
+
+    // Closes the gate and waits until no writer is inside. Nothing may detach until it is opened.
+    void close_gate() {
+        bool open = false;
+        while (!map_.gate_closed.compare_exchange_strong(open, true, std::memory_order_seq_cst)) {
+            open = false;  // one closer at a time
+            wait_for_gate();
+        }
+        Reclaimer::wait_for_writers(&map_, [] { std::this_thread::yield(); });
+    }
+    void open_gate() noexcept { map_.gate_closed.store(false, std::memory_order_seq_cst); }
+
+    // To be freed when nobody can find it any more, some time after this session.
+    template <class Retired>
+    void retire(Retired* retired) noexcept {
+        const RetiredItems::Item item = RetiredItems::of(retired);
+        RetiredItems::set_link(item, retired_);
+        retired_ = item;
+    }
+
+    // A number that no other thread has at the same time.
+    std::uint32_t thread() const noexcept { return record_->number; }
+
+    // The node for the next insertion, which outlives the session if there is none. Not inside: false
+    // with MemoryError.
+    [[nodiscard]] bool provide_node() noexcept {
+        if (record_->spare) [[likely]]
+            return true;
+        record_->spare = Node::allocate();
+        if (!record_->spare) PyErr_NoMemory();
+        return record_->spare;
+    }
+    Node* spare_node() const noexcept { return static_cast<Node*>(record_->spare); }
+    void spare_node_is_used() noexcept { record_->spare = nullptr; }
+
+private:
+    // The gate is closed for a bounded native section.
+    static void wait_for_gate() {
+        PyThreadState* state = PyEval_SaveThread();
+        std::this_thread::yield();
+        PyEval_RestoreThread(state);
+    }
+
+    HashMap& map_;
+    Reclaimer::Record* record_;
+    RetiredItems::Item retired_ = 0;
+    bool inside_ = false;
+};
+
+inline void forget_other_threads_after_fork() noexcept { Reclaimer::forget_other_threads(); }
+
+#else
+
+// With a GIL, whoever runs is alone inside: there is nothing to be told to others.
+class Session {
+public:
+    explicit Session(HashMap&) noexcept {}
+    ~Session() {
+        while (retired_) {
+            const RetiredItems::Item item = retired_;
+            retired_ = RetiredItems::link(item);
+            RetiredItems::free(item);
+        }
+    }
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    [[nodiscard]] bool ready() const noexcept { return true; }
+    void enter_reading() noexcept {}
+    void enter_writing() noexcept {}
+    void leave() noexcept {}
+    void close_gate() noexcept {}
+    void open_gate() noexcept {}
+
+    template <class Retired>
+    void retire(Retired* retired) noexcept {
+        const RetiredItems::Item item = RetiredItems::of(retired);
+        RetiredItems::set_link(item, retired_);
+        retired_ = item;
+    }
+
+    std::uint32_t thread() const noexcept { return 0; }
+    [[nodiscard]] bool provide_node() noexcept {
+        if (spare_) return true;
+        spare_ = Node::allocate();
+        if (!spare_) PyErr_NoMemory();
+        return spare_;
+    }
+    Node* spare_node() const noexcept { return spare_; }
+    void spare_node_is_used() noexcept { spare_ = nullptr; }
+
+private:
+    static inline Node* spare_ = nullptr;  // guarded by the GIL
+    RetiredItems::Item retired_ = 0;
+};
+
+inline void forget_other_threads_after_fork() noexcept {}
+
+#endif
+
+}  // namespace cereggii::atomicdict

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include "cereggii/atomics/python/forms.hpp"
+#include "cereggii/atomics/python/sharing.hpp"
+#include "hash_map.hpp"
+
+// The C++ objects behind the Python types of this module.
+namespace cereggii::atomicdict {
+
+using namespace atomics;  // NOLINT: what this package is written in
+
+struct AtomicDict {
+    static constexpr const char* name = "AtomicDict";
+    using Sharing = BecomesDeferred;
+    using Value = HashMap;
+
+    HashMap map;
+
+    AtomicDict() noexcept { map.constructed.store(true, std::memory_order_release); }
+    ~AtomicDict() { destroy(map); }
+    // Acquire: pairs with the constructor's release, for a thread that found the object early.
+    bool constructed() const noexcept { return map.constructed.load(std::memory_order_acquire); }
+    Value* value() noexcept { return &map; }
+    int traverse(visitproc visit, void* arg) { return atomicdict::traverse(map, visit, arg); }
+    void clear() {
+        if (constructed() && !atomicdict::clear(map)) PyErr_Clear();
+    }
+};
+
+using AtomicDictHandle = Handle<AtomicDict>;
+
+// ── sentinels (sentinels.cpp) ──────────────────────────────────────────────────────────────────
+
+// Objects that stand for no value: static, immortal, and next to each other.
+extern PyObject sentinels[3];
+inline PyObject* const not_found = &sentinels[0];
+inline PyObject* const any = &sentinels[1];
+inline PyObject* const expectation_failed = &sentinels[2];
+
+inline bool is_sentinel(const PyObject* object) noexcept {
+    return reinterpret_cast<std::uintptr_t>(object) - reinterpret_cast<std::uintptr_t>(sentinels) <
+           sizeof(sentinels);
+}
+
+// Sets ValueError.
+[[gnu::cold]] void refuse_sentinel(PyObject* object, const char* what);
+
+// The exception types, set when the module is imported.
+extern PyObject* ExpectationFailed;
+
+// ── iterators (iterator.cpp) ───────────────────────────────────────────────────────────────────
+
+enum class Yields { keys, values, items };
+
+// A new iterator over part `part` of `parts` of the dict; null with MemoryError.
+PyObject* make_iterator(PyObject* dict, Yields yields, std::uint64_t part, std::uint64_t parts);
+
+// Register the types; one file each.
+void bind_sentinels(nanobind::module_& module);
+void bind_iterator();
+void bind_atomic_dict(nanobind::module_& module);
+
+}  // namespace cereggii::atomicdict
