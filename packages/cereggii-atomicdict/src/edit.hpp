@@ -50,14 +50,18 @@ public:
     // Not to be called twice. May run Python code: __eq__ of keys, finalizers.
     Edited run() {
         if (!session_.ready()) return {Done::error};
-        if constexpr (inserts)
-            if (!session_.provide_node()) return {Done::error};
+        if constexpr (inserts) {
+            // Ours until the end: whatever Python code runs meanwhile may insert, too.
+            node_ = session_.take_node();
+            if (!node_) return {Done::error};
+        }
         Edited edited;
         do {
             session_.enter_writing();
         } while (!attempt(edited));
         session_.leave();
         release_what_is_left_over();
+        if (node_) session_.give_node_back(node_);
         if (upkeep_.migrating || upkeep_.resize) [[unlikely]]
             keep_up(map_, session_, upkeep_);
         return edited;
@@ -68,15 +72,16 @@ private:
 
     // Inside at first. False: not inside any more, and to be tried anew from the root.
     bool attempt(Edited& edited) {
-        root_ = map_.root.load(std::memory_order_seq_cst);
-        if (!root_) [[unlikely]] {
+        Table* root = map_.root.load(std::memory_order_seq_cst);
+        if (!root) [[unlikely]] {
             edited = {Done::absent};
-            return inserts ? start_anew_with([&] { return make_root(map_, session_); }, edited)
+            return inserts ? start_anew_with([&] { return make_root(map_, session_, 0); }, edited)
                            : true;
         }
-        upkeep_.migrating = root_->next.load(std::memory_order_seq_cst) != nullptr;
+        root_ = root;
+        upkeep_.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
         Place place;
-        place.start(root_, key_.hash);
+        place.start(root, key_.hash);
         for (;;) {
             Step step = walk(place, key_);
             if (step == Step::ask) [[unlikely]] {
@@ -86,6 +91,8 @@ private:
                     return true;
                 }
                 if (answer == Answer::restart) return start_anew();
+                // It may have been freed, and its address be another table's.
+                root_ = nullptr;
                 if (answer == Answer::different) {
                     place.advance();
                     continue;
@@ -103,7 +110,7 @@ private:
             if constexpr (!inserts) return true;
             if (step == Step::full) {
                 const std::uint64_t serial = place.table->serial;
-                return start_anew_with([&] { return extend(map_, session_, serial, Extension::needed); }, edited);
+                return start_anew_with([&] { return extend(map_, session_, serial, Extension::needed, 0); }, edited);
             }
             if (insert(place)) {
                 edited = {Done::inserted};
@@ -136,21 +143,20 @@ private:
             place.slot().compare_exchange_strong(empty, word_frozen, std::memory_order_seq_cst);
             return false;
         }
-        Node* node = session_.spare_node();
-        node->hash.store(key_.hash, std::memory_order_relaxed);
-        node->key = key_.stored;
-        node->value.store(reinterpret_cast<std::uintptr_t>(updated_), std::memory_order_relaxed);
+        node_->hash.store(key_.hash, std::memory_order_relaxed);
+        node_->key = key_.stored;
+        node_->value.store(reinterpret_cast<std::uintptr_t>(updated_), std::memory_order_relaxed);
         hold_updated();
         if (!holds_key_) {
             Py_INCREF(key_.object);
             holds_key_ = true;
         }
         // Fails if lost to a rival insertion, or to a freeze.
-        if (!place.slot().compare_exchange_strong(empty, word_of(node, key_.hash),
+        if (!place.slot().compare_exchange_strong(empty, word_of(node_, key_.hash),
                                                   std::memory_order_seq_cst))
             return false;
         holds_updated_ = holds_key_ = false;
-        session_.spare_node_is_used();
+        node_ = nullptr;
         Table* table = place.table;
         if (table->count->note_insertion(session_.thread(), table->limit < 1024) &&
             table->is_crowded()) [[unlikely]]
@@ -255,11 +261,14 @@ private:
             holds_updated_ = false;
             edited = {Done::replaced, Node::object(value)};
         } else {
+            // Of a node that is alive, as it is until the swap: not a link. Its own, and not the one of
+            // the key that was looked for: whoever's __hash__ changes finds keys by chance.
+            const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
             if (!node->value.compare_exchange_strong(value, Node::dead,
                                                      std::memory_order_seq_cst))
                 return false;
             edited = {Done::removed, Node::object(value)};
-            bury(map_, session_, place, key_.hash, root_, upkeep_);
+            bury(map_, session_, place, hash, root_, upkeep_);
         }
         return true;
     }
@@ -268,7 +277,8 @@ private:
     const Key& key_;
     PyObject* const updated_;
     PyObject* const expected_;
-    Table* root_ = nullptr;
+    const Table* root_ = nullptr;  // when this attempt began; null if it has left meanwhile
+    Node* node_ = nullptr;         // owned: for an insertion
     bool holds_updated_ = false;
     bool holds_key_ = false;
     PyObject* equal_ = nullptr;  // owned: a value that was equal to what was expected

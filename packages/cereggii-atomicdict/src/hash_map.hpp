@@ -57,10 +57,13 @@ enum class Extension { advised, needed };  // needed: there is no word left for 
 
 // Sees to it that the table with this serial is not the last of the chain any more, if it is. Not
 // inside. False, without an exception: no memory.
-bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension extension);
+// The next one has at least this capacity.
+bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension extension,
+            std::size_t capacity);
 
-// Makes the first table of an empty map. Not inside. False, without an exception: no memory.
-bool make_root(HashMap& map, Session& session);
+// Makes the first table of an empty map, of at least this capacity. Not inside. False, without an
+// exception: no memory.
+bool make_root(HashMap& map, Session& session, std::size_t capacity);
 
 // Makes room for this many keys in all. False with MemoryError.
 bool reserve(HashMap& map, std::size_t keys);

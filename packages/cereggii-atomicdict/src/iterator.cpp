@@ -24,10 +24,6 @@ PyTypeObject* iterator_type = nullptr;
 
 Iterator* as_iterator(PyObject* self) { return reinterpret_cast<Iterator*>(self); }
 
-void release(const std::vector<PyObject*>& litter) {
-    for (PyObject* object : litter) Py_DECREF(object);
-}
-
 PyObject* as_yielded(Yields yields, const Scan::Item& item) {
     switch (yields) {
         case Yields::keys:
@@ -41,8 +37,7 @@ PyObject* as_yielded(Yields yields, const Scan::Item& item) {
     }
     PyObject* pair = PyTuple_New(2);
     if (!pair) {
-        Py_DECREF(item.key);
-        Py_DECREF(item.value);
+        Scan::release(item);
         return nullptr;
     }
     PyTuple_SET_ITEM(pair, 0, item.key);
@@ -54,13 +49,10 @@ PyObject* iterator_next(PyObject* self) {
     Iterator* iterator = as_iterator(self);
     Scan::Item item;
     Scan::Result result = Scan::Result::error;
-    std::vector<PyObject*> litter;
     with_object_lock(self, [&] {
         HashMap& map = payload<AtomicDict>(iterator->dict)->map;
-        result = iterator->scan.next(map, iterator->yields != Yields::keys, item, litter);
+        result = iterator->scan.next(map, iterator->yields != Yields::keys, item);
     });
-    if (!litter.empty()) [[unlikely]]
-        release(litter);
     return result == Scan::Result::item ? as_yielded(iterator->yields, item) : nullptr;
 }
 
@@ -72,10 +64,7 @@ int iterator_traverse(PyObject* self, visitproc visit, void* arg) {
 
 // What it holds of keys and values. The dict stays: it has a tp_clear of its own.
 int iterator_clear(PyObject* self) {
-    for (const Scan::Item& item : as_iterator(self)->scan.take_all()) {
-        Py_DECREF(item.key);
-        Py_XDECREF(item.value);
-    }
+    for (const Scan::Item& item : as_iterator(self)->scan.take_all()) Scan::release(item);
     return 0;
 }
 

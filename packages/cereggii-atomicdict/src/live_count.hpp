@@ -50,11 +50,8 @@ public:
 
     std::int64_t inserted() const noexcept { return sum(&Cell::inserted); }
     std::int64_t deleted() const noexcept { return sum(&Cell::deleted); }
-    // Deletions first, which follow their insertions: never negative.
-    std::int64_t live() const noexcept {
-        const std::int64_t gone = deleted();
-        return inserted() - gone;
-    }
+    // Negative for a moment, if others count: a key may be deleted before its insertion is counted.
+    std::int64_t live() const noexcept { return inserted() - deleted(); }
 
     std::size_t memory() const noexcept {
         return sizeof(LiveCount) +

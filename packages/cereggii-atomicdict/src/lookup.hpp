@@ -44,7 +44,7 @@ template <bool with_value>
         if (!root) return Found::absent;
         Place place;
         place.start(root, key.hash);
-        for (bool restart = false; !restart; place.advance()) {
+        for (;; place.advance()) {
             const Step step = walk(place, key);
             if (step == Step::end || step == Step::full) return Found::absent;
             if (step == Step::ask) [[unlikely]] {
@@ -60,7 +60,7 @@ template <bool with_value>
                 if (taken == Taken::another) {
                     session.leave();
                     Py_DECREF(object);
-                    restart = true;
+                    break;
                 }
             } else {
                 const std::uintptr_t value =

@@ -22,8 +22,9 @@ namespace {
 // chain is longer.
 constexpr std::size_t longest_chain = 48;
 
-// Inserts the node that a MOVING word names into the chain from `table` on. False: there is no room.
-bool insert_further(Table* table, const Node* node, std::uint64_t hash) noexcept {
+// Inserts the node that a MOVING word names into the chain from `table` on. If there is no room: the
+// serial of the last table. Otherwise 0.
+std::uint64_t insert_further(Table* table, const Node* node, std::uint64_t hash) noexcept {
     Place place;
     place.start(table, hash);
     for (;;) {
@@ -38,26 +39,27 @@ bool insert_further(Table* table, const Node* node, std::uint64_t hash) noexcept
             const bool last = !place.table->next.load(std::memory_order_seq_cst);
             const Word mine = last ? word_of(node, hash) : word_frozen;
             if (place.slot().compare_exchange_strong(word, mine, std::memory_order_seq_cst) && last)
-                return true;
+                return 0;
             // Closed, or lost to another insertion or freeze: look again.
         }
         Table* next = place.table->next.load(std::memory_order_seq_cst);
-        if (!next) return false;
+        if (!next) return place.table->serial;
         place.start(next, hash);
     }
 }
 
-// Empties one word of the root. False: there was no room further on.
-bool move_word(HashMap& map, Session& session, Table* root, std::atomic<Word>& slot) noexcept {
+// Empties one word of the root. If there was no room further on: the serial of the table that was full,
+// otherwise 0.
+std::uint64_t move_word(HashMap& map, Session& session, Table* root,
+                        std::atomic<Word>& slot) noexcept {
     for (;;) {
         Word word = slot.load(std::memory_order_seq_cst);
         if (word == word_empty) {
             // Lost to an insertion, whose node has to be moved: look again.
-            if (slot.compare_exchange_strong(word, word_frozen, std::memory_order_seq_cst))
-                return true;
+            if (slot.compare_exchange_strong(word, word_frozen, std::memory_order_seq_cst)) return 0;
             continue;
         }
-        if (!names_node(word) || (word & state_mask) != 0) return true;
+        if (!names_node(word) || (word & state_mask) != 0) return 0;
         // From now on only we change the word. Lost to an unlink: look again.
         if (!slot.compare_exchange_strong(word, word | moving_bit, std::memory_order_seq_cst))
             continue;
@@ -68,26 +70,27 @@ bool move_word(HashMap& map, Session& session, Table* root, std::atomic<Word>& s
         if (Node::is_dead(node->value.load(std::memory_order_seq_cst))) {
             slot.store(word_tomb, std::memory_order_seq_cst);
             session.retire(node);
-            return true;
+            return 0;
         }
-        const bool moved = insert_further(root->next.load(std::memory_order_seq_cst), node, hash);
-        slot.store(moved ? word | moved_bit : word, std::memory_order_seq_cst);
+        const std::uint64_t full =
+            insert_further(root->next.load(std::memory_order_seq_cst), node, hash);
+        slot.store(full == 0 ? word | moved_bit : word, std::memory_order_seq_cst);
         // The second look: whoever has deleted it since may have seen MOVING, and left it to us.
         if (Node::is_dead(node->value.load(std::memory_order_seq_cst)))
             unlink(map, session, node, hash);
-        return moved;
+        return full;
     }
 }
 
-bool move_chunk(HashMap& map, Session& session, Table* root, std::size_t chunk) noexcept {
+std::uint64_t move_chunk(HashMap& map, Session& session, Table* root, std::size_t chunk) noexcept {
     const std::size_t size = std::min(Table::chunk_size, root->capacity());
     const std::size_t begin = chunk * size;
     for (std::size_t i = begin; i < begin + size; ++i)
         if (const Word word = root->word(i).load(std::memory_order_relaxed); names_node(word))
             prefetch(node_of(word));
     for (std::size_t i = begin; i < begin + size; ++i)
-        if (!move_word(map, session, root, root->word(i))) return false;
-    return true;
+        if (const std::uint64_t full = move_word(map, session, root, root->word(i))) return full;
+    return 0;
 }
 
 bool claim(std::atomic<ChunkState>& state) noexcept {
@@ -112,7 +115,7 @@ std::size_t claim_chunk(Table* table) noexcept {
 enum class Helped { nothing_to_do, moved, no_room };
 
 // Empties a chunk of the root, if there is a next table. Not inside. If there is no room, `full` is the
-// serial of the last table.
+// serial of the table that has none.
 Helped help(HashMap& map, Session& session, std::uint64_t& full) {
     session.enter_writing();
     Table* root = map.root.load(std::memory_order_seq_cst);
@@ -121,7 +124,8 @@ Helped help(HashMap& map, Session& session, std::uint64_t& full) {
     if (next) {
         const std::size_t chunk = claim_chunk(root);
         if (chunk < root->chunk_count) {
-            if (move_chunk(map, session, root, chunk)) {
+            full = move_chunk(map, session, root, chunk);
+            if (full == 0) {
                 helped = Helped::moved;
                 root->chunk(chunk).store(ChunkState::done, std::memory_order_seq_cst);
                 root->chunks_done.fetch_add(1, std::memory_order_seq_cst);
@@ -130,9 +134,6 @@ Helped help(HashMap& map, Session& session, std::uint64_t& full) {
                 helped = Helped::no_room;
                 root->chunk(chunk).store(ChunkState::free, std::memory_order_seq_cst);
                 root->chunk_was_returned.store(true, std::memory_order_seq_cst);
-                Table* last = next;
-                while (Table* further = last->next.load(std::memory_order_seq_cst)) last = further;
-                full = last->serial;
             }
         }
         // Lost to another helper, or to a clear, which then owns the whole chain.
@@ -149,8 +150,16 @@ void empty_root(HashMap& map, Session& session, int most) {
         std::uint64_t full = 0;
         const Helped helped = help(map, session, full);
         if (helped == Helped::nothing_to_do) return;
-        if (helped == Helped::no_room && !extend(map, session, full, Extension::needed)) return;
+        if (helped == Helped::no_room && !extend(map, session, full, Extension::needed, 0)) return;
     }
+}
+
+// False, if it was raised: what was made meanwhile may be smaller.
+bool raise(std::atomic<std::size_t>& floor, std::size_t capacity) noexcept {
+    std::size_t current = floor.load(std::memory_order_seq_cst);
+    while (current < capacity)
+        if (floor.compare_exchange_weak(current, capacity, std::memory_order_seq_cst)) return false;
+    return true;
 }
 
 }  // namespace
@@ -188,7 +197,8 @@ void unlink(HashMap& map, Session& session, Node* node, std::uint64_t hash) noex
     }
 }
 
-bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension extension) {
+bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension extension,
+            std::size_t capacity) {
     const auto find = [&](Table*& root) -> Table* {
         Table* last = root = map.root.load(std::memory_order_seq_cst);
         if (!last) return nullptr;
@@ -198,15 +208,16 @@ bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension exte
     Table* root = nullptr;
     session.enter_reading();
     const Table* last = find(root);
-    std::size_t capacity = 0;
     if (last) {
-        capacity = std::max(Table::roomy_capacity_for(last->count->live() + 1),
-                            map.floor.load(std::memory_order_relaxed));
+        capacity = std::max({capacity, Table::roomy_capacity_for(last->count->live() + 1),
+                             map.floor.load(std::memory_order_relaxed)});
         if (last != root) {
             // The root is still being emptied, maybe by a thread that is asleep. No third table to
             // shrink, and each of those that are needed is larger, so the chain does not get long.
-            if (extension == Extension::advised && !last->is_crowded()) last = nullptr;
-            else capacity = std::max(capacity, last->capacity() * 2);
+            if (extension == Extension::advised && !last->is_crowded())
+                last = nullptr;
+            else
+                capacity = std::max(capacity, last->capacity() * 2);
         }
     }
     session.leave();
@@ -226,9 +237,10 @@ bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension exte
     return true;
 }
 
-bool make_root(HashMap& map, Session& session) {
+bool make_root(HashMap& map, Session& session, std::size_t capacity) {
+    capacity = std::max(capacity, map.floor.load(std::memory_order_relaxed));
     LiveCount* count = LiveCount::allocate();
-    Table* fresh = count ? Table::allocate(map.floor.load(std::memory_order_relaxed)) : nullptr;
+    Table* fresh = count ? Table::allocate(capacity) : nullptr;
     if (!fresh) {
         LiveCount::deallocate(count);
         return false;
@@ -247,7 +259,7 @@ bool make_root(HashMap& map, Session& session) {
 }
 
 void keep_up(HashMap& map, Session& session, const Upkeep& upkeep) {
-    if (upkeep.resize != 0) extend(map, session, upkeep.resize, Extension::advised);
+    if (upkeep.resize != 0) extend(map, session, upkeep.resize, Extension::advised, 0);
     empty_root(map, session, 1);
 }
 
@@ -255,23 +267,26 @@ bool reserve(HashMap& map, std::size_t keys) {
     const std::size_t capacity = Table::capacity_for(keys);
     Session session(map);
     if (!session.ready()) return false;
-    const std::size_t floor = map.floor.load(std::memory_order_relaxed);
     if (capacity == 0) {
         PyErr_NoMemory();
         return false;
     }
-    if (capacity > floor) map.floor.store(capacity, std::memory_order_relaxed);
-    session.enter_reading();
-    Table* last = map.root.load(std::memory_order_seq_cst);
-    const bool empty = last == nullptr;
-    while (last && last->next.load(std::memory_order_seq_cst))
-        last = last->next.load(std::memory_order_seq_cst);
-    const std::uint64_t serial = last && last->capacity() < capacity ? last->serial : 0;
-    session.leave();
-    if (empty ? !make_root(map, session) : serial != 0 && !extend(map, session, serial, Extension::needed)) {
-        map.floor.store(floor, std::memory_order_relaxed);
-        PyErr_NoMemory();
-        return false;
+    for (;;) {
+        session.enter_reading();
+        Table* last = map.root.load(std::memory_order_seq_cst);
+        while (last && last->next.load(std::memory_order_seq_cst))
+            last = last->next.load(std::memory_order_seq_cst);
+        const std::uint64_t serial = last ? last->serial : 0;
+        const bool enough = last && last->capacity() >= capacity;
+        session.leave();
+        // Only when the memory has been had: until then, others ask for no more than they need.
+        if (enough && raise(map.floor, capacity)) break;
+        if (!enough && !(serial != 0
+                             ? extend(map, session, serial, Extension::needed, capacity)
+                             : make_root(map, session, capacity))) {
+            PyErr_NoMemory();
+            return false;
+        }
     }
     empty_root(map, session, INT_MAX);
     return true;

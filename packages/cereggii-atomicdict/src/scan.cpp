@@ -21,6 +21,24 @@ bool hash_of(const std::atomic<Word>& slot, Word word, std::uint64_t& hash) noex
     return (now & node_mask) == (word & node_mask);
 }
 
+// The nodes with this hash, each once.
+void find_nodes(HashMap& map, std::uint64_t hash, std::vector<Node*>& nodes) {
+    const Word tag = tag_of(hash);
+    for (Table* table = map.root.load(std::memory_order_seq_cst); table;
+         table = table->next.load(std::memory_order_seq_cst)) {
+        Place place;
+        for (place.start(table, hash); place.left > 0; place.advance()) {
+            const Word word = place.slot().load(std::memory_order_seq_cst);
+            if (ends_path(word)) break;
+            std::uint64_t found = 0;
+            if (same_tag(word, tag) && hash_of(place.slot(), word, found) && found == hash)
+                nodes.push_back(node_of(word));
+        }
+    }
+    std::sort(nodes.begin(), nodes.end());
+    nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+}
+
 }  // namespace
 
 Scan Scan::partition(std::uint64_t part, std::uint64_t parts) noexcept {
@@ -33,8 +51,8 @@ Scan Scan::partition(std::uint64_t part, std::uint64_t parts) noexcept {
     return Scan(start(part), is_last ? UINT64_MAX : start(part + 1) - 1);
 }
 
-Scan::Result Scan::next(HashMap& map, bool with_value, Item& item,
-                        std::vector<PyObject*>& litter) {
+Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
+    bool taking = false;
     try {
         for (;;) {
             if (!group_.empty()) {
@@ -42,14 +60,15 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item,
                 group_.pop_back();
                 return Result::item;
             }
-            if (done_ < entries_.size()) {
+            taking = done_ < entries_.size();
+            if (taking) {
                 const Entry entry = entries_[done_++];
                 Result result = Result::end;
-                if (take_from_root(map, entry, with_value, item, litter, result)) {
+                if (take_from_root(map, entry, with_value, item, result)) {
                     if (result == Result::end) continue;  // gone meanwhile
                     return result;
                 }
-                if (!take_group(map, entry.hash, litter)) return Result::error;
+                if (!take_group(map, entry.hash)) return Result::error;
                 continue;
             }
             if (at_end_) return Result::end;
@@ -57,6 +76,11 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item,
         }
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
+        // As before, for another try.
+        if (taking)
+            --done_;
+        else
+            entries_.clear();
         return Result::error;
     }
 }
@@ -131,62 +155,64 @@ void Scan::sort() {
 
 // Looks where the node was. False: the table has been left, or the node has.
 bool Scan::take_from_root(HashMap& map, const Entry& entry, bool with_value, Item& item,
-                          std::vector<PyObject*>& litter, Result& result) {
+                          Result& result) {
     if (!entry.only_in_root) return false;
     Session session(map);
     if (!session.ready()) {
         result = Result::error;
         return true;
     }
-    session.enter_reading();
-    Table* root = map.root.load(std::memory_order_seq_cst);
-    if (!root || root->serial != serial_) return false;
-    const Word now = root->word(entry.index).load(std::memory_order_seq_cst);
-    if ((now & node_mask) != (entry.word & node_mask)) return false;
-    const Node* node = node_of(entry.word);
-    if (with_value) {
-        Taken taken = take_value(node, item.value);
-        for (; taken == Taken::another; taken = take_value(node, item.value))
-            litter.push_back(item.value);
+    for (;;) {
+        session.enter_reading();
+        Table* root = map.root.load(std::memory_order_seq_cst);
+        if (!root || root->serial != serial_) return false;
+        const Word now = root->word(entry.index).load(std::memory_order_seq_cst);
+        if ((now & node_mask) != (entry.word & node_mask)) return false;
+        const Node* node = node_of(entry.word);
+        Taken taken = Taken::value;
+        if (with_value)
+            taken = take_value(node, item.value);
+        else if (Node::is_dead(node->value.load(std::memory_order_seq_cst)))
+            taken = Taken::dead;
         if (taken == Taken::dead) return true;
-    } else if (Node::is_dead(node->value.load(std::memory_order_seq_cst))) {
-        return true;
+        if (taken == Taken::value) {
+            item.key = Py_NewRef(key_object(node->key));
+            result = Result::item;
+            return true;
+        }
+        session.leave();
+        Py_DECREF(std::exchange(item.value, nullptr));
     }
-    item.key = Py_NewRef(key_object(node->key));
-    result = Result::item;
-    return true;
 }
 
 // All that have this hash, wherever they are by now.
-bool Scan::take_group(HashMap& map, std::uint64_t hash, std::vector<PyObject*>& litter) {
+bool Scan::take_group(HashMap& map, std::uint64_t hash) {
     std::vector<Node*> nodes;
+    std::vector<Item> group;
     Session session(map);
     if (!session.ready()) return false;
-    session.enter_reading();
-    const Word tag = tag_of(hash);
-    for (Table* table = map.root.load(std::memory_order_seq_cst); table;
-         table = table->next.load(std::memory_order_seq_cst)) {
-        Place place;
-        for (place.start(table, hash); place.left > 0; place.advance()) {
-            const Word word = place.slot().load(std::memory_order_seq_cst);
-            if (ends_path(word)) break;
-            std::uint64_t found = 0;
-            if (same_tag(word, tag) && hash_of(place.slot(), word, found) && found == hash)
-                nodes.push_back(node_of(word));
-        }
-    }
-    std::sort(nodes.begin(), nodes.end());
-    nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
-    group_.reserve(nodes.size());
-    // Only now: a key that was deleted and inserted again meanwhile has two, of which one is dead.
-    for (const Node* node : nodes) {
+    for (bool complete = false; !complete;) {
+        session.enter_reading();
+        find_nodes(map, hash, nodes);
+        group.reserve(nodes.size());
         Item item;
-        Taken taken = take_value(node, item.value);
-        for (; taken == Taken::another; taken = take_value(node, item.value))
-            litter.push_back(item.value);
-        if (taken == Taken::dead) continue;
-        item.key = Py_NewRef(key_object(node->key));
-        group_.push_back(item);
+        complete = true;
+        // Only now: a key that was deleted and inserted again meanwhile has two, of which one is dead.
+        for (const Node* node : nodes) {
+            const Taken taken = take_value(node, item.value);
+            complete = taken != Taken::another;
+            if (!complete) break;
+            if (taken == Taken::dead) continue;
+            item.key = Py_NewRef(key_object(node->key));
+            group.push_back(item);
+        }
+        session.leave();
+        if (complete) group_.swap(group);
+        // All is taken anew, if a value was replaced in between.
+        for (const Item& unused : group) release(unused);
+        if (!complete) Py_DECREF(item.value);
+        nodes.clear();
+        group.clear();
     }
     return true;
 }

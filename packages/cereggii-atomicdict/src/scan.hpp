@@ -28,13 +28,16 @@ public:
         PyObject* key = nullptr;    // owned
         PyObject* value = nullptr;  // owned, if it is wanted
     };
+    static void release(const Item& item) {
+        Py_DECREF(item.key);
+        Py_XDECREF(item.value);
+    }
 
     enum class Result { item, end, error };
 
     // The next item that is in the map, or MemoryError. An item may have a value that was not asked
-    // for. What is in `litter` by then is to be released. Runs no Python code but finalizers, of what
-    // others have retired.
-    Result next(HashMap& map, bool with_value, Item& item, std::vector<PyObject*>& litter);
+    // for. May run finalizers, which may use the same iterator.
+    Result next(HashMap& map, bool with_value, Item& item);
 
     // What it holds, for the collector, and to be released by the caller.
     int traverse(visitproc visit, void* arg) const;
@@ -52,8 +55,8 @@ private:
     void scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64_t high);
     void sort();
     bool take_from_root(HashMap& map, const Entry& entry, bool with_value, Item& item,
-                        std::vector<PyObject*>& litter, Result& result);
-    bool take_group(HashMap& map, std::uint64_t hash, std::vector<PyObject*>& litter);
+                        Result& result);
+    bool take_group(HashMap& map, std::uint64_t hash);
 
     std::uint64_t position_;  // the first hash not yet collected
     std::uint64_t last_;

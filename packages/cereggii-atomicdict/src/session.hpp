@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <thread>
+#include <utility>
 
 #include "cereggii/atomics/reclamation.hpp"
 #include "hash_map.hpp"
@@ -78,7 +79,9 @@ class Session {
 public:
     // An atomic dict has been used by this thread before, or there is memory: see ready().
     explicit Session(HashMap& map) noexcept : map_(map), record_(Reclaimer::mine()) {}
-    ~Session() {
+    // Runs finalizers, and so is not noexcept: up to Python 3.13, a daemon thread that wants to attach
+    // when the interpreter has ended is unwound.
+    ~Session() noexcept(false) {
         if (inside_) leave();
         if (!record_) return;
         if (retired_) [[unlikely]]
@@ -142,17 +145,19 @@ public:
     // A number that no other thread has at the same time.
     std::uint32_t thread() const noexcept { return record_->number; }
 
-    // The node for the next insertion, which outlives the session if there is none. Not inside: false
-    // with MemoryError.
-    [[nodiscard]] bool provide_node() noexcept {
-        if (record_->spare) [[likely]]
-            return true;
-        record_->spare = Node::allocate();
-        if (!record_->spare) PyErr_NoMemory();
-        return record_->spare;
+    // A node for an insertion; null with MemoryError. Not inside. What is given back is kept for the
+    // thread's next one.
+    [[nodiscard]] Node* take_node() noexcept {
+        if (void* spare = std::exchange(record_->spare, nullptr)) [[likely]]
+            return static_cast<Node*>(spare);
+        Node* node = Node::allocate();
+        if (!node) PyErr_NoMemory();
+        return node;
     }
-    Node* spare_node() const noexcept { return static_cast<Node*>(record_->spare); }
-    void spare_node_is_used() noexcept { record_->spare = nullptr; }
+    void give_node_back(Node* node) noexcept {
+        if (Node* other = static_cast<Node*>(std::exchange(record_->spare, node))) [[unlikely]]
+            Node::deallocate(other);
+    }
 
 private:
     // The gate is closed for a bounded native section.
@@ -176,7 +181,7 @@ inline void forget_other_threads_after_fork() noexcept { Reclaimer::forget_other
 class Session {
 public:
     explicit Session(HashMap&) noexcept {}
-    ~Session() {
+    ~Session() noexcept(false) {  // as above
         while (retired_) {
             const RetiredItems::Item item = retired_;
             retired_ = RetiredItems::link(item);
@@ -201,17 +206,14 @@ public:
     }
 
     std::uint32_t thread() const noexcept { return 0; }
-    [[nodiscard]] bool provide_node() noexcept {
-        if (spare_) return true;
-        spare_ = Node::allocate();
-        if (!spare_) PyErr_NoMemory();
-        return spare_;
+    [[nodiscard]] Node* take_node() noexcept {
+        Node* node = Node::allocate();
+        if (!node) PyErr_NoMemory();
+        return node;
     }
-    Node* spare_node() const noexcept { return spare_; }
-    void spare_node_is_used() noexcept { spare_ = nullptr; }
+    void give_node_back(Node* node) noexcept { Node::deallocate(node); }
 
 private:
-    static inline Node* spare_ = nullptr;  // guarded by the GIL
     RetiredItems::Item retired_ = 0;
 };
 

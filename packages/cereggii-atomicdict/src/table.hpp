@@ -189,7 +189,7 @@ struct Table {
     static void deallocate(Table* table) noexcept { PyMem_RawFree(table); }
 
 private:
-    static constexpr std::size_t largest = std::size_t{1} << 40;
+    static constexpr std::size_t largest = std::size_t{1} << 39;
 
     static std::size_t chunks_of(std::size_t capacity) noexcept {
         return std::max<std::size_t>(1, capacity / chunk_size);

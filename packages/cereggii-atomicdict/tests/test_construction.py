@@ -37,7 +37,8 @@ def test_the_contents_are_a_mapping_or_pairs_and_keywords() -> None:
     assert contents(AtomicDict()) == contents(AtomicDict(())) == contents(AtomicDict({})) == {}
     assert contents(AtomicDict(a=1, b=2)) == {"a": 1, "b": 2}
     named: Any = {"self": 1, "key": 2, "iterable": 3, "mapping": 4, "other": 5, "": 6}
-    assert contents(AtomicDict(**named)) == named
+    mapping: Any = AtomicDict(**named)
+    assert contents(mapping) == named
     sized: Any = AtomicDict({1: 2}, min_size=100, buffer_size=8, immortal=False, more=3)
     assert contents(sized) == {1: 2, "more": 3}
 
@@ -260,15 +261,15 @@ def test_an_instance_made_by_new_is_constructed_by_init() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 5, 6, 7, 100, 1000, 3000])
 def test_room_that_was_asked_for_is_there(size: int) -> None:
-    reserved, later, through_handle = (
-        AtomicDict(),
-        AtomicDict.fromkeys(range(size // 2)),
-        AtomicDict(),
-    )
-    assert reserved.reserve(size) is None
-    later.reserve(size)
-    through_handle.get_handle().reserve(size)
-    mappings = [AtomicDict(min_size=size), reserved, later, through_handle]
+    makers: list[Callable[[], Any]] = [
+        lambda: AtomicDict(min_size=size),
+        lambda: AtomicDict(dict.fromkeys(range(size // 2)), min_size=size),
+        lambda: AtomicDict.fromkeys(range(size // 2)),
+        AtomicDict,
+    ]
+    mappings = [make() for make in makers]
+    assert mappings[2].reserve(size) is None
+    assert mappings[3].get_handle().reserve(size) is None
     for mapping in mappings:
         steps = set()
         for key in range(len(mapping), size):

@@ -187,7 +187,7 @@ def test_subclasses_may_mix_in_python_classes() -> None:
 
 def test_a_subclass_may_have_a_hash() -> None:
     class Hashed(AtomicDict[Any, Any]):
-        def __hash__(self) -> int:
+        def __hash__(self) -> int:  # type: ignore[override]
             return 5
 
     instance = Hashed()

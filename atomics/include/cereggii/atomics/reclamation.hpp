@@ -73,8 +73,8 @@ public:
     }
 
     [[gnu::always_inline]] static void pin_writing(Record& record, const void* to) noexcept {
-        // Ordered by the exchange that follows: who sees this pin sees what it is for.
-        record.written.store(to, std::memory_order_relaxed);
+        // Release: pairs with the load in wait_for_writers, which may find it instead of an unpin.
+        record.written.store(to, std::memory_order_release);
         const std::uint64_t epoch = epoch_.load(std::memory_order_seq_cst);
         record.state.exchange(epoch << 2 | writing | pinned, std::memory_order_seq_cst);
     }
@@ -120,7 +120,7 @@ public:
         for (Record* record = first(); record; record = record->next) {
             constexpr std::uint64_t mask = pinned | writing;
             while ((record->state.load(std::memory_order_seq_cst) & mask) == mask &&
-                   record->written.load(std::memory_order_relaxed) == written)
+                   record->written.load(std::memory_order_acquire) == written)
                 pause();
         }
     }
@@ -140,7 +140,7 @@ public:
         something_waits_.store(false, std::memory_order_seq_cst);
         Item list{};
         for (Record* record = first(); record; record = record->next) {
-            if (record->waiting.load(std::memory_order_relaxed) == Item{}) continue;
+            if (record->waiting.load(std::memory_order_seq_cst) == Item{}) continue;
             list = concatenate(record->waiting.exchange(Item{}, std::memory_order_seq_cst), list);
         }
         if (list != Item{}) {
@@ -170,7 +170,8 @@ public:
         free_all(free);
     }
 
-    static Record* first() noexcept { return first_.load(std::memory_order_acquire); }
+    // In the one order of all, as the pins: a record that is new is found, or its pin comes later.
+    static Record* first() noexcept { return first_.load(std::memory_order_seq_cst); }
 
 private:
     static constexpr std::uint32_t between_looks = 64;
