@@ -32,17 +32,6 @@ struct Key {
     std::uintptr_t stored;  // what a node has for it
 };
 
-inline bool is_own_hash(PyObject* key, Py_hash_t hash) noexcept {
-    if (!PyLong_CheckExact(key)) return false;
-#if PY_VERSION_HEX >= 0x030C0000
-    const auto* number = reinterpret_cast<const PyLongObject*>(key);
-    if (PyUnstable_Long_IsCompact(number)) return PyUnstable_Long_CompactValue(number) == hash;
-#endif
-    int overflow = 0;
-    const long long value = PyLong_AsLongLongAndOverflow(key, &overflow);
-    return overflow == 0 && value == hash;
-}
-
 [[gnu::cold]] inline void explain_unhashable([[maybe_unused]] PyObject* key) {
 #if PY_VERSION_HEX >= 0x030E0000
     // In the words of dict.
@@ -66,20 +55,48 @@ inline Py_hash_t cached_hash(PyObject* str) noexcept {
 #endif
 }
 
-// False with an exception. Runs the key's __hash__.
-[[gnu::always_inline]] inline bool make_key(PyObject* object, Key& key) {
-    Py_hash_t hash = -1;
-    if (PyUnicode_CheckExact(object)) hash = cached_hash(object);
+// Whether an int is its own hash. Not those beyond 61 bits, nor -1, whose hash is that of -2.
+inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(integer, &overflow);
+    return overflow == 0 && value == hash;
+}
+
+[[gnu::noinline]] inline bool make_general_key(PyObject* object, Key& key) {
+    const Py_hash_t hash = PyObject_Hash(object);
     if (hash == -1) {
-        hash = PyObject_Hash(object);
-        if (hash == -1) [[unlikely]] {
-            explain_unhashable(object);
-            return false;
-        }
+        explain_unhashable(object);
+        return false;
     }
     const auto pointer = reinterpret_cast<std::uintptr_t>(object);
-    key = {object, mix(hash), is_own_hash(object, hash) ? pointer | own_hash_bit : pointer};
+    const bool own = PyLong_CheckExact(object) && is_own_hash(object, hash);
+    key = {object, mix(hash), own ? pointer | own_hash_bit : pointer};
     return true;
+}
+
+// False with an exception. Runs the key's __hash__.
+[[gnu::always_inline]] inline bool make_key(PyObject* object, Key& key) {
+    const auto pointer = reinterpret_cast<std::uintptr_t>(object);
+    if (PyUnicode_CheckExact(object)) {
+        const Py_hash_t hash = cached_hash(object);
+        if (hash == -1) [[unlikely]]
+            return make_general_key(object, key);
+        key = {object, mix(hash), pointer};
+        return true;
+    }
+#if PY_VERSION_HEX >= 0x030C0000
+    if (PyLong_CheckExact(object)) {
+        const auto* number = reinterpret_cast<const PyLongObject*>(object);
+        if (PyUnstable_Long_IsCompact(number)) [[likely]] {
+            const Py_ssize_t value = PyUnstable_Long_CompactValue(number);
+            if (value != -1) [[likely]] {
+                key = {object, mix(value), pointer | own_hash_bit};
+                return true;
+            }
+        }
+    }
+#endif
+    return make_general_key(object, key);
 }
 
 inline PyObject* key_object(std::uintptr_t stored) noexcept {

@@ -211,6 +211,8 @@ bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension exte
     if (last) {
         capacity = std::max({capacity, Table::roomy_capacity_for(last->count->live() + 1),
                              map.floor.load(std::memory_order_relaxed)});
+        // Those that grow from small go on growing, or cost little.
+        if (last->is_crowded() && capacity <= Table::small) capacity *= 2;
         if (last != root) {
             // The root is still being emptied, maybe by a thread that is asleep. No third table to
             // shrink, and each of those that are needed is larger, so the chain does not get long.

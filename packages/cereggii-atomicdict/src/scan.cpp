@@ -114,6 +114,10 @@ bool Scan::collect(HashMap& map) {
 
 void Scan::scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64_t high) {
     const std::size_t first = table->home(low), last = table->home(high);
+    // Nodes, keys and values are anywhere in memory: all are fetched at the same time.
+    for (std::size_t i = first; i <= last; ++i)
+        if (const Word word = table->word(i).load(std::memory_order_relaxed); names_node(word))
+            prefetch(node_of(word));
     // On past the range's end until a word where every path has ended, around the end of the table.
     for (std::size_t i = first; i <= first + table->mask; ++i) {
         const std::size_t index = i & table->mask;
@@ -121,8 +125,10 @@ void Scan::scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64
         const Word word = slot.load(std::memory_order_seq_cst);
         std::uint64_t hash = 0;
         if (names_node(word)) {
-            if (hash_of(slot, word, hash) && low <= hash && hash <= high)
-                entries_.push_back({hash, word, index, is_root});
+            if (!hash_of(slot, word, hash) || hash < low || high < hash) continue;
+            entries_.push_back({hash, word, index, is_root});
+            prefetch(key_object(node_of(word)->key));
+            prefetch(Node::object(node_of(word)->value.load(std::memory_order_relaxed)));
         } else if (i > last && ends_path(word)) {
             break;
         }

@@ -53,12 +53,12 @@ void make_sentinels() {
         sentinel.ob_tid = _Py_UNOWNED_TID;
         sentinel.ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
         sentinel.ob_type = type;
+#elif PY_VERSION_HEX >= 0x030C0000
+        sentinel = PyObject{PyObject_HEAD_INIT(type)};
 #else
+        // Nothing is immortal there: out of reach of all that will ever be released.
+        Py_SET_REFCNT(&sentinel, PY_SSIZE_T_MAX / 2);
         Py_SET_TYPE(&sentinel, type);
-        const PyObject immortal{PyObject_HEAD_INIT(nullptr)};
-        // Up to 3.11 nothing is immortal: out of reach of all that will ever be released.
-        Py_SET_REFCNT(&sentinel, PY_VERSION_HEX >= 0x030C0000 ? Py_REFCNT(&immortal)
-                                                              : PY_SSIZE_T_MAX / 2);
 #endif
     }
 }

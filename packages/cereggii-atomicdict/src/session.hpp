@@ -78,12 +78,14 @@ using Reclaimer = atomics::Reclaimer<RetiredItems>;
 class Session {
 public:
     // An atomic dict has been used by this thread before, or there is memory: see ready().
-    explicit Session(HashMap& map) noexcept : map_(map), record_(Reclaimer::mine()) {}
+    [[gnu::always_inline]] explicit Session(HashMap& map) noexcept
+        : map_(map), record_(Reclaimer::mine()) {}
     // Runs finalizers, and so is not noexcept: up to Python 3.13, a daemon thread that wants to attach
     // when the interpreter has ended is unwound.
-    ~Session() noexcept(false) {
+    [[gnu::always_inline]] ~Session() noexcept(false) {
         if (inside_) leave();
-        if (!record_) return;
+        if (!record_) [[unlikely]]
+            return;
         if (retired_) [[unlikely]]
             Reclaimer::retire(*record_, retired_);
         else

@@ -125,6 +125,7 @@ struct Table {
     bool whole_chain = false;
 
     static constexpr std::size_t smallest = 8;
+    static constexpr std::size_t small = 512;
     static constexpr std::size_t chunk_size = 256;
 
     std::size_t capacity() const noexcept { return mask + 1; }

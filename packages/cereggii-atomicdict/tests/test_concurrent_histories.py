@@ -56,8 +56,11 @@ def matches(before: int | None, expected: Any) -> bool:
 
 def item(shared: Any, numbers: dict[Any, int]) -> Any:
     """popitem(), with the number of the key; None if the dict was empty."""
-    key, value = outcome(KeyError, shared.popitem) or (None, None)
-    return None if key is None else (numbers[key], value)
+    try:
+        key, value = shared.popitem()
+    except KeyError:
+        return None
+    return numbers[key], value
 
 
 # Each makes the call.

@@ -332,6 +332,7 @@ def test_fromkeys_does_what_it_does_for_a_dict() -> None:
             )
             assert ours == theirs
     assert type(AtomicDict.fromkeys([1])) is AtomicDict
+    assert type(AtomicDict().get_handle().fromkeys([1])) is AtomicDict
     assert AtomicDict.fromkeys([1, 2], value)[1] is value
     named: Any = AtomicDict.fromkeys
     assert named(iterable=[1], value=2) == {1: 2}

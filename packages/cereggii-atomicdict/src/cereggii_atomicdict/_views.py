@@ -25,7 +25,7 @@ class AtomicDictKeys(KeysView[Any]):
     __repr__ = _repr
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._mapping)
+        return iter(self._mapping)  # type: ignore[attr-defined]
 
 
 class AtomicDictValues(ValuesView[Any]):
@@ -54,7 +54,7 @@ class AtomicDictItems(ItemsView[Any, Any]):
         if not (isinstance(item, tuple) and len(item) == 2):
             return False
         key, value = item
-        found = self._mapping.get(key, NOT_FOUND)
+        found = self._mapping.get(key, NOT_FOUND)  # type: ignore[attr-defined]
         return found is not NOT_FOUND and (found is value or found == value)
 
 
