@@ -17,7 +17,7 @@ import nox
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
-from tools import interpreters  # noqa: E402
+from tools import builds, interpreters  # noqa: E402
 
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 FREE_THREADED = ["3.13t", "3.14t", "3.15t"]
@@ -25,7 +25,7 @@ WITH_GIL = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAIN = "3.14t"
 
-TEST_REQUIREMENTS = ["hypothesis", "pytest", "pytest-run-parallel", "pytest-timeout"]
+TEST_REQUIREMENTS = ["hypothesis", "pytest", "pytest-run-parallel", "pytest-timeout", "rich"]
 BENCH_PEERS = ["cereggii==1.0.1", "ft_utils==0.2.0"]
 
 nox.needs_version = ">=2025.2.9"
@@ -39,15 +39,18 @@ class Environment:
     def __init__(self, session: nox.Session, name: str, version: str) -> None:
         try:
             interpreter = interpreters.ensure(version)
-        except interpreters.Unavailable as problem:
+        except builds.Unavailable as problem:
             session.error(str(problem))
+        self.interpreter = interpreter
         self._session = session
+        self._how = builds.variant(version)
         self.home = ROOT / ".nox" / name
         self.bin = self.home / ("Scripts" if sys.platform == "win32" else "bin")
         if not (self.home / "ready").exists():
             shutil.rmtree(self.home, ignore_errors=True)
             session.run(sys.executable, "-m", "virtualenv", "-q", "-p", str(interpreter),
-                        str(self.home), external=True, silent=True)  # fmt: skip
+                        str(self.home), env=self._how.environment, external=True,
+                        silent=True)  # fmt: skip
             (self.home / "ready").touch()
 
     @property
@@ -60,15 +63,29 @@ class Environment:
         self.run("-m", "pip", "install", "-q", "--disable-pip-version-check", "--prefer-binary",
                  *arguments)  # fmt: skip
 
-    def install_packages(self, *config: str) -> None:
-        """Builds and installs all packages of this repository, with warnings as errors."""
-        settings = [f"-Ccmake.define.{entry}" for entry in ("CEREGGII_WERROR=ON", *config)]
+    def install_packages(self) -> None:
+        """Builds and installs all packages of this repository, with warnings as errors.
+
+        For an interpreter with a sanitizer in it, they are built with the sanitizer.
+        """
+        settings = ["-Ccmake.define.CEREGGII_WERROR=ON"]
+        if self._how.flags:
+            # Elsewhere than the wheels' builds, whose tag is the same. Debug: not optimized at link
+            # time, and with assertions.
+            settings += [
+                f"-Cbuild-dir=build/{self.home.name}",
+                "-Ccmake.build-type=Debug",
+                f"-Ccmake.define.CMAKE_CXX_COMPILER={self._how.cxx}",
+                f"-Ccmake.define.CMAKE_CXX_FLAGS={self._how.flags}",
+                "-Ccmake.define.CMAKE_CXX_FLAGS_DEBUG=-g -O1 -fno-omit-frame-pointer",
+            ]
         # One after the other and without their dependencies, which are each other.
         for package in PACKAGES:
             self.install("--no-deps", *settings, str(package))
 
     def run(self, *arguments: str, env: dict[str, str] | None = None) -> None:
         """Runs the environment's Python."""
+        env = {**self._how.environment, **(env or {})}
         self._session.run(self.python, *arguments, env=env, external=True)
 
 
@@ -80,6 +97,14 @@ def _test(session: nox.Session, version: str) -> None:
     environment.run("-m", "pytest", *suites, *session.posargs)
     # The same promises with every test running in several threads at once.
     environment.run("-m", "pytest", "--parallel-threads=4", *suites, *session.posargs)
+
+
+def _concurrent_suites() -> list[str]:
+    names = ("test_concurrent_*.py", "test_adversarial.py")
+    tests = [
+        path for package in PACKAGES for name in names for path in package.glob(f"tests/{name}")
+    ]
+    return [str(path) for path in sorted(tests)]
 
 
 def _register_tests(version: str) -> None:
@@ -106,11 +131,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def demo(session: nox.Session) -> None:
-    """Build everything and run the counter program: which ways to count are right, and how fast."""
+    """Build everything and run the examples; arguments are for the first, counter.py."""
     environment = Environment(session, "demo", MAIN)
     environment.install("rich")
     environment.install_packages()
     environment.run(str(ROOT / "examples" / "counter.py"), *session.posargs)
+    environment.run(str(ROOT / "examples" / "word_count.py"))
 
 
 @nox.session(python=False)
@@ -132,14 +158,40 @@ def _ctest(session: nox.Session, preset: str) -> None:
 
 @nox.session(python=False)
 def tsan(session: nox.Session) -> None:
-    """Run the C++ unit tests under ThreadSanitizer."""
+    """Run the C++ unit tests and the packages' concurrent tests under ThreadSanitizer."""
     _ctest(session, "tsan")
+    environment = Environment(session, f"tests-{MAIN}-tsan", f"{MAIN}-tsan")
+    # CPython's own list, of races in CPython; there is none for our code.
+    suppressions = environment.interpreter.parents[1] / "suppressions_free_threading.txt"
+    symbolizer = shutil.which("llvm-symbolizer-19")
+    # A race does not end the run, which goes on and shows the others, but the run has failed.
+    options = f"exitcode=66 suppressions='{suppressions}' external_symbolizer_path='{symbolizer}'"
+    _test_instrumented(session, environment, {"TSAN_OPTIONS": options})
 
 
 @nox.session(python=False)
 def asan(session: nox.Session) -> None:
-    """Run the C++ unit tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    """Run the same tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
     _ctest(session, "asan")
+    environment = Environment(session, f"tests-{MAIN}-asan", f"{MAIN}-asan")
+    # The sanitizer knows what is malloc's, which is most of what C++ code allocates. Objects are
+    # mimalloc's, and freed ones may be looked at without locks: CPython's own debugging fills what
+    # is no longer looked at.
+    options = {
+        "PYTHONMALLOC": "debug",
+        "UBSAN_OPTIONS": "halt_on_error=1 print_stacktrace=1",
+    }
+    _test_instrumented(session, environment, options)
+
+
+def _test_instrumented(
+    session: nox.Session, environment: Environment, options: dict[str, str]
+) -> None:
+    environment.install(*TEST_REQUIREMENTS)
+    environment.install_packages()
+    # Reports are printed by the process itself and at once: pytest is not to keep them.
+    environment.run("-m", "pytest", "-v", "--capture=sys",
+                    *(session.posargs or _concurrent_suites()), env=options)  # fmt: skip
 
 
 @nox.session(python=False)
@@ -157,9 +209,8 @@ def soak(session: nox.Session) -> None:
     environment = Environment(session, f"tests-{MAIN}", MAIN)
     environment.install(*TEST_REQUIREMENTS)
     environment.install_packages()
-    suites = [str(path) for path in sorted(ROOT.glob("packages/*/tests/test_concurrent_*.py"))]
     arguments = session.posargs or ["--iterations=20"]
-    environment.run("-m", "pytest", "--parallel-threads=4", *suites, *arguments)
+    environment.run("-m", "pytest", "--parallel-threads=4", *_concurrent_suites(), *arguments)
 
 
 @nox.session(python=False)
@@ -208,7 +259,7 @@ def typing(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def bench(session: nox.Session) -> None:
-    """Compare with the peers on 3.14t, each in its own environment; prints a table of ratios."""
+    """Compare with the peers on 3.14t, each in its own environment; prints tables of ratios."""
     ours = Environment(session, "bench-ours", MAIN)
     ours.install_packages()
     peers = Environment(session, "bench-peers", MAIN)
@@ -216,4 +267,4 @@ def bench(session: nox.Session) -> None:
     runner = Environment(session, "bench", HERE)
     runner.install("rich", "matplotlib")
     runner.run(str(ROOT / "benchmarks" / "run.py"), "--ours", ours.python, "--peers", peers.python,
-               *session.posargs)  # fmt: skip
+               *(session.posargs or ["--memory"]))  # fmt: skip

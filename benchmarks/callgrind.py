@@ -20,6 +20,7 @@ from harness.instructions import InstructionRow, count_instructions
 from harness.machine import describe_machine, git_revision
 from harness.options import (
     add_common_options,
+    add_selection,
     describe_environments,
     given_pythons,
     selected_workloads,
@@ -68,6 +69,7 @@ def main() -> int:
     """Count, print, write the JSON; the exit status says whether all could be counted."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     add_common_options(parser)
+    add_selection(parser)
     arguments = parser.parse_args()
     workloads = selected_workloads(parser, arguments.only)
     pythons = given_pythons(arguments)

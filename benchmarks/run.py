@@ -2,7 +2,7 @@
 """Measure this project against its peers.
 
 Usage: python benchmarks/run.py --ours PYTHON --peers PYTHON [--threads 1,2] [--rounds 6]
-           [--only atomic_int] [--json FILE] [--plot FILE] [--callgrind]
+           [--only atomic_int] [--json FILE] [--plot FILE] [--callgrind] [--memory]
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 import callgrind
+import memory
 from harness import plot
 from harness.machine import describe_machine, git_revision, load_average, usable_cores
 from harness.options import (
     add_common_options,
+    add_selection,
     describe_environments,
     given_pythons,
     selected_workloads,
@@ -59,11 +61,15 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     add_common_options(parser)
+    add_selection(parser)
     parser.add_argument("--threads", type=thread_counts, default=[1, 2], metavar="N,N,…")
     parser.add_argument("--rounds", type=positive, default=ENOUGH_ROUNDS, metavar="N")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw it (needs matplotlib)")
     parser.add_argument(
         "--callgrind", action="store_true", help="count instructions as well (needs valgrind)"
+    )
+    parser.add_argument(
+        "--memory", action="store_true", help="weigh the entries of a dict as well (Linux)"
     )
     parser.add_argument("--list", action="store_true", help="print the workloads, and stop")
     return parser
@@ -137,6 +143,11 @@ def main() -> int:
             callgrind.print_counts(console, counted, environments)
             report["instructions"] = [row.as_json() for row in counted]
             failed = failed or any(row.errors for row in counted)
+    if arguments.memory:
+        weighed = memory.weigh(pythons)
+        memory.print_weights(console, weighed, environments)
+        report["memory"] = [row.as_json() for row in weighed]
+        failed = failed or any(row.errors for row in weighed)
     report["seconds"] = round(time.monotonic() - started)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -4,6 +4,7 @@
 Usage: worker.py describe
        worker.py time WORKLOAD IMPLEMENTATION THREADS
        worker.py count WORKLOAD IMPLEMENTATION PREPARED EXECUTED [--empty]
+       worker.py memory WORKLOAD IMPLEMENTATION OPERATIONS
 
 Prints one line of JSON. Needs the standard library only.
 """
@@ -16,7 +17,13 @@ import json
 import platform
 import sys
 
-from harness.measure import gil_is_enabled, run_for_counting, time_operations, time_program
+from harness.measure import (
+    gil_is_enabled,
+    measure_memory,
+    run_for_counting,
+    time_operations,
+    time_program,
+)
 from harness.registry import Kind, implementation_named, load_workloads
 
 
@@ -61,18 +68,27 @@ def count_variant(arguments: argparse.Namespace) -> dict[str, object]:
     return {}
 
 
+def weigh_variant(arguments: argparse.Namespace) -> dict[str, object]:
+    """Do the work once, and say how much memory the result takes."""
+    workload = load_workloads()[arguments.workload]
+    variant = workload.variants[implementation_named(arguments.implementation)]
+    return {"bytes": measure_memory(variant, arguments.operations)}
+
+
 def parse_arguments() -> argparse.Namespace:
     """See the usage above."""
     parser = argparse.ArgumentParser(description="take one sample (used by run.py)")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("describe")
-    for command in (commands.add_parser("time"), commands.add_parser("count")):
+    for name in ("time", "count", "memory"):
+        command = commands.add_parser(name)
         command.add_argument("workload")
         command.add_argument("implementation")
     commands.choices["time"].add_argument("threads", type=int)
     commands.choices["count"].add_argument("prepared", type=int)
     commands.choices["count"].add_argument("executed", type=int)
     commands.choices["count"].add_argument("--empty", action="store_true")
+    commands.choices["memory"].add_argument("operations", type=int)
     return parser.parse_args()
 
 
@@ -83,6 +99,8 @@ def main() -> None:
         answer = describe()
     elif arguments.command == "time":
         answer = time_variant(arguments)
+    elif arguments.command == "memory":
+        answer = weigh_variant(arguments)
     else:
         answer = count_variant(arguments)
     print(json.dumps(answer))

@@ -13,12 +13,13 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.machine import usable_cores
 from harness.processes import WorkerError, run_worker
-from harness.registry import IMPLEMENTATIONS, OURS, Implementation, Kind, Workload
+from harness.registry import IMPLEMENTATIONS, OURS, Implementation, Kind, Plan, Workload
 
 OPERATIONS = 50_000
 """N. Start-up differs by some ten thousand instructions from one run to the next (the addresses
@@ -64,6 +65,11 @@ class _Job:
     of: Implementation
     python: str
 
+    @property
+    def plan(self) -> Plan:
+        """What its loop goes over, which an empty loop for comparison has to go over as well."""
+        return self.row.workload.variants[self.of].plan
+
     def slope(self, valgrind: str, *, empty: bool) -> float:
         """Instructions of one turn of the loop, or of the empty loop in its place."""
         once, twice = (
@@ -101,17 +107,21 @@ def count_instructions(
 ) -> list[InstructionRow]:
     """Count every variant, on all cores; `on_progress` hears which part of them is done."""
     jobs = _make_jobs(workloads, pythons)
-    loops = {python: _empty_loop(valgrind, python, jobs) for python in pythons.values()}
+    jobs_of: dict[tuple[str, Plan], list[_Job]] = {}
+    for job in jobs:
+        jobs_of.setdefault((job.python, job.plan), []).append(job)
 
     def count(job: _Job) -> None:
         try:
             job.check_and_compile()
             slope = job.slope(valgrind, empty=False)
-            job.row.counts[job.of] = slope - loops[job.python]
+            job.row.counts[job.of] = slope - loops[job.python, job.plan]
         except WorkerError as failure:
             job.row.errors[job.of] = str(failure)
 
     with ThreadPoolExecutor(max_workers=usable_cores()) as executor:
+        empty_loops = executor.map(partial(_empty_loop, valgrind), jobs_of.values())
+        loops = dict(zip(jobs_of, empty_loops, strict=True))
         for done, _ in enumerate(executor.map(count, jobs), start=1):
             on_progress(done / len(jobs))
     return list({id(job.row): job.row for job in jobs}.values())
@@ -128,15 +138,14 @@ def _make_jobs(workloads: Iterable[Workload], pythons: Mapping[str, str]) -> lis
     ]
 
 
-def _empty_loop(valgrind: str, python: str, jobs: Iterable[_Job]) -> float:
-    """What one turn of an empty loop costs there."""
+def _empty_loop(valgrind: str, jobs: Iterable[_Job]) -> float:
+    """What one turn of an empty loop costs, with the interpreter and the plan of these jobs."""
     for job in jobs:
-        if job.python == python:
-            try:
-                job.check_and_compile()
-                return job.slope(valgrind, empty=True)
-            except WorkerError:
-                continue  # reported when its own turn comes
+        try:
+            job.check_and_compile()
+            return job.slope(valgrind, empty=True)
+        except WorkerError:
+            continue  # reported when its own turn comes
     return 0.0
 
 

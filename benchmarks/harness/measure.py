@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import gc
+import mmap
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +53,12 @@ def time_operations(variant: Variant, threads: int, operations: int) -> Sample:
     spans: list[list[_Span]] = [[] for _ in range(threads)]
 
     def work(index: int) -> None:
+        warm_up_share = variant.plan(warm_up_state, share_of(index, warm_up))
+        share = variant.plan(state, share_of(index, operations))
+        barrier.wait()  # Plans look at the state: it must be as the setup left it.
         # Each thread of a free-threaded build specializes a copy of the bytecode of its own: the
         # thread that is measured is the one to be warmed up.
-        variant.loop(warm_up_state, share_of(index, warm_up))
-        share = share_of(index, operations)
+        variant.loop(warm_up_state, warm_up_share)
         for _ in range(BASELINES):
             spans[index].append(_span(empty_loop, None, share, barrier))
         spans[index].append(_span(variant.loop, state, share, barrier))
@@ -87,14 +91,30 @@ def time_program(variant: Variant, operations: int) -> Sample:
 def run_for_counting(variant: Variant, *, prepared: int, executed: int, empty: bool) -> None:
     """Do `executed` of `prepared` operations in one thread, for a tool that counts from outside.
 
-    The setup depends on `prepared` only: in the difference between two runs it cancels out.
+    Setup and plan depend on `prepared` only: in the difference between two runs they cancel out.
     """
     state = variant.setup(range(prepared))
     loop = empty_loop if empty else variant.loop
-    run_in_threads(lambda _: loop(state, range(executed)), 1, threading.Barrier(1))
+
+    def work(_index: int) -> None:
+        loop(state, variant.plan(state, range(prepared))[:executed])
+
+    run_in_threads(work, 1, threading.Barrier(1))
 
 
-def empty_loop(_state: Any, work: range) -> None:
+def measure_memory(variant: Variant, operations: int) -> int:
+    """By how many bytes the process grows where the loop fills what the setup made."""
+    work = range(operations)
+    state = variant.setup(work)
+    share = variant.plan(state, work)
+    gc.collect()
+    before = _resident_bytes()
+    variant.loop(state, share)
+    gc.collect()
+    return _resident_bytes() - before
+
+
+def empty_loop(_state: Any, work: Sequence[Any]) -> None:
     """What a loop costs that does nothing."""
     for _ in work:
         pass
@@ -131,7 +151,7 @@ def gil_is_enabled() -> bool:
     return True if is_enabled is None else bool(is_enabled())
 
 
-def _span(loop: Loop, state: Any, work: range, barrier: threading.Barrier) -> _Span:
+def _span(loop: Loop, state: Any, work: Sequence[Any], barrier: threading.Barrier) -> _Span:
     barrier.wait()
     delay = _time_without_core()
     start = time.perf_counter_ns()
@@ -149,6 +169,12 @@ def _time_without_core() -> int:
             return int(statistics.read().split()[1])
     except OSError:
         return 0
+
+
+def _resident_bytes() -> int:
+    """The memory that this process has, of the machine's."""
+    with open("/proc/self/statm", encoding="ascii") as statistics:
+        return int(statistics.read().split()[1]) * mmap.PAGESIZE
 
 
 def _combine(at_once: list[_Span]) -> tuple[float, float]:

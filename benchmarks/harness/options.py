@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line that run.py and callgrind.py have in common."""
+"""The command line that the programs have in common."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ from harness.registry import WORKLOADS, Workload, load_workloads
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """Which interpreters to use, what to measure, where to write."""
+    """Which interpreters to use, and where to write."""
     parser.add_argument(
         "--ours", required=True, metavar="PYTHON", help="interpreter with this project installed"
     )
     parser.add_argument(
         "--peers", metavar="PYTHON", help="interpreter with the peers; without it, builtins only"
     )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """What to measure."""
     parser.add_argument(
         "--only",
         action="append",
         metavar="TEXT",
         help="only workloads with TEXT in their key, such as atomic_int or .get (repeatable)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there")
 
 
 def selected_workloads(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -16,8 +16,13 @@ from typing import Any
 Setup = Callable[[range], Any]
 """Called once in the main thread with the work of all threads; makes the object they share."""
 
-Loop = Callable[[Any, range], None]
-"""Called by each thread with what the setup made and the thread's own part of the work."""
+Plan = Callable[[Any, range], Sequence[Any]]
+"""Called by each thread, before any loop starts, with what the setup made and the thread's own
+part of the work; returns what its loop goes over instead: keys, in the order of their use."""
+
+Loop = Callable[[Any, Any], None]
+"""Called by each thread with what the setup made and the thread's own part of the work, or what
+the plan made of that."""
 
 _Decorator = Callable[[Loop], Loop]
 
@@ -53,12 +58,18 @@ class Kind(Enum):
     """The loop is called once and makes its own threads; reported as a whole."""
 
 
+def numbers(_state: Any, work: range) -> range:
+    """The plan of a loop that only repeats something."""
+    return work
+
+
 @dataclass(frozen=True)
 class Variant:
     """How one implementation does one workload."""
 
     setup: Setup
     loop: Loop
+    plan: Plan = numbers
 
 
 @dataclass
@@ -72,6 +83,7 @@ class Workload:
     """Per thread."""
     threads: tuple[int, ...] | None
     """The only thread counts it is made for; None: the runner chooses."""
+    plan: Plan = numbers
     variants: dict[Implementation, Variant] = field(default_factory=dict)
 
     def variant(self, setups: Mapping[Implementation, Setup]) -> _Decorator:
@@ -79,7 +91,7 @@ class Workload:
 
         def register(loop: Loop) -> Loop:
             for implementation, setup in setups.items():
-                self.variants[implementation] = Variant(setup, loop)
+                self.variants[implementation] = Variant(setup, loop, self.plan)
             return loop
 
         return register
@@ -94,10 +106,14 @@ WORKLOADS: dict[str, Workload] = {}
 
 
 def workload(
-    title: str, setups: Mapping[Implementation, Setup], *, operations: int = 500_000
+    title: str,
+    setups: Mapping[Implementation, Setup],
+    *,
+    operations: int = 500_000,
+    plan: Plan = numbers,
 ) -> Callable[[Loop], Workload]:
     """Register the decorated loop as a workload that is measured per operation."""
-    return _registrar(title, setups, Kind.OPERATION, operations, None)
+    return _registrar(title, setups, Kind.OPERATION, operations, None, plan)
 
 
 def program(
@@ -113,12 +129,13 @@ def _registrar(
     kind: Kind,
     operations: int,
     threads: tuple[int, ...] | None,
+    plan: Plan = numbers,
 ) -> Callable[[Loop], Workload]:
     def register(loop: Loop) -> Workload:
         key = f"{loop.__module__.removeprefix('workloads.')}.{loop.__name__}"
         if key in WORKLOADS:
             raise ValueError(f"there are two workloads named {key!r}")
-        registered = Workload(key, title, kind, operations, threads)
+        registered = Workload(key, title, kind, operations, threads, plan)
         registered.variant(setups)(loop)
         WORKLOADS[key] = registered
         return registered

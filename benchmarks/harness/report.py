@@ -90,10 +90,10 @@ def make_table(
     return table
 
 
-def empty_table(title: str, *columns: str) -> Table:
-    """A table of workloads, whose other columns are numbers."""
+def empty_table(title: str, *columns: str, first: str = "workload") -> Table:
+    """A table whose columns, but for the first, are numbers."""
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.add_column("workload", no_wrap=True)
+    table.add_column(first, no_wrap=True)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     return table

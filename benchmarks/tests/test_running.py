@@ -6,13 +6,14 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from harness import schedule
 from harness.instructions import total_of
-from harness.measure import share_of, time_operations
+from harness.measure import measure_memory, run_for_counting, share_of, time_operations
 from harness.processes import WorkerError, run_worker
 from harness.registry import BUILTIN, CEREGGII, FT_UTILS, OURS, Variant, load_workloads
 from harness.schedule import make_rows, make_steps, take
@@ -48,6 +49,54 @@ def test_every_thread_does_its_share() -> None:
     measured = Variant(lambda _work: states.pop(0), lambda state, work: state.extend(work))
     time_operations(measured, threads=2, operations=100)
     assert sorted(done) == [*range(200)]
+
+
+def test_a_loop_goes_over_what_its_plan_made() -> None:
+    done: list[int] = []
+    states = [[], done]
+    measured = Variant(
+        lambda _work: states.pop(0),
+        lambda state, work: state.extend(work),
+        lambda _state, work: [-number for number in work],
+    )
+    time_operations(measured, threads=2, operations=100)
+    assert sorted(done) == [*range(-199, 1)]
+
+
+def test_plans_see_the_state_that_the_setup_left() -> None:
+    seen: set[int] = set()
+
+    def plan(state: list[int], work: range) -> range:
+        time.sleep(0.01 * work.start)  # the others are ready by now
+        seen.add(len(state))
+        return work
+
+    measured = Variant(lambda _work: [], lambda state, work: state.extend(work), plan)
+    time_operations(measured, threads=2, operations=10)
+    assert seen == {0}
+
+
+@pytest.mark.parametrize(("empty", "done"), [(False, [0, 1, 4]), (True, [])])
+def test_to_count_a_part_of_the_plan_is_executed(empty: bool, done: list[int]) -> None:
+    state: list[int] = []
+    measured = Variant(
+        lambda _work: state,
+        lambda state, work: state.extend(work),
+        lambda _state, work: [number**2 for number in work],
+    )
+    run_for_counting(measured, prepared=6, executed=3, empty=empty)
+    assert state == done
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="there is no /proc here")
+def test_the_memory_that_a_loop_takes_is_measured() -> None:
+    size = 100_000_000
+
+    def fill(state: list[bytes], _work: range) -> None:
+        state.append(b"x" * size)
+
+    measured = measure_memory(Variant(lambda _work: [], fill), 1)
+    assert size <= measured < 1.1 * size
 
 
 def test_an_exception_in_one_thread_does_not_hang_the_others() -> None:
@@ -98,6 +147,6 @@ def test_callgrind_s_total_is_found() -> None:
 
 
 def test_the_help_is_printed() -> None:
-    for program in ("run.py", "callgrind.py"):
+    for program in ("run.py", "callgrind.py", "memory.py"):
         command = [sys.executable, str(BENCHMARKS / program), "--help"]
         assert "--ours" in subprocess.run(command, capture_output=True, text=True).stdout

@@ -3,23 +3,33 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import os
+import shutil
 import sys
+import sysconfig
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from tools import interpreters
+from tools import builds, interpreters
 
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def fake_python(path: Path, answer: str) -> Path:
-    """An executable that answers the probe like a Python of another version."""
+def script(path: Path, command: str) -> Path:
+    """A program that runs a line of shell."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\necho {answer}\n")
+    path.write_text(f"#!/bin/sh\n{command}\n")
     path.chmod(0o755)
     return path
+
+
+def fake_python(path: Path, answer: str) -> Path:
+    """An executable that answers the probe like a Python of another version."""
+    return script(path, f"echo {answer}")
 
 
 @pytest.fixture
@@ -39,10 +49,8 @@ def test_running_interpreter_is_found() -> None:
 
 
 def test_path_comes_before_the_cache(bare_machine: Path) -> None:
-    source = interpreters.SOURCES["3.14t"][0]
-    built = fake_python(
-        interpreters.cache() / f"cpython-{source.release}t" / "bin" / "python3.14t", "3.14t"
-    )
+    source = builds.SOURCES["3.14t"][0]
+    built = fake_python(builds.python_of(source, "3.14t"), "3.14t")
     assert interpreters.ensure("3.14t") == built
     first = fake_python(bare_machine / "python3.14t", "3.14t")
     assert interpreters.ensure("3.14t") == first
@@ -82,7 +90,7 @@ def test_uv_is_asked_for_what_is_missing(bare_machine: Path, tmp_path: Path) -> 
 def test_what_cannot_be_had_gives_one_line(
     bare_machine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(interpreters.Unavailable, match=r"Python 3\.10 was not found on PATH"):
+    with pytest.raises(builds.Unavailable, match=r"Python 3\.10 was not found on PATH"):
         interpreters.ensure("3.10")
     assert interpreters.main(["3.10"]) == 1
     assert "3.10" in capsys.readouterr().err
@@ -90,7 +98,7 @@ def test_what_cannot_be_had_gives_one_line(
 
 def test_missing_compiler_is_named(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(interpreters.Unavailable, match=r"gcc make.*apt-get install"):
+    with pytest.raises(builds.Unavailable, match=r"gcc make.*apt-get install"):
         interpreters.ensure("3.14t")
 
 
@@ -98,13 +106,109 @@ def test_download_that_is_not_what_was_published_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = tmp_path / "site"
-    for source in interpreters.SOURCES["3.14t"]:
+    for source in builds.SOURCES["3.14t"]:
         archive = site / source.path
         archive.parent.mkdir(parents=True, exist_ok=True)
         archive.write_bytes(b"not Python")
-    apt = tmp_path / "apt-get"
-    apt.write_text(f"#!/bin/sh\necho file://{site}\n")
-    apt.chmod(0o755)
+    script(tmp_path / "apt-get", f"echo file://{site}")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(interpreters.Unavailable, match="could not be downloaded"):
-        interpreters._download("3.14t", tmp_path)
+    with pytest.raises(builds.Unavailable, match="could not be downloaded"):
+        builds._download("3.14t", tmp_path)
+
+
+def test_variants_of_a_version_are_kept_apart() -> None:
+    source = builds.Source("python3.14_3.14.7", "")
+    paths = [builds.python_of(source, version) for version in ("3.14t", "3.14t-tsan")]
+    assert [path.parent.parent.name for path in paths] == [
+        "cpython-3.14.7t",
+        "cpython-3.14.7t-tsan",
+    ]
+    assert [path.name for path in paths] == ["python3.14t", "python3.14t"]
+
+
+def test_unknown_variant_gives_one_line(bare_machine: Path) -> None:
+    with pytest.raises(builds.Unavailable, match="variants are tsan and asan"):
+        interpreters.ensure("3.14t-other")
+
+
+def test_sanitizers_compiler_is_named_and_not_installed(
+    bare_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_python(builds.python_of(builds.SOURCES["3.14t"][0], "3.14t-tsan"), "3.14t-tsan")
+    called = bare_machine / "called"
+    script(bare_machine / "apt-get", f"echo > {called}")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(builds.Unavailable, match=r"apt-get install.* clang-19 llvm-19`"):
+        interpreters.ensure("3.14t-tsan")
+    assert not called.exists()
+
+
+def test_sanitizers_library_is_named_where_the_compiler_lacks_it(bare_machine: Path) -> None:
+    for tool in builds.VARIANTS["tsan"].tools:
+        script(bare_machine / tool, "exit 1")
+    with pytest.raises(builds.Unavailable, match="needs libclang-rt-19-dev:"):
+        interpreters.ensure("3.14t-tsan")
+
+
+def test_version_tells_how_the_interpreter_was_configured(
+    bare_machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, variant in builds.VARIANTS.items():
+        arguments = " ".join(f"'{option}'" for option in variant.options)
+        known = {"Py_GIL_DISABLED": 1, "CONFIG_ARGS": arguments}
+        monkeypatch.setattr(sysconfig, "get_config_var", known.get)
+        exec(interpreters.PROBE)
+        assert capsys.readouterr().out.split() == [f"{HERE}t" + (f"-{name}" if name else "")]
+
+
+@pytest.fixture
+def small_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A source package that is built at once, and installs what says that it is "3.14t-small".
+
+    The returned file will say what `configure` was told.
+    """
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = builds.Source("python3.14_3.14.7", "")
+    python = builds.python_of(source, "3.14t-small")
+    told = tmp_path / "told"
+    tree = tmp_path / "Python"
+    script(tree / "configure", f'echo "$MOOD" "$@" > {told}')
+    script(tree / "python", "echo 3.14t-small")
+    (tree / "rules").write_text("a rule\n")
+    (tree / "Makefile").write_text(
+        f"all:\naltinstall:\n\tmkdir -p $(DESTDIR){python.parent}\n\tcp python $(DESTDIR){python}\n"
+    )
+    archive = tmp_path / "site" / source.path
+    archive.parent.mkdir(parents=True)
+    with tarfile.open(archive, "w:xz") as tar:
+        tar.add(tree, tree.name)
+    source = dataclasses.replace(source, sha256=hashlib.sha256(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(builds, "SOURCES", {"3.14t": (source,)})
+    monkeypatch.setattr(builds, "BUILD_HEADERS", {})
+    script(tmp_path / "tools" / "apt-get", f"echo file://{tmp_path}/site")
+    monkeypatch.setenv("PATH", f"{tmp_path}/tools:{os.environ['PATH']}")
+    return told
+
+
+@pytest.mark.skipif(not shutil.which("make") or not shutil.which("cc"), reason="builds a program")
+def test_variant_is_built_its_own_way_and_once(
+    small_source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = builds.Variant(
+        tools={"cc": "gcc"},
+        cc="cc",
+        cxx="c++",
+        options=("--small",),
+        flags="-O1",
+        environment={"MOOD": "calm"},
+        keeps="rules",
+    )
+    monkeypatch.setitem(builds.VARIANTS, "small", small)
+    python = interpreters.ensure("3.14t-small")
+    mood, *options = small_source.read_text().split()
+    assert mood == "calm"
+    assert {"CC=cc", "CXX=c++", "--disable-gil", "--small"} <= {*options}
+    assert (python.parents[1] / "rules").read_text() == "a rule\n"
+    small_source.unlink()
+    assert interpreters.ensure("3.14t-small") == python
+    assert not small_source.exists()
