@@ -99,12 +99,9 @@ def _test(session: nox.Session, version: str) -> None:
     environment.run("-m", "pytest", "--parallel-threads=4", *suites, *session.posargs)
 
 
-def _concurrent_suites() -> list[str]:
-    names = ("test_concurrent_*.py", "test_adversarial.py")
-    tests = [
-        path for package in PACKAGES for name in names for path in package.glob(f"tests/{name}")
-    ]
-    return [str(path) for path in sorted(tests)]
+def _suites(*names: str) -> list[str]:
+    paths = [path for folder in PACKAGES for name in names for path in folder.glob(f"tests/{name}")]
+    return [str(path) for path in sorted(paths)]
 
 
 def _register_tests(version: str) -> None:
@@ -189,9 +186,9 @@ def _test_instrumented(
 ) -> None:
     environment.install(*TEST_REQUIREMENTS)
     environment.install_packages()
+    tests = session.posargs or _suites("test_concurrent_*.py", "test_adversarial*.py")
     # Reports are printed by the process itself and at once: pytest is not to keep them.
-    environment.run("-m", "pytest", "-v", "--capture=sys",
-                    *(session.posargs or _concurrent_suites()), env=options)  # fmt: skip
+    environment.run("-m", "pytest", "-v", "--capture=sys", *tests, env=options)
 
 
 @nox.session(python=False)
@@ -210,7 +207,8 @@ def soak(session: nox.Session) -> None:
     environment.install(*TEST_REQUIREMENTS)
     environment.install_packages()
     arguments = session.posargs or ["--iterations=20"]
-    environment.run("-m", "pytest", "--parallel-threads=4", *_concurrent_suites(), *arguments)
+    suites = _suites("test_concurrent_*.py")
+    environment.run("-m", "pytest", "--parallel-threads=4", *suites, *arguments)
 
 
 @nox.session(python=False)
@@ -219,6 +217,7 @@ def tools(session: nox.Session) -> None:
     environment = Environment(session, "tools", HERE)
     environment.install("pytest", "rich")
     environment.run("-m", "pytest", "tools/tests/test_interpreters.py",
+                    "tools/tests/test_linearizability.py",
                     "benchmarks/tests", *session.posargs)  # fmt: skip
 
 

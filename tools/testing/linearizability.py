@@ -34,7 +34,7 @@ class Call(NamedTuple):
         return f"[{self.began} … {self.ended}] {self.name} -> {self.result!r}"
 
 
-class NotLinearizable(AssertionError):
+class NotLinearizable(AssertionError):  # noqa: N818 - a verdict
     """No order of the calls explains their results; the message shows where the search ended."""
 
 

@@ -12,8 +12,8 @@ namespace {
 
 using Protocol = DictProtocol<AtomicForm<AtomicDict>>;
 
-// Takes `name` out of the keywords of a call; an owned reference, null if it is not there. False with
-// an exception.
+// Takes `name` out of the keywords of a call; an owned reference, null if it is not there. False
+// with an exception.
 bool take_keyword(PyObject* keywords, const char* name, PyObject*& value) {
     value = nullptr;
     PyObject* key = PyUnicode_FromString(name);
@@ -34,7 +34,8 @@ bool check_buffer_size(PyObject* buffer_size) {
     return false;
 }
 
-// (initial=(), /, *, min_size=None, immortal=False, **keywords); also `initial=` and `buffer_size=`.
+// (initial=(), /, *, min_size=None, immortal=False, **keywords); also `initial=` and
+// `buffer_size=`.
 struct Arguments {
     nb::object initial, min_size, buffer_size, immortal, keywords;
 
@@ -155,11 +156,12 @@ PyMethodDef* method_table() {
                     "Remove `key` and return its value, in one step.\n\n"
                     "If it is absent, return `default`, or raise KeyError without one.\n"
                     "Linearizable and lock-free."),
-        fast_method("setdefault", &K::setdefault,
-                    "setdefault($self, /, key, default=None)\n--\n\n"
-                    "The value of `key`; if it is absent, insert it with `default` first.\n\n"
-                    "One step: of many threads that insert a key, one does, and all get its value.\n"
-                    "Linearizable and lock-free."),
+        fast_method(
+            "setdefault", &K::setdefault,
+            "setdefault($self, /, key, default=None)\n--\n\n"
+            "The value of `key`; if it is absent, insert it with `default` first.\n\n"
+            "One step: of many threads that insert a key, one does, and all get its value.\n"
+            "Linearizable and lock-free."),
         fast_method("get_and_set", &K::get_and_set,
                     "get_and_set($self, /, key, updated)\n--\n\n"
                     "Store `updated` and return the value it replaced, or NOT_FOUND.\n\n"
@@ -182,11 +184,12 @@ PyMethodDef* method_table() {
                     "Remove `key` if its value matches `expected`.\n\n"
                     "Otherwise, and if it is absent, raise ExpectationFailed. With ANY, whatever\n"
                     "the value is. Matching and guarantees are those of `compare_and_set`."),
-        plain_method("popitem", &D::popitem,
-                     "popitem($self, /)\n--\n\n"
-                     "Remove some key and return it with its value, as a tuple.\n\n"
-                     "KeyError if the dict was empty at one instant. Each item goes to one thread.\n"
-                     "Linearizable; lock-free while there are items."),
+        plain_method(
+            "popitem", &D::popitem,
+            "popitem($self, /)\n--\n\n"
+            "Remove some key and return it with its value, as a tuple.\n\n"
+            "KeyError if the dict was empty at one instant. Each item goes to one thread.\n"
+            "Linearizable; lock-free while there are items."),
         plain_method("clear", &D::clear,
                      "clear($self, /)\n--\n\n"
                      "Remove all keys, in one step.\n\n"

@@ -35,7 +35,9 @@ namespace cereggii::atomicdict {
 }
 
 inline PyObject* or_none(PyObject* object) noexcept { return object ? object : Py_None; }
-inline PyObject* new_reference(bool truth) noexcept { return Py_NewRef(truth ? Py_True : Py_False); }
+inline PyObject* new_reference(bool truth) noexcept {
+    return Py_NewRef(truth ? Py_True : Py_False);
+}
 
 // `d[key] = value`, of a key and a value that have not been checked. False with an exception.
 inline bool store(HashMap& map, PyObject* key_object, PyObject* value) {
@@ -58,8 +60,8 @@ inline Edited compare_and_store(HashMap& map, const Key& key, PyObject* expected
                                                                                  expected);
 }
 
-// An attribute of a type, found as a special method is: a new reference, null without an exception if
-// there is none.
+// An attribute of a type, found as a special method is: a new reference, null without an exception
+// if there is none.
 inline PyObject* find_in_type(PyTypeObject* type, const char* name) {
     PyObject* mro = type->tp_mro;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro); ++i) {
@@ -146,12 +148,9 @@ struct KeyMethods {
         if (!map || !check_key(given[0], key)) return nullptr;
         PyObject* value = nullptr;
         switch (look_up<true>(*map, key, value)) {
-            case Found::present:
-                return value;
-            case Found::absent:
-                return Py_NewRef(or_none(given[1]));
-            case Found::error:
-                break;
+            case Found::present: return value;
+            case Found::absent: return Py_NewRef(or_none(given[1]));
+            case Found::error: break;
         }
         return nullptr;
     }
@@ -164,7 +163,8 @@ struct KeyMethods {
         HashMap* map = Form::value(self);
         Key key;
         if (!map || !check_key(given[0], key)) return nullptr;
-        const Edited edited = edit<EditKind{IfAbsent::leave, IfPresent::remove}>(*map, key, nullptr);
+        const Edited edited =
+            edit<EditKind{IfAbsent::leave, IfPresent::remove}>(*map, key, nullptr);
         if (edited.done == Done::removed) return edited.found;
         if (edited.done == Done::error) return nullptr;
         if (given[1]) return Py_NewRef(given[1]);
@@ -236,10 +236,9 @@ struct KeyMethods {
         Key key;
         if (!map || !check_key(given[0], key) || !may_be_expected(given[1], false)) return nullptr;
         const Edited edited =
-            given[1] == any
-                ? edit<EditKind{IfAbsent::leave, IfPresent::remove}>(*map, key, nullptr)
-                : edit<EditKind{IfAbsent::leave, IfPresent::remove, Values::expected}>(
-                      *map, key, nullptr, given[1]);
+            given[1] == any ? edit<EditKind{IfAbsent::leave, IfPresent::remove}>(*map, key, nullptr)
+                            : edit<EditKind{IfAbsent::leave, IfPresent::remove, Values::expected}>(
+                                  *map, key, nullptr, given[1]);
         if (edited.done == Done::error) return nullptr;
         if (edited.done == Done::removed) {
             Py_DECREF(edited.found);
@@ -262,8 +261,8 @@ private:
     static bool compare_and_store_given(const char* method, PyObject* self, PyObject* const* args,
                                         Py_ssize_t count, PyObject* keywords, PyObject*& key_object,
                                         PyObject*& expected, Edited& edited) {
-        const Signature<3> signature{
-            method, {{{"key"}, {"expected"}, {"updated", true, "desired"}}}};
+        const Signature<3> signature{method,
+                                     {{{"key"}, {"expected"}, {"updated", true, "desired"}}}};
         std::array<PyObject*, 3> given;
         if (!signature.parse(args, count, keywords, given)) return false;
         HashMap* map = Form::value(self);

@@ -12,7 +12,8 @@ namespace cereggii::atomicdict {
 
 // ── update ─────────────────────────────────────────────────────────────────────────────────────
 
-// All of these stop with an exception where one is raised; what was stored by then stays, as in dict.
+// All of these stop with an exception where one is raised; what was stored by then stays, as in
+// dict.
 
 bool update_from_dict(HashMap& map, PyObject* dict);
 bool update_from_mapping(HashMap& map, PyObject* mapping);
@@ -32,8 +33,8 @@ inline HashMap* find_map(PyObject* object) noexcept {
 // exception for what is none of them.
 PyObject* as_dict(PyObject* object);
 
-// An AtomicDict of what is in both, that of `right` where there are two values; NotImplemented if one
-// is no mapping.
+// An AtomicDict of what is in both, that of `right` where there are two values; NotImplemented if
+// one is no mapping.
 PyObject* merge(PyObject* left, PyObject* right);
 
 PyObject* set_bad_count(const char* method, Py_ssize_t most, Py_ssize_t given);

@@ -10,8 +10,8 @@
 #include "lookup.hpp"
 #include "migration.hpp"
 
-// Changing one key. Every insertion, update, deletion and compare-and-set is an `edit`, which says what
-// to do with the key if it is absent, and if it is present. Each linearizes at one instant:
+// Changing one key. Every insertion, update, deletion and compare-and-set is an `edit`, which says
+// what to do with the key if it is absent, and if it is present. Each linearizes at one instant:
 //
 //     inserted            the compare-and-swap of the word, EMPTY to the new node
 //     replaced, removed   the compare-and-swap of the node's value
@@ -43,7 +43,8 @@ struct Edited {
 template <EditKind kind>
 class Edit {
 public:
-    // Borrows everything. `updated` is what is inserted or stored; `expected` what it is stored over.
+    // Borrows everything. `updated` is what is inserted or stored; `expected` what it is stored
+    // over.
     Edit(HashMap& map, const Key& key, PyObject* updated, PyObject* expected = nullptr) noexcept
         : map_(map), key_(key), updated_(updated), expected_(expected), session_(map) {}
 
@@ -110,7 +111,8 @@ private:
             if constexpr (!inserts) return true;
             if (step == Step::full) {
                 const std::uint64_t serial = place.table->serial;
-                return start_anew_with([&] { return extend(map_, session_, serial, Extension::needed, 0); }, edited);
+                return start_anew_with(
+                    [&] { return extend(map_, session_, serial, Extension::needed, 0); }, edited);
             }
             if (insert(place)) {
                 edited = {Done::inserted};
@@ -164,8 +166,8 @@ private:
         return true;
     }
 
-    // References for the map to own are counted before it does, and released only outside of the pin,
-    // by the way of a retry or at the end.
+    // References for the map to own are counted before it does, and released only outside of the
+    // pin, by the way of a retry or at the end.
     void hold_updated() noexcept {
         if (holds_updated_) return;
         atomics::enable_try_incref(updated_);
@@ -261,11 +263,10 @@ private:
             holds_updated_ = false;
             edited = {Done::replaced, Node::object(value)};
         } else {
-            // Of a node that is alive, as it is until the swap: not a link. Its own, and not the one of
-            // the key that was looked for: whoever's __hash__ changes finds keys by chance.
+            // Of a node that is alive, as it is until the swap: not a link. Its own, and not the
+            // one of the key that was looked for: whoever's __hash__ changes finds keys by chance.
             const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
-            if (!node->value.compare_exchange_strong(value, Node::dead,
-                                                     std::memory_order_seq_cst))
+            if (!node->value.compare_exchange_strong(value, Node::dead, std::memory_order_seq_cst))
                 return false;
             edited = {Done::removed, Node::object(value)};
             bury(map_, session_, place, hash, root_, upkeep_);

@@ -27,17 +27,17 @@ struct HashMap {
     std::atomic<Table*> root{nullptr};  // null: empty, and no table yet
     std::atomic<bool> gate_closed{false};
     std::atomic<bool> constructed{false};
-    std::atomic<std::size_t> floor{Table::smallest};      // capacity that it does not shrink below
-    std::size_t initial_floor = Table::smallest;          // the same after clear()
-    std::atomic<std::uint64_t> popped{0};                 // where popitem() goes on
+    std::atomic<std::size_t> floor{Table::smallest};  // capacity that it does not shrink below
+    std::size_t initial_floor = Table::smallest;      // the same after clear()
+    std::atomic<std::uint64_t> popped{0};             // where popitem() goes on
 
     HashMap() noexcept = default;
     HashMap(const HashMap&) = delete;
     HashMap& operator=(const HashMap&) = delete;
 };
 
-// Frees the tables from here on, and the keys and values of the nodes in them. Nobody is inside. Runs
-// finalizers.
+// Frees the tables from here on, and the keys and values of the nodes in them. Nobody is inside.
+// Runs finalizers.
 void free_chain(Table* table);
 
 // ── growing and shrinking (migration.cpp) ──────────────────────────────────────────────────────

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
-// What the table needs to know of a key: a well-mixed hash, and whether two keys are equal as far as
-// that can be told without running Python code.
+// What the table needs to know of a key: a well-mixed hash, and whether two keys are equal as far
+// as that can be told without running Python code.
 namespace cereggii::atomicdict {
 
 // A bijection, so different hashes stay different. The index in a table is the *top* bits, so the
@@ -21,8 +21,8 @@ inline std::uint64_t mix(Py_hash_t hash) noexcept {
     return x ^ x >> 32;
 }
 
-// A key in a node is a pointer with this bit set if it is an exact int that is its own hash: two such
-// keys are equal if and only if their hashes are, and neither has to be looked at.
+// A key in a node is a pointer with this bit set if it is an exact int that is its own hash: two
+// such keys are equal if and only if their hashes are, and neither has to be looked at.
 inline constexpr std::uintptr_t own_hash_bit = 1;
 
 // A key that is looked for: borrowed from the caller for as long as the operation takes.
@@ -122,9 +122,8 @@ inline bool same_int(PyObject* a, PyObject* b) {
 
 inline bool same_bytes(PyObject* a, PyObject* b) noexcept {
     const Py_ssize_t size = PyBytes_GET_SIZE(a);
-    return size == PyBytes_GET_SIZE(b) &&
-           std::memcmp(PyBytes_AS_STRING(a), PyBytes_AS_STRING(b),
-                       static_cast<std::size_t>(size)) == 0;
+    return size == PyBytes_GET_SIZE(b) && std::memcmp(PyBytes_AS_STRING(a), PyBytes_AS_STRING(b),
+                                                      static_cast<std::size_t>(size)) == 0;
 }
 
 inline bool is_text(PyObject* object) noexcept {

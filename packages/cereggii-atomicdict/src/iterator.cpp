@@ -26,14 +26,9 @@ Iterator* as_iterator(PyObject* self) { return reinterpret_cast<Iterator*>(self)
 
 PyObject* as_yielded(Yields yields, const Scan::Item& item) {
     switch (yields) {
-        case Yields::keys:
-            Py_XDECREF(item.value);
-            return item.key;
-        case Yields::values:
-            Py_DECREF(item.key);
-            return item.value;
-        case Yields::items:
-            break;
+        case Yields::keys: Py_XDECREF(item.value); return item.key;
+        case Yields::values: Py_DECREF(item.key); return item.value;
+        case Yields::items: break;
     }
     PyObject* pair = PyTuple_New(2);
     if (!pair) {
@@ -102,10 +97,9 @@ void bind_iterator() {
         {Py_tp_iternext, slot(&iterator_next)},
         {0, nullptr},
     };
-    static PyType_Spec spec = {"cereggii_atomicdict.AtomicDictIterator", sizeof(Iterator), 0,
-                               Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-                                   Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                               slots};
+    static PyType_Spec spec = {
+        "cereggii_atomicdict.AtomicDictIterator", sizeof(Iterator), 0,
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
     iterator_type =
         reinterpret_cast<PyTypeObject*>(owned_or_throw(PyType_FromSpec(&spec)).release().ptr());
 }

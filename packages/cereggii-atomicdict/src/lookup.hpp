@@ -63,8 +63,7 @@ template <bool with_value>
                     break;
                 }
             } else {
-                const std::uintptr_t value =
-                    place.node()->value.load(std::memory_order_seq_cst);
+                const std::uintptr_t value = place.node()->value.load(std::memory_order_seq_cst);
                 if (!Node::is_dead(value)) return Found::present;
             }
             // A dead node stays dead: its key is behind it, or nowhere.

@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <climits>
 
-// Growing, shrinking and clearing out tombstones are one thing: a next table is published, of a size
-// for the keys that are alive, and the first table of the chain is emptied into it, a chunk at a time,
-// by whoever writes. Readers and writers go on meanwhile: as long as a word names a node, its value is
-// there, and a path that was closed by FROZEN goes on in the next table.
+// Growing, shrinking and clearing out tombstones are one thing: a next table is published, of a
+// size for the keys that are alive, and the first table of the chain is emptied into it, a chunk at
+// a time, by whoever writes. Readers and writers go on meanwhile: as long as a word names a node,
+// its value is there, and a path that was closed by FROZEN goes on in the next table.
 //
-// Only the root is emptied. A chunk is done when every word of it is FROZEN, MOVED or TOMB, and stays
-// so. When all are done the root moves on, and the table is retired. Nobody ever waits for that.
+// Only the root is emptied. A chunk is done when every word of it is FROZEN, MOVED or TOMB, and
+// stays so. When all are done the root moves on, and the table is retired. Nobody ever waits for
+// that.
 //
 // A delete changes the value and then reads the word; a mover changes the word and then reads the
 // value. Both are sequentially consistent, so one of them sees the other and unlinks the node.
@@ -22,8 +23,8 @@ namespace {
 // chain is longer.
 constexpr std::size_t longest_chain = 48;
 
-// Inserts the node that a MOVING word names into the chain from `table` on. If there is no room: the
-// serial of the last table. Otherwise 0.
+// Inserts the node that a MOVING word names into the chain from `table` on. If there is no room:
+// the serial of the last table. Otherwise 0.
 std::uint64_t insert_further(Table* table, const Node* node, std::uint64_t hash) noexcept {
     Place place;
     place.start(table, hash);
@@ -48,15 +49,16 @@ std::uint64_t insert_further(Table* table, const Node* node, std::uint64_t hash)
     }
 }
 
-// Empties one word of the root. If there was no room further on: the serial of the table that was full,
-// otherwise 0.
+// Empties one word of the root. If there was no room further on: the serial of the table that was
+// full, otherwise 0.
 std::uint64_t move_word(HashMap& map, Session& session, Table* root,
                         std::atomic<Word>& slot) noexcept {
     for (;;) {
         Word word = slot.load(std::memory_order_seq_cst);
         if (word == word_empty) {
             // Lost to an insertion, whose node has to be moved: look again.
-            if (slot.compare_exchange_strong(word, word_frozen, std::memory_order_seq_cst)) return 0;
+            if (slot.compare_exchange_strong(word, word_frozen, std::memory_order_seq_cst))
+                return 0;
             continue;
         }
         if (!names_node(word) || (word & state_mask) != 0) return 0;
@@ -65,8 +67,8 @@ std::uint64_t move_word(HashMap& map, Session& session, Table* root,
             continue;
         Node* node = node_of(word);
         const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
-        // Whoever deletes stops at MOVING, so a node that is dead by now is ours to retire: it is in
-        // no later table, and no earlier one can be reached.
+        // Whoever deletes stops at MOVING, so a node that is dead by now is ours to retire: it is
+        // in no later table, and no earlier one can be reached.
         if (Node::is_dead(node->value.load(std::memory_order_seq_cst))) {
             slot.store(word_tomb, std::memory_order_seq_cst);
             session.retire(node);
@@ -114,8 +116,8 @@ std::size_t claim_chunk(Table* table) noexcept {
 
 enum class Helped { nothing_to_do, moved, no_room };
 
-// Empties a chunk of the root, if there is a next table. Not inside. If there is no room, `full` is the
-// serial of the table that has none.
+// Empties a chunk of the root, if there is a next table. Not inside. If there is no room, `full` is
+// the serial of the table that has none.
 Helped help(HashMap& map, Session& session, std::uint64_t& full) {
     session.enter_writing();
     Table* root = map.root.load(std::memory_order_seq_cst);
@@ -250,8 +252,7 @@ bool make_root(HashMap& map, Session& session, std::size_t capacity) {
     fresh->count_in(count);
     session.enter_reading();
     Table* none = nullptr;
-    const bool published =
-        map.root.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
+    const bool published = map.root.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
     session.leave();
     if (!published) {
         Table::deallocate(fresh);
@@ -283,9 +284,8 @@ bool reserve(HashMap& map, std::size_t keys) {
         session.leave();
         // Only when the memory has been had: until then, others ask for no more than they need.
         if (enough && raise(map.floor, capacity)) break;
-        if (!enough && !(serial != 0
-                             ? extend(map, session, serial, Extension::needed, capacity)
-                             : make_root(map, session, capacity))) {
+        if (!enough && !(serial != 0 ? extend(map, session, serial, Extension::needed, capacity)
+                                     : make_root(map, session, capacity))) {
             PyErr_NoMemory();
             return false;
         }

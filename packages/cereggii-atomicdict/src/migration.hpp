@@ -9,12 +9,13 @@
 // Taking a dead node out of the tables, and emptying a table into the next one.
 namespace cereggii::atomicdict {
 
-// Takes a dead node out of every table of the chain; several threads may try, one retires it. Inside.
+// Takes a dead node out of every table of the chain; several threads may try, one retires it.
+// Inside.
 void unlink(HashMap& map, Session& session, Node* node, std::uint64_t hash) noexcept;
 
-// For whoever has made the node at `place` dead, in the same pin: counts that, and unlinks the node.
-// `root` is the table that was the root when this operation began, `hash` the node's: it is not to be
-// asked for it any more, for a mover may have retired it already.
+// For whoever has made the node at `place` dead, in the same pin: counts that, and unlinks the
+// node. `root` is the table that was the root when this operation began, `hash` the node's: it is
+// not to be asked for it any more, for a mover may have retired it already.
 inline void bury(HashMap& map, Session& session, const Place& place, std::uint64_t hash,
                  const Table* root, Upkeep& upkeep) noexcept {
     Node* node = place.node();

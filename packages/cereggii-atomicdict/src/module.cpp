@@ -10,9 +10,9 @@ namespace {
 void forget_other_threads() {
     const nanobind::module_ os = nanobind::module_::import_("os");
     if (!nanobind::hasattr(os, "register_at_fork")) return;
-    os.attr("register_at_fork")(
-        nanobind::arg("after_in_child") = nanobind::cpp_function(
-            [] { cereggii::atomicdict::forget_other_threads_after_fork(); }));
+    os.attr("register_at_fork")(nanobind::arg("after_in_child") = nanobind::cpp_function([] {
+                                    cereggii::atomicdict::forget_other_threads_after_fork();
+                                }));
 }
 
 }  // namespace

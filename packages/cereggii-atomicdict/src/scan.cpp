@@ -85,8 +85,8 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
     }
 }
 
-// Collects the hashes of a range of words of the root, and of the same range of hashes in the tables
-// behind it.
+// Collects the hashes of a range of words of the root, and of the same range of hashes in the
+// tables behind it.
 bool Scan::collect(HashMap& map) {
     entries_.clear();
     done_ = 0;
@@ -103,7 +103,8 @@ bool Scan::collect(HashMap& map) {
     std::uint64_t high = UINT64_MAX;
     if (last_word < root->mask) high = ((std::uint64_t{last_word} + 1) << root->shift) - 1;
     high = std::min(high, last_);
-    // `next` is read after each scan: what is moved on meanwhile is seen in the one or in the other.
+    // `next` is read after each scan: what is moved on meanwhile is seen in the one or in the
+    // other.
     for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
         scan_table(table, table == root, position_, high);
     sort();
@@ -145,7 +146,8 @@ void Scan::sort() {
         for (std::size_t i = 1; i < entries_.size(); ++i) {
             const Entry entry = entries_[i];
             std::size_t at = i;
-            for (; at > 0 && entry.hash < entries_[at - 1].hash; --at) entries_[at] = entries_[at - 1];
+            for (; at > 0 && entry.hash < entries_[at - 1].hash; --at)
+                entries_[at] = entries_[at - 1];
             entries_[at] = entry;
         }
     }
@@ -203,7 +205,8 @@ bool Scan::take_group(HashMap& map, std::uint64_t hash) {
         group.reserve(nodes.size());
         Item item;
         complete = true;
-        // Only now: a key that was deleted and inserted again meanwhile has two, of which one is dead.
+        // Only now: a key that was deleted and inserted again meanwhile has two, of which one is
+        // dead.
         for (const Node* node : nodes) {
             const Taken taken = take_value(node, item.value);
             complete = taken != Taken::another;

@@ -10,8 +10,8 @@
 #include "hash_map.hpp"
 #include "table.hpp"
 
-// Iteration, in the order of the mixed hashes, which is the order of every table of every size: so no
-// resize repeats or skips a key.
+// Iteration, in the order of the mixed hashes, which is the order of every table of every size: so
+// no resize repeats or skips a key.
 namespace cereggii::atomicdict {
 
 // Where an iterator is. Not to be used by two threads at a time. It holds no reference to a key or
@@ -46,7 +46,7 @@ public:
 private:
     struct Entry {
         std::uint64_t hash;
-        Word word;          // that names a node with this hash, at this index of a table
+        Word word;  // that names a node with this hash, at this index of a table
         std::size_t index;
         bool only_in_root;  // it is the root, and no other node with this hash was seen
     };

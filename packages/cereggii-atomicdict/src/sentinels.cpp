@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::array<const char*, 3> names = {"NOT_FOUND", "ANY", "EXPECTATION_FAILED"};
 
-const char* name_of(PyObject* sentinel) { return names[static_cast<std::size_t>(sentinel - sentinels)]; }
+const char* name_of(PyObject* sentinel) {
+    return names[static_cast<std::size_t>(sentinel - sentinels)];
+}
 
 // The name in its module: copy and pickle find the object by it. Also its repr.
 PyObject* name_as_text(PyObject* self, PyObject*) { return PyUnicode_FromString(name_of(self)); }
@@ -33,8 +35,9 @@ PyTypeObject* make_sentinel_type() {
         {nullptr, nullptr, 0, nullptr},
     };
     static PyType_Slot slots[] = {
-        {Py_tp_doc, const_cast<char*>("The type of NOT_FOUND, ANY and EXPECTATION_FAILED, which are "
-                                      "its only instances.")},
+        {Py_tp_doc,
+         const_cast<char*>("The type of NOT_FOUND, ANY and EXPECTATION_FAILED, which are "
+                           "its only instances.")},
         {Py_tp_new, slot(&refuse_to_construct)},
         {Py_tp_repr, slot(&repr)},
         {Py_tp_methods, methods},
@@ -81,10 +84,11 @@ void bind_sentinels(nb::module_& module) {
                 .release()
                 .ptr();
         concurrent_usage_detected =
-            owned_or_throw(PyErr_NewExceptionWithDoc(
-                               "cereggii_atomicdict.ConcurrentUsageDetected",
-                               "Never raised: here for programs that were written for cereggii 1.x.",
-                               nullptr, nullptr))
+            owned_or_throw(
+                PyErr_NewExceptionWithDoc(
+                    "cereggii_atomicdict.ConcurrentUsageDetected",
+                    "Never raised: here for programs that were written for cereggii 1.x.", nullptr,
+                    nullptr))
                 .release()
                 .ptr();
     }

@@ -11,7 +11,8 @@
 #include "hash_map.hpp"
 #include "table.hpp"
 
-// How an operation enters a map and leaves it, and what becomes of the nodes and tables it takes out.
+// How an operation enters a map and leaves it, and what becomes of the nodes and tables it takes
+// out.
 namespace cereggii::atomicdict {
 
 // What can be retired: a node, a table, or a chain of tables with all that is in it.
@@ -62,26 +63,24 @@ struct RetiredItems {
 
 private:
     static Node* node(Item item) noexcept { return reinterpret_cast<Node*>(item); }
-    static Table* table(Item item) noexcept {
-        return reinterpret_cast<Table*>(item & ~table_bit);
-    }
+    static Table* table(Item item) noexcept { return reinterpret_cast<Table*>(item & ~table_bit); }
 };
 
 #ifdef Py_GIL_DISABLED
 
 using Reclaimer = atomics::Reclaimer<RetiredItems>;
 
-// One operation of the calling thread. It is inside, pinned, between enter_…() and leave(), as often
-// as it likes. While it is, the thread stays attached and calls nothing that could detach it or run
-// Python code: no Py_DECREF, no PyErr_…, no allocation by Python's allocators, no comparison but the
-// native one. So when the world is stopped, for a collection or a fork, nobody is inside.
+// One operation of the calling thread. It is inside, pinned, between enter_…() and leave(), as
+// often as it likes. While it is, the thread stays attached and calls nothing that could detach it
+// or run Python code: no Py_DECREF, no PyErr_…, no allocation by Python's allocators, no comparison
+// but the native one. So when the world is stopped, for a collection or a fork, nobody is inside.
 class Session {
 public:
     // An atomic dict has been used by this thread before, or there is memory: see ready().
     [[gnu::always_inline]] explicit Session(HashMap& map) noexcept
         : map_(map), record_(Reclaimer::mine()) {}
-    // Runs finalizers, and so is not noexcept: up to Python 3.13, a daemon thread that wants to attach
-    // when the interpreter has ended is unwound.
+    // Runs finalizers, and so is not noexcept: up to Python 3.13, a daemon thread that wants to
+    // attach when the interpreter has ended is unwound.
     [[gnu::always_inline]] ~Session() noexcept(false) {
         if (inside_) leave();
         if (!record_) [[unlikely]]
@@ -147,8 +146,8 @@ public:
     // A number that no other thread has at the same time.
     std::uint32_t thread() const noexcept { return record_->number; }
 
-    // A node for an insertion; null with MemoryError. Not inside. What is given back is kept for the
-    // thread's next one.
+    // A node for an insertion; null with MemoryError. Not inside. What is given back is kept for
+    // the thread's next one.
     [[nodiscard]] Node* take_node() noexcept {
         if (void* spare = std::exchange(record_->spare, nullptr)) [[likely]]
             return static_cast<Node*>(spare);

@@ -19,14 +19,15 @@
 //                        words[]          words[]
 //                          └──▶ Node ◀──────┘
 //
-// A *table* is an array of words with linear probing; the first word on the path of a key is the one
-// at the top bits of its hash. A *node* is a key and its value, and never moves: every table of the
-// chain that has come to know the key points at the same node. So changing a value is one
+// A *table* is an array of words with linear probing; the first word on the path of a key is the
+// one at the top bits of its hash. A *node* is a key and its value, and never moves: every table of
+// the chain that has come to know the key points at the same node. So changing a value is one
 // compare-and-swap on the node, whatever becomes of the tables meanwhile.
 //
 //     word    tag:16 │ node:48, of which the low 3 bits are a state
 //
-//     EMPTY ──▶ NODE ──▶ TOMB                      EMPTY   the end of a path: its key may be put here
+//     EMPTY ──▶ NODE ──▶ TOMB                      EMPTY   the end of a path: its key may be put
+//     here
 //       │         │        ▲                        NODE    names a node
 //       │         ▼        │                        TOMB    named one; never claimed again
 //       │       MOVING ────┤  while its table       MOVING  a mover inserts the node further on
@@ -39,8 +40,8 @@ namespace cereggii::atomicdict {
 
 // ── nodes ──────────────────────────────────────────────────────────────────────────────────────
 
-// The value of a node: an owned reference, or an odd number once the node is dead. A dead node stays
-// dead; whoever killed it sees to it that it leaves every table, and is retired.
+// The value of a node: an owned reference, or an odd number once the node is dead. A dead node
+// stays dead; whoever killed it sees to it that it leaves every table, and is retired.
 struct Node {
     std::atomic<std::uint64_t> hash;  // once retired: the next item of a list
     std::uintptr_t key;               // owned; see own_hash_bit
@@ -108,9 +109,9 @@ struct Table {
     std::uint32_t shift;  // 64 - log2 of the number of words
     std::size_t mask;     // the number of words - 1
     std::atomic<Table*> next{nullptr};
-    LiveCount* count;     // shared by the tables of a chain
-    std::uint64_t serial;  // names the table for ever, as its address does not
-    std::int64_t limit;    // of words in use, when a larger table is due
+    LiveCount* count;             // shared by the tables of a chain
+    std::uint64_t serial;         // names the table for ever, as its address does not
+    std::int64_t limit;           // of words in use, when a larger table is due
     std::int64_t deleted_before;  // of `count`, when the table was made
 
     // The migration out of this table.
@@ -129,8 +130,8 @@ struct Table {
     static constexpr std::size_t chunk_size = 256;
 
     std::size_t capacity() const noexcept { return mask + 1; }
-    // Whether so many words are in use that a larger table is due. At most: of the keys that were alive
-    // when the table was made, some may be gone before they were moved here.
+    // Whether so many words are in use that a larger table is due. At most: of the keys that were
+    // alive when the table was made, some may be gone before they were moved here.
     bool is_crowded() const noexcept { return count->inserted() - deleted_before > limit; }
     std::size_t home(std::uint64_t hash) const noexcept {
         return static_cast<std::size_t>(hash >> shift);
@@ -154,8 +155,8 @@ struct Table {
         return capacity;
     }
 
-    // The capacity to move this many keys to: two fifths full at most, so that a table of which three
-    // quarters are in use becomes twice as large, and one full of tombstones stays as it is.
+    // The capacity to move this many keys to: two fifths full at most, so that a table of which
+    // three quarters are in use becomes twice as large, and one full of tombstones stays as it is.
     static std::size_t roomy_capacity_for(std::int64_t keys) noexcept {
         std::size_t capacity = smallest;
         while (static_cast<std::int64_t>(capacity / 5 * 2 + 1) < keys && capacity <= largest / 2)

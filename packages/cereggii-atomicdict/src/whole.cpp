@@ -9,8 +9,8 @@
 // The operations on all keys at once.
 //
 // Exact ones close the gate: writers that come find it closed and wait, detached; those that are
-// inside are waited for, which takes as long as a native section takes. Then everything stands still
-// but readers. Nothing that could detach is called until the gate is open again.
+// inside are waited for, which takes as long as a native section takes. Then everything stands
+// still but readers. Nothing that could detach is called until the gate is open again.
 namespace cereggii::atomicdict {
 
 namespace {
@@ -139,8 +139,8 @@ bool clear(HashMap& map) {
     if (!session.ready()) return false;
     session.enter_writing();
     map.floor.store(map.initial_floor, std::memory_order_relaxed);
-    // Whoever is in the old chain began before, and is ordered before. They may still add to it, so it
-    // is retired as a whole, and what is in it is enumerated when it is freed.
+    // Whoever is in the old chain began before, and is ordered before. They may still add to it, so
+    // it is retired as a whole, and what is in it is enumerated when it is freed.
     Table* chain = map.root.exchange(nullptr, std::memory_order_seq_cst);
     if (chain) {
         chain->whole_chain = true;

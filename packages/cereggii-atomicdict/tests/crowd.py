@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
@@ -163,6 +164,9 @@ def check_whole(shared: AtomicDict[Any, Any], expected: dict[Any, Any] | None = 
         assert shared[key] is value
     if expected is not None:
         assert found == expected
+    # The collector sees what is in the table: no key that was deleted is.
+    seen = [one for one in gc.get_referents(shared) if one is not AtomicDict]
+    assert type(shared) is not AtomicDict or len(seen) == 2 * len(items)
     probe = object()
     assert shared.get_and_set(probe, probe) is not probe
     assert len(shared) == len(found) + 1

@@ -66,14 +66,14 @@ Program: TypeAlias = Callable[[AtomicDict[Any, Any], Any], Any]
 
 
 def insert_many(d: AtomicDict[Any, Any], _: Any) -> None:
-    for n in range(2000):
+    for n in range(500):
         d[n] = n
 
 
 def grow_and_shrink(d: AtomicDict[Any, Any], _: Any) -> None:
     for _turn in range(2):
         insert_many(d, None)
-        for n in range(2000):
+        for n in range(500):
             d.pop(n, None)
     gc.collect(0)
 
@@ -111,7 +111,7 @@ PROGRAMS: dict[str, Program] = {
     "clear": lambda d, key: d.clear(),
     "clear and insert": clear_and_insert,
     "pop all items": count_down,
-    "reserve": lambda d, key: d.reserve(3000),
+    "reserve": lambda d, key: d.reserve(1000),
     "look at all": look_at_all,
     "sleep": lambda d, key: time.sleep(0.001),
 }
@@ -241,7 +241,7 @@ OPERATIONS: dict[str, Operation] = {
 
 @contextlib.contextmanager
 def unchanged(d: AtomicDict[Any, Any]) -> Iterator[None]:
-    """The dict has the same keys with the same values before and after, which are the same objects."""
+    """The dict has the same keys with the same values, by identity, before and after."""
 
     def content() -> dict[int, int]:
         return {id(key): id(value) for key, value in d.items()}

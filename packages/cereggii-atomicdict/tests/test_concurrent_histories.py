@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every history of calls by many threads is linearizable: some order of them explains all results.
+"""Every history of calls by many threads is linearizable: some order of them explains the results.
 
-Small ones are made by threads that meet on a dict of their own, time and again; long ones by threads
-that go on and on while the table is resized. Fillers, which do that, are keys like any other.
+Short ones are made by threads that meet on a dict of their own, time and again; long ones by
+threads that go on and on while the table is resized. Fillers, which do that, are keys like any
+other.
 """
 
 from __future__ import annotations

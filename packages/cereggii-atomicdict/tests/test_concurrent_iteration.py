@@ -189,8 +189,7 @@ def test_threads_that_share_the_partitions_see_all_between_them() -> None:
 
     def look(number: int) -> list[Counter[Any]]:
         return [
-            Counter(key for key, _ in checked(shared.fast_iter(THREADS, number)))
-            for _ in range(20)
+            Counter(key for key, _ in checked(shared.fast_iter(THREADS, number))) for _ in range(20)
         ]
 
     with resizing(shared):
@@ -206,8 +205,7 @@ def test_partitions_stay_the_same_in_every_size_of_the_table() -> None:
 
     def parts() -> list[list[int]]:
         return [
-            sorted(key for key, _ in shared.fast_iter(7, which) if key < 100)
-            for which in range(7)
+            sorted(key for key, _ in shared.fast_iter(7, which) if key < 100) for which in range(7)
         ]
 
     before = parts()
@@ -267,12 +265,16 @@ def test_iterators_are_dropped_half_way_while_others_write() -> None:
     shared: AtomicDict[Any, Any] = AtomicDict(pairs(int, 100))
 
     def drop(_: int) -> None:
-        for turn in range(60):
+        for turn in range(300):
             iterators = [iter(shared), iter(shared.items()), shared.fast_iter(3, turn % 3)]
             for iterator in iterators:
                 for _ in range(turn % 20):
                     next(iterator, None)
             del iterators
 
-    with resizing(shared), beside(gc.collect):
+    def collect() -> None:
+        time.sleep(0.01)
+        gc.collect()
+
+    with resizing(shared), beside(collect):
         in_threads(drop, threads=2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Of threads that want the same thing one gets it: objects are handed on once, races have a winner."""
+"""Of threads that want the same thing one gets it: each object is handed on once."""
 
 from __future__ import annotations
 

@@ -11,25 +11,26 @@
 namespace cereggii::atomics {
 
 // When the memory that a lock-free structure has unlinked may be given back: when every thread that
-// could have found it before has been outside of the structure since. After Fraser's epochs ("Practical
-// lock-freedom", 2004), with two differences: whoever retires something looks first whether anybody
-// is inside at all, and frees it at once if not; and what had to wait is nobody's own, so that a
-// thread that falls asleep or ends strands nothing.
+// could have found it before has been outside of the structure since. After Fraser's epochs
+// ("Practical lock-freedom", 2004), with two differences: whoever retires something looks first
+// whether anybody is inside at all, and frees it at once if not; and what had to wait is nobody's
+// own, so that a thread that falls asleep or ends strands nothing.
 //
 //     record of each thread:   state = epoch:62 | writing:1 | pinned:1     0 while it is outside
 //                              waiting ─▶ item ─▶ item      retired while somebody was inside
 //     shared:                  epoch_
 //                              old_ ─▶ item(tag) ─▶ item(tag)
 //
-// To be inside is to be pinned. Between pin and unpin a thread runs natively only, and never waits for
-// anything, so pins are short; they do not nest.
+// To be inside is to be pinned. Between pin and unpin a thread runs natively only, and never waits
+// for anything, so pins are short; they do not nest.
 //
-// Correctness. All of it is sequentially consistent. An item is retired after its last link is gone.
+// Correctness. All of it is sequentially consistent. An item is retired after its last link is
+// gone.
 //   - At once: for each record, the retiring thread has seen it unpinned after that. A pin that
 //     follows is an exchange later in the one order of all, so no link is seen under it.
 //   - Later: a tag is what epoch_ was when it was incremented, after the item was retired. A record
-//     pinned with a larger epoch has loaded epoch_ after that, so it found no link. An item is freed
-//     when no record is pinned with an epoch up to its tag.
+//     pinned with a larger epoch has loaded epoch_ after that, so it found no link. An item is
+//     freed when no record is pinned with an epoch up to its tag.
 //
 // Items says what can be retired. It is told from the inside where an item keeps its link and tag,
 // which only the reclaimer touches once the item is retired; readers that are inside still read the

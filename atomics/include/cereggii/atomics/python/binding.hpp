@@ -91,6 +91,8 @@ int clear(PyObject* self) {
 
 // Up to 3.13 a chain of objects, each the last to refer to the next, would be freed recursively, as
 // deep as the chain is long, were it not for the trashcan; nanobind's tp_dealloc does without it.
+// And what an object owns is released before nanobind comes to its destructor: a daemon thread that
+// runs a finalizer when the interpreter ends is unwound, which must not meet a noexcept function.
 template <class T>
 struct Deallocator {
     static inline destructor original = nullptr;
@@ -98,6 +100,7 @@ struct Deallocator {
     static void dealloc(PyObject* self) {
         PyObject_GC_UnTrack(self);
         Py_TRASHCAN_BEGIN(self, dealloc);
+        if constexpr (requires(T& object) { object.clear(); }) payload<T>(self)->clear();
         original(self);
         Py_TRASHCAN_END
     }

@@ -40,15 +40,18 @@ struct Types {
 // One thread's own reference to an atomic. Immutable, so it can be read without synchronization.
 template <class Atomic>
 struct Handle {
-    PyObject* target;                            // owned
+    PyObject* target;                            // owned; null when it is being freed
     std::atomic<typename Atomic::Value*> value;  // release, acquire: set once target is
 
     explicit Handle(PyObject* atomic) noexcept : target(Py_NewRef(atomic)) {
         value.store(payload<Atomic>(atomic)->value(), std::memory_order_release);
     }
-    ~Handle() { Py_DECREF(target); }
+    ~Handle() { Py_XDECREF(target); }
     Handle(const Handle&) = delete;
     Handle& operator=(const Handle&) = delete;
+
+    // For its deallocation. Null already in a handle whose __init__ has not run.
+    void clear() { Py_CLEAR(target); }
 };
 
 // The name of an object's type without its module, as it goes into a repr.

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <thread>
+#include <utility>
+
+#include "cereggii/atomics/reclamation.hpp"
+#include "check.hpp"
+#include "race.hpp"
+
+namespace cereggii::testing {
+namespace {
+
+constexpr std::size_t readers = 2;
+constexpr std::size_t writers = 2;
+constexpr Budget::Time time{800};
+constexpr std::uint64_t rounds = 200'000;  // of a writer: each leaves a node
+
+// Plain: whoever is inside must not see a node freed, nor race with it.
+struct Node {
+    Node* link = nullptr;
+    std::uint64_t tag = 0;
+    bool poisoned = false;
+};
+
+struct Nodes {
+    using Item = Node*;
+    static Item link(Item item) noexcept { return item->link; }
+    static void set_link(Item item, Item link) noexcept { item->link = link; }
+    static std::uint64_t tag(Item item) noexcept { return item->tag; }
+    static void set_tag(Item item, std::uint64_t tag) noexcept { item->tag = tag; }
+
+    static inline std::atomic<std::uint64_t> freed{0};
+};
+
+// Nodes that are there for ever, so that a poisoned one is seen however late.
+struct Poisoned : Nodes {
+    static void free(Item item) noexcept {
+        check(!item->poisoned, "freed twice");
+        item->poisoned = true;
+        ++freed;
+    }
+};
+
+// Memory that is freed indeed, for the sanitizers to see.
+struct Deleted : Nodes {
+    static void free(Item item) noexcept {
+        item->poisoned = true;
+        delete item;
+        ++freed;
+    }
+};
+
+// A pointer that is replaced while others follow it.
+template <class Items>
+struct Slot {
+    using Domain = atomics::Reclaimer<Items>;
+
+    void look(Random& random) {
+        auto& record = *Domain::mine();
+        Domain::pin(record);
+        const Node* found = node.load(std::memory_order_acquire);
+        check(!found->poisoned, "a freed node was found");
+        if (random.one_in(64)) std::this_thread::yield();
+        linger(random, 40);
+        check(!found->poisoned, "a node was freed that somebody looks at");
+        Domain::unpin(record);
+        Domain::after_unpin(record);
+    }
+
+    void replace(Node* with) {
+        Node* replaced = node.exchange(with, std::memory_order_acq_rel);
+        Domain::retire(*Domain::mine(), replaced);
+        ++retired;
+    }
+
+    // Everything has been freed, once nobody has been inside for a while.
+    void check_all_freed() const {
+        auto& record = *Domain::mine();
+        for (int i = 0; i < 64; ++i) {
+            Domain::pin(record);
+            Domain::unpin(record);
+            Domain::after_unpin(record);
+        }
+        check_equal(Items::freed, retired);
+    }
+
+    std::atomic<Node*> node;
+    std::atomic<std::uint64_t> retired{0};
+};
+
+template <class Items, class NewNode>
+void replace_while_others_look(const NewNode& new_node) {
+    Items::freed = 0;
+    Slot<Items> slot{new_node(0)};
+    std::atomic<std::size_t> writing{writers};
+    race(readers + writers, [&](std::size_t thread, Random& random) {
+        if (thread < writers) {
+            for (Budget budget(time, rounds); budget.more();) {
+                slot.replace(new_node(thread));
+                linger(random, 40);
+            }
+            --writing;
+        } else {
+            while (writing > 0) slot.look(random);
+        }
+    });
+    slot.replace(nullptr);
+    slot.check_all_freed();
+    note("freed", Items::freed);
+}
+
+TEST(no_freed_node_is_found_and_all_that_were_retired_are_freed) {
+    std::deque<Node> nodes[writers];
+    replace_while_others_look<Poisoned>(
+        [&](std::size_t thread) { return &nodes[thread].emplace_back(); });
+}
+
+TEST(memory_is_not_freed_while_it_is_looked_at) {
+    replace_while_others_look<Deleted>([](std::size_t) { return new Node; });
+}
+
+// So that records change hands while others go through them.
+TEST(threads_may_begin_and_end_meanwhile) {
+    struct OfThreads : Deleted {};
+    Deleted::freed = 0;
+    Slot<OfThreads> slot{new Node};
+    race(4, [&](std::size_t, Random& random) {
+        for (Budget budget; budget.more();)
+            std::jthread([&] {
+                auto& record = *Slot<OfThreads>::Domain::mine();
+                check(!std::exchange(record.spare, &record), "a record is lent twice");
+                for (int i = 0; i < 8; ++i) {
+                    slot.look(random);
+                    if (random.one_in(2)) slot.replace(new Node);
+                }
+                check(std::exchange(record.spare, nullptr), "a record is lent twice");
+            }).join();
+    });
+    slot.replace(nullptr);
+    slot.check_all_freed();
+    std::size_t records = 0;
+    for (auto* record = Slot<OfThreads>::Domain::first(); record; record = record->next) ++records;
+    check(records <= 4 + 1, "a record is not used again");
+}
+
+// A gate that some close, to be alone with what the others write to.
+TEST(nobody_writes_once_the_writers_have_been_waited_for) {
+    struct OfGate : Poisoned {};
+    using Domain = atomics::Reclaimer<OfGate>;
+    std::atomic<bool> closed{false};
+    std::atomic<int> inside{0};
+    std::uint64_t alone = 0;  // plain: whoever is alone is ordered after all others
+    std::atomic<std::size_t> closing{2};
+    std::atomic<std::uint64_t> written{0};
+    race(4, [&](std::size_t thread, Random& random) {
+        if (thread < 2) {
+            for (Budget budget; budget.more();) {
+                for (bool open = false; !closed.compare_exchange_weak(open, true); open = false)
+                    std::this_thread::yield();
+                Domain::wait_for_writers(&closed, [] { std::this_thread::yield(); });
+                check_equal(inside, 0);
+                ++alone;
+                linger(random, 40);
+                check_equal(inside, 0);
+                closed = false;
+                linger(random, 400);
+            }
+            --closing;
+        } else {
+            auto& record = *Domain::mine();
+            while (closing > 0) {
+                Domain::pin_writing(record, &closed);
+                if (!closed) {
+                    ++inside;
+                    if (random.one_in(64)) std::this_thread::yield();
+                    check(alone < UINT64_MAX);
+                    --inside;
+                    ++written;
+                }
+                Domain::unpin(record);
+                if (random.one_in(64)) std::this_thread::yield();
+            }
+        }
+    });
+    note("alone", alone);
+    note("written", written);
+}
+
+}  // namespace
+}  // namespace cereggii::testing
