@@ -142,7 +142,7 @@ struct Table {
     }
 
     static std::int64_t limit_of(std::size_t capacity) noexcept {
-        return static_cast<std::int64_t>(capacity - capacity / 4);
+        return static_cast<std::int64_t>(capacity - capacity * 3 / 16);
     }
 
     // The smallest capacity for this many keys without growing; 0 if there is none.
@@ -155,11 +155,12 @@ struct Table {
         return capacity;
     }
 
-    // The capacity to move this many keys to: two fifths full at most, so that a table of which
-    // three quarters are in use becomes twice as large, and one full of tombstones stays as it is.
+    // The capacity to move this many keys to: seven sixteenths full at most, so that a table
+    // of which thirteen sixteenths are in use becomes twice as large, and one full of tombstones
+    // stays as it is.
     static std::size_t roomy_capacity_for(std::int64_t keys) noexcept {
         std::size_t capacity = smallest;
-        while (static_cast<std::int64_t>(capacity / 5 * 2 + 1) < keys && capacity <= largest / 2)
+        while (static_cast<std::int64_t>(capacity * 7 / 16) < keys && capacity <= largest / 2)
             capacity *= 2;
         return capacity;
     }

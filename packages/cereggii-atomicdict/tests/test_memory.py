@@ -68,7 +68,7 @@ def test_an_entry_takes_few_bytes_whatever_the_size(reserved: bool) -> None:
             worst = max(worst, size / (n + 1))
             last = size
     assert worst <= BYTES_PER_ENTRY
-    assert last == d.__sizeof__() >= 300_000 * 32
+    assert d.__sizeof__() >= last >= 300_000 * 24
 
 
 def test_many_threads_take_no_more_bytes_per_entry_than_one() -> None:
