@@ -13,9 +13,11 @@ from typing import Any
 from cereggii_atomicdict._atomicdict import NOT_FOUND
 
 
-@recursive_repr()
-def _repr(view: Any) -> str:
-    return f"{type(view).__name__}({list(view)!r})"
+def _show(self: Any) -> str:
+    return f"{type(self).__name__}({list(self)!r})"
+
+
+_repr: Any = recursive_repr()(_show)  # a view may be a value of its dict
 
 
 class AtomicDictKeys(KeysView[Any]):
