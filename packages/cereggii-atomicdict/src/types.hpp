@@ -20,7 +20,9 @@ struct AtomicDict {
     HashMap map;
 
     AtomicDict() noexcept { map.constructed.store(true, std::memory_order_release); }
-    ~AtomicDict() { destroy(map); }
+    ~AtomicDict() { dismantle(); }
+    // At once, whoever is inside of other dicts: nobody can be inside of this one.
+    void dismantle() { destroy(map); }
     // Acquire: pairs with the constructor's release, for a thread that found the object early.
     bool constructed() const noexcept { return map.constructed.load(std::memory_order_acquire); }
     Value* value() noexcept { return &map; }

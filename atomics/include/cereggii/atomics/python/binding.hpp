@@ -100,7 +100,10 @@ struct Deallocator {
     static void dealloc(PyObject* self) {
         PyObject_GC_UnTrack(self);
         Py_TRASHCAN_BEGIN(self, dealloc);
-        if constexpr (requires(T& object) { object.clear(); }) payload<T>(self)->clear();
+        if constexpr (requires(T& object) { object.dismantle(); })
+            payload<T>(self)->dismantle();
+        else if constexpr (requires(T& object) { object.clear(); })
+            payload<T>(self)->clear();
         original(self);
         Py_TRASHCAN_END
     }
