@@ -67,10 +67,10 @@ class Variant:
 
     def missing(self) -> list[str]:
         """The packages to install before anything can be built this way."""
-        missing = {package: None for tool, package in self.tools.items() if not shutil.which(tool)}
-        if not missing and self.flags and not self._links():
-            missing = {self.runtime: None}
-        return list(missing)
+        missing = [package for tool, package in self.tools.items() if not shutil.which(tool)]
+        if self.flags and (missing or not self._links()):
+            missing.append(self.runtime)
+        return list(dict.fromkeys(missing))
 
     def _links(self) -> bool:
         command = [self.cc, *self.flags.split(), "-x", "c", "-", "-o", os.devnull]
@@ -140,8 +140,8 @@ VARIANTS = {
         ),
         flags="-fsanitize=address,undefined -fno-sanitize-recover=all",
         runtime="gcc",
-        # Objects are in mimalloc's memory, where the leak detector looks for no pointers: whatever
-        # only objects point to would be a leak.
+        # Objects are in mimalloc's memory, where the leak detector looks for no pointers: what is
+        # owned by those that live to the end, as types do, is leaked to it.
         environment={"ASAN_OPTIONS": "detect_leaks=0"},
     ),
 }

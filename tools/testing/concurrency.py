@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -56,21 +57,27 @@ def meet(things: list[_T], *works: Callable[[_T], Any]) -> list[tuple[Any, ...]]
 
     The results for each thing, in the order of the works.
     """
-    barrier = threading.Barrier(len(works))
-    arrived = [0] * len(things)  # roughly: a barrier alone lets threads go too far apart
+    arrived = [0] * len(works)  # at how many of the things each has been
 
-    def follow(work: Callable[[_T], Any]) -> list[Any]:
+    def wait_for_all(index: int) -> None:
+        # Not blocked, but looking: threads that are woken up come one after the other.
+        end = time.monotonic() + PATIENCE
+        for looks in itertools.count():
+            if min(arrived) > index:
+                return
+            if looks >= 2000:  # there may be more threads than cores
+                time.sleep(0)
+                assert time.monotonic() < end, "another thread does not come"
+
+    def follow(number: int, work: Callable[[_T], Any]) -> list[Any]:
         results = []
         for index, thing in enumerate(things):
-            barrier.wait(PATIENCE)
-            arrived[index] += 1
-            for _ in range(200):
-                if arrived[index] >= len(works):
-                    break
+            arrived[number] = index + 1
+            wait_for_all(index)
             results.append(work(thing))
         return results
 
-    by_thread = run_threads(*(functools.partial(follow, work) for work in works))
+    by_thread = run_threads(*(functools.partial(follow, *each) for each in enumerate(works)))
     return list(zip(*by_thread, strict=True))
 
 

@@ -13,14 +13,18 @@ from typing import Any, TypeAlias
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from tools.testing.concurrency import background, run_threads
+from tools.testing.concurrency import background, meet
 
 THREADS = 4
 
 
 def in_threads(work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
-    """Run work(number) in as many threads as there are numbers."""
-    return run_threads(*(functools.partial(work, number) for number in range(threads)))
+    """Run work(number) in as many threads as there are numbers, which start at the same time."""
+
+    def work_of(number: int) -> Callable[[None], Any]:
+        return lambda _: work(number)
+
+    return [*meet([None], *map(work_of, range(threads)))[0]]
 
 
 def flat(lists: list[list[Any]]) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import operator
 import random
 import threading
 import time
@@ -38,6 +39,43 @@ def make_pairs(count: int) -> tuple[AtomicDict[Any, Any], list[weakref.ref[Name]
 
 def all_dead(references: list[weakref.ref[Any]]) -> bool:
     return all(reference() is None for reference in references)
+
+
+REMOVALS: dict[str, Callable[[AtomicDict[Any, Any], Name], Any]] = {
+    "del": lambda d, key: d.__delitem__(key),
+    "pop": lambda d, key: d.pop(key),
+    "popitem": lambda d, _: d.popitem(),
+    "compare_and_delete": lambda d, key: d.compare_and_delete(key, ANY),
+    "clear": lambda d, _: d.clear(),
+}
+
+
+@pytest.mark.parametrize("remove", REMOVALS.values(), ids=REMOVALS)
+def test_what_another_thread_made_dies_before_it_is_removed(
+    remove: Callable[[AtomicDict[Any, Any], Name], Any],
+) -> None:
+    """Not when the thread that made it comes to it, as the interpreter would have it."""
+    d, references = make_pairs(1)
+    alive = []
+
+    def work() -> None:
+        remove(d, Name(0))
+        alive.extend(reference() for reference in references)
+
+    run_threads(work)
+    assert alive == [None, None]
+
+
+def test_a_value_that_another_thread_made_dies_before_it_is_replaced() -> None:
+    d, references = make_pairs(1)
+    alive = []
+
+    def work() -> None:
+        d[Name(0)] = None
+        alive.extend(reference() for reference in references)
+
+    run_threads(work)
+    assert [*map(type, alive)] == [Name, type(None)]
 
 
 def test_threads_that_have_ended_leave_nothing_behind() -> None:
@@ -120,21 +158,21 @@ class Moved(NamedTuple):
     keys: list[Any]
 
 
-def test_what_is_deleted_while_it_is_moved_to_another_table_is_freed(seed: int) -> None:
+def test_what_is_deleted_while_it_is_moved_to_another_table_is_freed() -> None:
     """Who deletes a key that is being moved leaves it to the mover to take it out."""
 
     class Key:
         """Compared by identity, which is fast."""
 
-    choose = random.Random(seed)
     size = keys_before_growth(300)
     games, references = [], []
-    for _ in range(200):
-        keys = [Key() for _ in range(size)]
-        d: AtomicDict[Any, Any] = AtomicDict(dict.fromkeys(keys))
-        games.append(Moved(d, choose.sample(keys, size // 3)))
+    for _ in range(400):
+        d: AtomicDict[Any, Any] = AtomicDict()
+        for _ in range(size):
+            d[Key()] = None
+        # Deleted from the last on: in the order in which they are moved, to meet the mover.
+        games.append(Moved(d, [*d][::-3]))
         references.append([weakref.ref(key) for key in games[-1].keys])
-    del keys
 
     def move(game: Moved) -> None:
         for filler in range(60):
@@ -221,34 +259,52 @@ def test_everything_dies_once(seed: int, cleared: bool) -> None:
     assert len(died) == total
 
 
-def test_what_is_read_while_it_is_removed_is_alive_and_whole() -> None:
-    """What each key has as value is marked with the key, and nobody finds another's, or a dead one.
+# A reader finds an address, and before it has taken a reference, the object there may be removed,
+# freed, and its memory given to the next object of that size, which becomes the value of another
+# key. So each key has only values that carry its number, and a reader looks for the number.
 
-    Its memory is used for the next object of that size at once.
-    """
-    d: AtomicDict[int, Any] = AtomicDict()
+TAGGED: dict[str, tuple[Callable[[int], Any], Callable[[Any], int]]] = {
+    # The interpreter itself keeps the memory of these for the next object of the type: the surest.
+    "float": (lambda tag: tag + 0.5, int),
+    "tuple": (lambda tag: (tag,), operator.itemgetter(0)),
+    "list": (lambda tag: [tag], operator.itemgetter(0)),
+}
+FIND: dict[str, Callable[[Any, int], Any]] = {
+    "get": lambda d, key: d.get(key),
+    "compare_and_exchange": lambda d, key: d.compare_and_exchange(key, -1, None),
+    "items": lambda d, key: dict(d.items())[key],
+    "snapshot": lambda d, key: d.snapshot()[key],
+}
+
+
+@pytest.mark.parametrize("find", FIND.values(), ids=FIND)
+@pytest.mark.parametrize(("make_tagged", "tag_of"), TAGGED.values(), ids=TAGGED)
+def test_what_is_read_as_it_is_replaced_was_a_value_of_the_key(
+    find: Callable[[Any, int], Any],
+    make_tagged: Callable[[int], Any],
+    tag_of: Callable[[Any], int],
+) -> None:
     keys = range(3)
-    done = threading.Event()
+    d: AtomicDict[int, Any] = AtomicDict({key: make_tagged(key) for key in keys})
+    end = time.monotonic() + (0.6 if find is FIND["get"] else 0.2)
+    strangers: list[str] = []
 
     def write() -> None:
-        for _ in range(4000):
-            for key in keys:
-                d[key] = key + 0.5
-            for key in keys:
-                del d[key]
-        done.set()
+        while time.monotonic() < end and not strangers:
+            for _ in range(200):
+                for key in keys:
+                    d[key] = make_tagged(key)
 
-    def read(key: int, find: Callable[[int], Any]) -> None:
-        while not done.is_set():
-            found = find(key)
-            assert found is None or found == key + 0.5
+    def read(key: int) -> None:
+        mine = access(d, key)
+        while time.monotonic() < end and not strangers:
+            for _ in range(200):
+                found = tag_of(find(mine, key))
+                if found != key:
+                    strangers.append(f"read for key {key} what was stored for {found}")
 
-    run_threads(
-        write,
-        functools.partial(read, 0, d.get),
-        functools.partial(read, 1, lambda key: dict(d.items()).get(key)),
-        functools.partial(read, 2, lambda key: d.snapshot().get(key)),
-    )
+    run_threads(write, *(functools.partial(read, key) for key in keys))
+    assert strangers == []
 
 
 def test_keys_are_alive_and_whole_while_they_are_compared_and_removed() -> None:

@@ -9,14 +9,15 @@ other.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 from cereggii_atomicdict import ANY, NOT_FOUND, AtomicDict, ExpectationFailed
 
-from tools.testing.concurrency import meet, run_threads
-from tools.testing.linearizability import Call, Step, assert_linearizable, is_linearizable, timed
+from tools.testing.concurrency import meet
+from tools.testing.linearizability import Call, Step, assert_linearizable, is_linearizable
 
 from .crowd import KEYS, MakeKey, access
 
@@ -159,16 +160,18 @@ def step_of(name: str, arguments: Arguments) -> Step:
 
 
 class Player:
-    """Makes random calls on a dict, and keeps the history of them."""
+    """Makes random calls on a dict, which are drawn before the first, and keeps their history."""
 
     def __init__(self, shared: Any, make: MakeKey, keys: int, choose: random.Random) -> None:
-        self.calls: list[Call] = []
         self._shared = shared
         self._make = make
         self._numbers = {make(number): number for number in range(keys)}
         self._choose = choose
+        self._plan: list[tuple[Callable[[Any, Any], Any], Any]] = []
+        self._steps: list[tuple[Step, str]] = []
+        self._times: list[tuple[int, int, Any]] = []
 
-    def one(self, name: str, number: int) -> None:
+    def draw_one(self, name: str, number: int) -> None:
         choose = self._choose
         arguments = Arguments(
             self._make(number),
@@ -176,34 +179,67 @@ class Player:
             choose.choice([0, 1, 2, NOT_FOUND, NOT_FOUND, ANY]),
             choose.randrange(3),
         )
-        call = CALLS[name]
-        step = step_of(name, arguments)
+        self._plan.append((CALLS[name], arguments))
         label = f"{name} {number} {arguments.expected} {arguments.updated}"
-        self.calls.append(timed(label, step, lambda: call(self._shared, arguments)))
+        self._steps.append((step_of(name, arguments), label))
 
-    def whole(self, name: str) -> None:
-        call, numbers = WHOLE_CALLS[name], self._numbers
-        step = WHOLE_STEPS[name]
-        self.calls.append(timed(name, step, lambda: call(self._shared, numbers)))
+    def draw_whole(self, name: str) -> None:
+        self._plan.append((WHOLE_CALLS[name], self._numbers))
+        self._steps.append((WHOLE_STEPS[name], name))
 
-    def any(self, keys: int, share_of_whole: float) -> None:
-        if self._choose.random() < share_of_whole:
-            self.whole(self._choose.choice([*WHOLE_CALLS]))
-        else:
-            self.one(self._choose.choice([*CALLS]), self._choose.randrange(keys))
+    def draw_any(self, count: int, keys: int, share_of_whole: float) -> None:
+        for _ in range(count):
+            if self._choose.random() < share_of_whole:
+                self.draw_whole(self._choose.choice([*WHOLE_CALLS]))
+            else:
+                self.draw_one(self._choose.choice([*CALLS]), self._choose.randrange(keys))
 
-    def fill_and_drain(self, first: int, last: int) -> None:
+    def draw_fill_and_drain(self, first: int, last: int) -> None:
         for name in ("set", "delete"):
             for number in range(first, last):
-                self.one(name, number)
+                self.draw_one(name, number)
+
+    def play(self) -> None:
+        """Make the calls that are left, with nothing in between but looks at the clock."""
+        shared, note, clock = self._shared, self._times.append, time.perf_counter_ns
+        for call, argument in self._plan[len(self._times) :]:
+            began = clock()
+            result = call(shared, argument)
+            note((began, clock(), result))
+
+    def history(self) -> list[Call]:
+        return [
+            Call(began, ended, step, result, name)
+            for (began, ended, result), (step, name) in zip(self._times, self._steps, strict=True)
+        ]
 
 
 def check(players: list[Player], keys: int) -> None:
     """All that was called, and at the end what is left."""
-    players[0].whole("snapshot")
-    players[0].whole("len")
-    history = [call for player in players for call in player.calls]
+    players[0].draw_whole("snapshot")
+    players[0].draw_whole("len")
+    players[0].play()
+    history = [call for player in players for call in player.history()]
     assert_linearizable((None,) * keys, history)
+
+
+def play_all(games: list[list[Player]], keys: int) -> None:
+    """Let the players of each game play it at the same time; then check what came of it."""
+
+    def play(number: int) -> Callable[[list[Player]], None]:
+        return lambda game: game[number].play()
+
+    meet(games, *map(play, range(len(games[0]))))
+    for game in games:
+        check(game, keys)
+
+
+def new_game(kind: str, players: int, keys: int, choose: random.Random) -> list[Player]:
+    shared: AtomicDict[Any, int] = AtomicDict()
+    return [
+        Player(access(shared, number), KEYS[kind], keys, random.Random(choose.random()))
+        for number in range(players)
+    ]
 
 
 some_keys = pytest.mark.parametrize("kind", ["int", "str", "own", "own of few hashes"])
@@ -212,28 +248,13 @@ some_keys = pytest.mark.parametrize("kind", ["int", "str", "own", "own of few ha
 @some_keys
 @pytest.mark.parametrize("keys", [1, 2])
 def test_short_histories_are_linearizable(kind: str, keys: int, seed: int) -> None:
-    threads, calls, rounds = 3, 4, 400
+    rounds, threads, calls = 500, 3, 5
     choose = random.Random(seed)
-    games = []
-    for _ in range(rounds):
-        shared: AtomicDict[Any, int] = AtomicDict()
-        games.append(
-            [
-                Player(access(shared, number), KEYS[kind], keys, random.Random(choose.random()))
-                for number in range(threads)
-            ]
-        )
-
-    def work(number: int) -> Callable[[list[Player]], None]:
-        def play(game: list[Player]) -> None:
-            for _ in range(calls):
-                game[number].any(keys, 0.2)
-
-        return play
-
-    meet(games, *map(work, range(threads)))
+    games = [new_game(kind, threads, keys, choose) for _ in range(rounds)]
     for game in games:
-        check(game, keys)
+        for player in game:
+            player.draw_any(calls, keys, 0.2)
+    play_all(games, keys)
 
 
 @some_keys
@@ -241,28 +262,15 @@ def test_short_histories_are_linearizable(kind: str, keys: int, seed: int) -> No
 def test_long_histories_are_linearizable_while_the_table_is_resized(
     kind: str, share_of_whole: float, seed: int
 ) -> None:
-    threads, keys, all_keys, calls = 3, 2, 26, 400
+    rounds, threads, keys, all_keys, calls = 12, 3, 2, 26, 250
     choose = random.Random(seed)
-    for _ in range(3):
-        shared: AtomicDict[Any, int] = AtomicDict()
-        players = [
-            Player(access(shared, number), KEYS[kind], all_keys, random.Random(choose.random()))
-            for number in range(threads + 1)
-        ]
-
-        def play(player: Player) -> None:
-            for _ in range(calls):
-                player.any(keys, share_of_whole)
-
-        def resize(player: Player) -> None:
-            for _ in range(calls // 50):
-                player.fill_and_drain(keys, all_keys)
-
-        run_threads(
-            *(lambda player=player: play(player) for player in players[:threads]),  # type: ignore[misc]
-            lambda player=players[threads]: resize(player),  # type: ignore[misc]
-        )
-        check(players, all_keys)
+    games = [new_game(kind, threads + 1, all_keys, choose) for _ in range(rounds)]
+    for *game, resizer in games:
+        for player in game:
+            player.draw_any(calls, keys, share_of_whole)
+        for _ in range(calls // 50):
+            resizer.draw_fill_and_drain(keys, all_keys)
+    play_all(games, all_keys)
 
 
 # ── the check itself ───────────────────────────────────────────────────────────────────────────
@@ -271,11 +279,12 @@ def test_long_histories_are_linearizable_while_the_table_is_resized(
 def history_of(shared: Any) -> list[Call]:
     player = Player(shared, KEYS["int"], 2, random.Random(5))
     for name in [*CALLS] * 20:
-        player.one(name, 0)
+        player.draw_one(name, 0)
     for name in [*WHOLE_CALLS] * 5:
-        player.one("set", 1)
-        player.whole(name)
-    return player.calls
+        player.draw_one("set", 1)
+        player.draw_whole(name)
+    player.play()
+    return player.history()
 
 
 def test_a_history_of_one_thread_is_explained_and_one_with_another_result_is_not() -> None:

@@ -303,7 +303,7 @@ def test_every_result_of_counting_is_given_once(
 ) -> None:
     start = 1000  # no number that a cache holds
     shared: AtomicDict[int, int] = AtomicDict(dict.fromkeys(range(keys), start))
-    repeats = 400
+    repeats = 1200
 
     def work(number: int) -> list[tuple[int, int]]:
         choose = random.Random(seed + number)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import NOT_FOUND, AtomicDict, ExpectationFailed
 
+from tools.testing.concurrency import meet
+
 from .crowd import (
     KEYS,
     THREADS,
@@ -28,6 +30,7 @@ pytestmark = [
 ]
 
 REPEATS = 1500
+RACES = 250
 
 
 class Token:
@@ -55,32 +58,38 @@ INSERT: dict[str, Callable[[Any, Any, Token], bool]] = {
 }
 
 
+def race(things: list[Any], attempt: Callable[[int, Any], bool]) -> list[list[bool]]:
+    """Whether attempt(number, thing) was successful, for each thing, in each thread."""
+
+    def attempt_of(number: int) -> Callable[[Any], bool]:
+        return lambda thing: attempt(number, thing)
+
+    return [[*wins] for wins in meet(things, *map(attempt_of, range(THREADS)))]
+
+
 @every_key
 @pytest.mark.parametrize("insert", [*INSERT.values(), None], ids=[*INSERT, "all"])
 def test_one_thread_inserts_a_key_and_all_find_its_token(
     insert: Callable[[Any, Any, Token], bool] | None, key: MakeKey, seed: int
 ) -> None:
     shared: AtomicDict[Any, Token] = AtomicDict()
-    keys = 400
+    choose = [random.Random(seed + number) for number in range(THREADS)]
+    tokens: list[list[tuple[Token, Any]]] = [[] for _ in range(RACES)]
 
-    def work(number: int) -> tuple[list[int], list[Any]]:
-        choose = random.Random(seed + number)
-        mine = access(shared, number)
-        won, found = [], []
-        for which in range(keys):  # all in the same order, so that they meet
-            one = insert or choose.choice([*INSERT.values()])
-            if one(mine, key(which), Token()):
-                won.append(which)
-            found.append(mine[key(which)])
-        return won, found
+    def attempt(number: int, which: int) -> bool:
+        one = insert or choose[number].choice([*INSERT.values()])
+        token = Token()
+        won = one(access(shared, number), key(which), token)
+        tokens[which].append((token, shared[key(which)]))
+        return won
 
-    results = in_threads(work)
-    assert sorted(flat([won for won, _ in results])) == [*range(keys)]
-    for _, found in results:
-        for which in range(keys):
-            assert found[which] is shared[key(which)]
+    for which, wins in enumerate(race([*range(RACES)], attempt)):
+        assert sum(wins) == 1
+        stored = shared[key(which)]
+        assert sum(token is stored for token, _ in tokens[which]) == 1
+        assert all(found is stored for _, found in tokens[which])
     check_whole(shared)
-    assert len(shared) == keys
+    assert len(shared) == RACES
 
 
 def delete_item(shared: Any, key: Any) -> bool:
@@ -121,43 +130,33 @@ REMOVE: dict[str, Callable[[Any, Any], bool]] = {
 def test_one_thread_removes_a_key(
     remove: Callable[[Any, Any], bool] | None, key: MakeKey, seed: int
 ) -> None:
-    keys = 400
-    shared: AtomicDict[Any, str] = AtomicDict({key(which): "stored" for which in range(keys)})
+    shared: AtomicDict[Any, str] = AtomicDict({key(which): "stored" for which in range(RACES)})
+    choose = [random.Random(seed + number) for number in range(THREADS)]
 
-    def work(number: int) -> list[int]:
-        choose = random.Random(seed + number)
-        mine = access(shared, number)
-        won = []
-        for which in range(keys):
-            one = remove or choose.choice([*REMOVE.values()])
-            if one(mine, key(which)):
-                won.append(which)
-            assert key(which) not in mine
+    def attempt(number: int, which: int) -> bool:
+        one = remove or choose[number].choice([*REMOVE.values()])
+        won = one(access(shared, number), key(which))
+        assert key(which) not in shared
         return won
 
-    assert sorted(flat(in_threads(work))) == [*range(keys)]
+    for wins in race([*range(RACES)], attempt):
+        assert sum(wins) == 1
     check_whole(shared, {})
 
 
 def test_one_thread_wins_each_compare_and_set() -> None:
-    keys = 1000
-    shared: AtomicDict[int, Any] = AtomicDict(dict.fromkeys(range(keys)))
+    shared: AtomicDict[int, Any] = AtomicDict(dict.fromkeys(range(RACES)))
 
-    def work(number: int) -> list[int]:
-        mine = access(shared, number)
-        won = []
-        for key in range(keys):
-            try:
-                mine.compare_and_set(key, None, number)
-            except ExpectationFailed:
-                continue
-            won.append(key)
-        return won
+    def attempt(number: int, key: int) -> bool:
+        try:
+            access(shared, number).compare_and_set(key, None, number)
+        except ExpectationFailed:
+            return False
+        return True
 
-    results = in_threads(work)
-    assert sorted(flat(results)) == [*range(keys)]
-    for number, won in enumerate(results):
-        assert all(shared[key] == number for key in won)
+    for key, wins in enumerate(race([*range(RACES)], attempt)):
+        assert sum(wins) == 1
+        assert wins[shared[key]]
 
 
 # ── each token is handed on once ───────────────────────────────────────────────────────────────
@@ -171,7 +170,7 @@ def check_conserved(tokens: list[Any], *places: list[Any]) -> None:
 @every_key
 def test_swapped_tokens_are_neither_lost_nor_doubled(key: MakeKey, seed: int) -> None:
     shared: AtomicDict[Any, Token] = AtomicDict()
-    tokens = [[Token() for _ in range(REPEATS)] for _ in range(THREADS)]
+    tokens = [[Token() for _ in range(3 * REPEATS)] for _ in range(THREADS)]
 
     def work(number: int) -> list[Any]:
         choose = random.Random(seed + number)
@@ -226,7 +225,7 @@ def test_removed_tokens_are_neither_lost_nor_doubled(
         choose = random.Random(seed + number)
         mine = access(shared, number)
         hand = list(tokens[number])
-        for _ in range(REPEATS):
+        for _ in range(2 * REPEATS):
             place = make(choose.randrange(30))
             if hand and choose.random() < 0.5:
                 insert = choose.choice([*INSERT.values()])
@@ -272,16 +271,19 @@ def test_popitem_gives_each_item_once(key: MakeKey) -> None:
     check_whole(shared, {})
 
 
-def test_popitem_finds_something_wherever_a_dict_is_never_empty() -> None:
-    shared: AtomicDict[Any, int] = AtomicDict({n: n for n in range(THREADS)})
+@pytest.mark.parametrize("threads", [2, THREADS])
+@pytest.mark.parametrize("room", [0, 20_000])
+def test_popitem_finds_something_wherever_a_dict_is_never_empty(room: int, threads: int) -> None:
+    shared: AtomicDict[Any, int] = AtomicDict({n: n for n in range(threads)})
+    shared.reserve(room)  # in much of which it has to look for a few keys
 
     def work(number: int) -> None:
         mine = access(shared, number)
-        for count in range(REPEATS):
+        for count in range(3 * REPEATS):
             # The others have taken out one each, at the most: one is left.
             _, token = mine.popitem()
             mine[count, token] = token
 
-    in_threads(work)
-    assert sorted(shared.values()) == [*range(THREADS)]
+    in_threads(work, threads)
+    assert sorted(shared.values()) == [*range(threads)]
     check_whole(shared)
