@@ -45,7 +45,7 @@ inline bool store(HashMap& map, PyObject* key_object, PyObject* value) {
     if (!check_key(key_object, key) || !may_be_value(value)) return false;
     constexpr EditKind set{IfAbsent::insert, IfPresent::replace, Values::any, false};
     const Edited edited = edit<set>(map, key, value);
-    Py_XDECREF(edited.found);
+    drop_found(edited);
     return edited.done != Done::error;
 }
 
@@ -121,7 +121,7 @@ struct KeyMethods {
         if (!check_key(key_object, key)) return -1;
         constexpr EditKind remove{IfAbsent::leave, IfPresent::remove, Values::any, false};
         const Edited edited = edit<remove>(*map, key, nullptr);
-        Py_XDECREF(edited.found);
+        drop_found(edited);
         if (edited.done == Done::removed) return 0;
         if (edited.done == Done::absent) set_key_error(key_object);
         return -1;
@@ -210,7 +210,7 @@ struct KeyMethods {
                                      edited))
             return nullptr;
         if (edited.done == Done::inserted || edited.done == Done::replaced) {
-            Py_XDECREF(edited.found);
+            drop_found(edited);
             Py_RETURN_NONE;
         }
         return set_expectation_failed(key, expected, edited.found);
@@ -241,7 +241,7 @@ struct KeyMethods {
                                   *map, key, nullptr, given[1]);
         if (edited.done == Done::error) return nullptr;
         if (edited.done == Done::removed) {
-            Py_DECREF(edited.found);
+            drop_found(edited);
             Py_RETURN_NONE;
         }
         return set_expectation_failed(given[0], given[1], edited.found);

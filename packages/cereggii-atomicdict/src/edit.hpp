@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "cereggii/atomics/python/matching.hpp"
+#include "cereggii/atomics/python/shared_reference.hpp"
 #include "find.hpp"
 #include "lookup.hpp"
 #include "migration.hpp"
@@ -39,6 +40,11 @@ struct Edited {
     // Owned, or null: what was found. The caller has to release it, whether it asks for it or not.
     PyObject* found = nullptr;
 };
+
+// Of what was found, if nobody asks for it. May run finalizers.
+inline void drop_found(const Edited& edited) {
+    if (edited.found) atomics::release_shared(edited.found);
+}
 
 template <EditKind kind>
 class Edit {
@@ -150,7 +156,7 @@ private:
         node_->value.store(reinterpret_cast<std::uintptr_t>(updated_), std::memory_order_relaxed);
         hold_updated();
         if (!holds_key_) {
-            Py_INCREF(key_.object);
+            atomics::hold_shared(key_.object);
             holds_key_ = true;
         }
         // Fails if lost to a rival insertion, or to a freeze.
@@ -170,14 +176,13 @@ private:
     // pin, by the way of a retry or at the end.
     void hold_updated() noexcept {
         if (holds_updated_) return;
-        atomics::enable_try_incref(updated_);
-        Py_INCREF(updated_);
+        atomics::hold_findable(updated_);
         holds_updated_ = true;
     }
 
     void release_what_is_left_over() {
-        if (holds_updated_) Py_DECREF(updated_);
-        if (holds_key_) Py_DECREF(key_.object);
+        if (holds_updated_) atomics::release_shared(updated_);
+        if (holds_key_) atomics::release_shared(key_.object);
         Py_XDECREF(equal_);
     }
 

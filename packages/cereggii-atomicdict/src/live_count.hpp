@@ -42,10 +42,10 @@ public:
 
     // True: it is time to look at the sums. `few`: whether a few keys make a difference.
     bool note_insertion(std::uint32_t thread, bool few) noexcept {
-        return note(my_cell(thread).inserted, few);
+        return note(&Cell::inserted, thread, few);
     }
     bool note_deletion(std::uint32_t thread, bool few) noexcept {
-        return note(my_cell(thread).deleted, few);
+        return note(&Cell::deleted, thread, few);
     }
 
     std::int64_t inserted() const noexcept { return sum(&Cell::inserted); }
@@ -64,6 +64,7 @@ private:
         std::atomic<std::int64_t> deleted{0};
     };
     struct alignas(atomics::destructive_interference) Stripe : Cell {};
+    using Count = std::atomic<std::int64_t> Cell::*;
 
     static std::size_t stripe_count() noexcept {
         static const std::size_t count =
@@ -71,24 +72,28 @@ private:
         return count;
     }
 
-    bool note(std::atomic<std::int64_t>& cell, bool few) noexcept {
-        // Relaxed: a thread that has to see it has seen the unpin that follows.
-        const std::int64_t before = cell.fetch_add(1, std::memory_order_relaxed);
-        return few || !stripes_.load(std::memory_order_relaxed) || before % 64 == 0;
-    }
-
-    Cell& my_cell(std::uint32_t thread) noexcept {
+    // Relaxed: a thread that has to see it has seen the unpin that follows.
+    bool note(Count which, std::uint32_t thread, bool few) noexcept {
         Stripe* stripes = stripes_.load(std::memory_order_acquire);
         if (!stripes) [[likely]] {
             std::uint32_t home = home_.load(std::memory_order_relaxed);
-            if (home == thread + 1) return base_;
-            if (home == 0 &&
-                home_.compare_exchange_strong(home, thread + 1, std::memory_order_relaxed))
-                return base_;
+            if (home == thread + 1 ||
+                (home == 0 &&
+                 home_.compare_exchange_strong(home, thread + 1, std::memory_order_relaxed))) {
+                // Nobody else writes this one.
+                std::atomic<std::int64_t>& mine = alone_.*which;
+                mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+                return true;
+            }
             stripes = grow();
-            if (!stripes) return base_;  // no memory: slower, but right
+            if (!stripes) {  // no memory: slower, but right
+                (together_.*which).fetch_add(1, std::memory_order_relaxed);
+                return true;
+            }
         }
-        return stripes[thread & (stripe_count() - 1)];
+        const std::int64_t before =
+            (stripes[thread & (stripe_count() - 1)].*which).fetch_add(1, std::memory_order_relaxed);
+        return few || before % 64 == 0;
     }
 
     // Native memory: it may be asked for under a pin.
@@ -103,17 +108,19 @@ private:
         return current;  // lost to a concurrent grow
     }
 
-    std::int64_t sum(std::atomic<std::int64_t> Cell::* which) const noexcept {
-        std::int64_t total = (base_.*which).load(std::memory_order_relaxed);
+    std::int64_t sum(Count which) const noexcept {
+        std::int64_t total = (alone_.*which).load(std::memory_order_relaxed) +
+                             (together_.*which).load(std::memory_order_relaxed);
         if (const Stripe* stripes = stripes_.load(std::memory_order_acquire))
             for (std::size_t i = 0; i < stripe_count(); ++i)
                 total += (stripes[i].*which).load(std::memory_order_relaxed);
         return total;
     }
 
-    Cell base_;
     std::atomic<Stripe*> stripes_{nullptr};
-    std::atomic<std::uint32_t> home_{0};  // number + 1 of the thread that uses base_
+    std::atomic<std::uint32_t> home_{0};  // number + 1 of the thread that uses alone_
+    Cell alone_;
+    Cell together_;
 };
 
 }  // namespace cereggii::atomicdict

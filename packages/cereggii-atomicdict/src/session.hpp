@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "cereggii/atomics/python/shared_reference.hpp"
 #include "cereggii/atomics/reclamation.hpp"
 #include "hash_map.hpp"
 #include "table.hpp"
@@ -57,7 +58,7 @@ struct RetiredItems {
         } else {
             PyObject* key = key_object(node(item)->key);
             Node::deallocate(node(item));
-            Py_DECREF(key);
+            atomics::release_shared(key);
         }
     }
 

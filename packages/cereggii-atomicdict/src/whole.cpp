@@ -31,6 +31,30 @@ void for_each_table(Table* table, const Visit& visit) {
     for (; table; table = table->next.load(std::memory_order_seq_cst)) visit(table);
 }
 
+// Calls visit(node) for each node of a table that nobody changes, but those that a later table has,
+// too, until it returns something else than 0. Nodes, keys and values are anywhere in memory, and
+// are fetched some words ahead.
+template <class Visit>
+int for_each_node(Table& table, const Visit& visit) {
+    constexpr std::size_t near = 8, far = 16;
+    const auto node_at = [&table](std::size_t i) -> Node* {
+        if (i >= table.capacity()) return nullptr;
+        // Each node once: MOVED words name those of later tables.
+        const Word word = table.word(i).load(std::memory_order_relaxed);
+        return names_node(word) && (word & state_mask) == 0 ? node_of(word) : nullptr;
+    };
+    for (std::size_t i = 0; i < table.capacity(); ++i) {
+        if (const Node* node = node_at(i + far)) prefetch(node);
+        if (const Node* node = node_at(i + near)) {
+            prefetch(key_object(node->key));
+            prefetch(Node::object(node->value.load(std::memory_order_relaxed)));
+        }
+        Node* node = node_at(i);
+        if (const int stop = node ? visit(node) : 0) return stop;
+    }
+    return 0;
+}
+
 struct Item {
     PyObject* key;    // owned
     PyObject* value;  // owned
@@ -196,17 +220,15 @@ std::size_t memory_of(HashMap& map) {
 }
 
 int traverse(HashMap& map, visitproc visit, void* arg) {
-    Table* root = map.root.load(std::memory_order_relaxed);
-    for (Table* table = root; table; table = table->next.load(std::memory_order_relaxed)) {
-        for (std::size_t i = 0; i < table->capacity(); ++i) {
-            const Word word = table->word(i).load(std::memory_order_relaxed);
-            // Each node once: MOVED words name those of later tables.
-            if (!names_node(word) || (word & state_mask) != 0) continue;
-            const Node* node = node_of(word);
+    for (Table* table = map.root.load(std::memory_order_relaxed); table;
+         table = table->next.load(std::memory_order_relaxed)) {
+        const int stop = for_each_node(*table, [&](const Node* node) {
             Py_VISIT(key_object(node->key));
             const std::uintptr_t value = node->value.load(std::memory_order_relaxed);
             if (!Node::is_dead(value)) Py_VISIT(Node::object(value));
-        }
+            return 0;
+        });
+        if (stop) return stop;
     }
     return 0;
 }
@@ -218,16 +240,14 @@ void destroy(HashMap& map) {
 void free_chain(Table* table) {
     LiveCount* count = table->count;
     while (table) {
-        for (std::size_t i = 0; i < table->capacity(); ++i) {
-            const Word word = table->word(i).load(std::memory_order_relaxed);
-            if (!names_node(word) || (word & state_mask) != 0) continue;
-            Node* node = node_of(word);
+        for_each_node(*table, [](Node* node) {
             PyObject* key = key_object(node->key);
             const std::uintptr_t value = node->value.load(std::memory_order_relaxed);
             Node::deallocate(node);
-            Py_DECREF(key);
-            if (!Node::is_dead(value)) Py_DECREF(Node::object(value));
-        }
+            atomics::release_shared(key);
+            if (!Node::is_dead(value)) atomics::release_shared(Node::object(value));
+            return 0;
+        });
         Table* next = table->next.load(std::memory_order_relaxed);
         Table::deallocate(table);
         table = next;

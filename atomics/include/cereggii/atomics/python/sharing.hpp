@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "cereggii/atomics/python/stop_the_world.hpp"
+#include "cereggii/atomics/python/try_incref.hpp"
 
 // What the reference count of an object costs the threads that share it, and how it is avoided.
 //
@@ -31,10 +32,6 @@ namespace cereggii::atomics {
 inline constexpr std::size_t immortality_budget = std::size_t{512} * 1024;
 
 namespace detail {
-
-inline bool is_immortal(PyObject* op) noexcept {
-    return _Py_atomic_load_uint32_relaxed(&op->ob_ref_local) == _Py_IMMORTAL_REFCNT_LOCAL;
-}
 
 inline bool has_weak_references(PyObject* op) noexcept {
     const Py_ssize_t offset = Py_TYPE(op)->tp_weaklistoffset;

@@ -30,6 +30,10 @@ inline bool try_incref(PyObject* op) noexcept {
 
 namespace detail {
 
+inline bool is_immortal(PyObject* op) noexcept {
+    return _Py_atomic_load_uint32_relaxed(&op->ob_ref_local) == _Py_IMMORTAL_REFCNT_LOCAL;
+}
+
 // The two low bits of the shared count are a state. In state 0 the object's owner, dropping its
 // last reference, frees it without an atomic operation: then nobody else may try. Any other state
 // makes the owner merge its count into the shared one first, in a compare-and-swap that a try wins
