@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "batch.hpp"
 #include "cereggii/atomics/python/binding.hpp"
+#include "compute.hpp"
 #include "dict_methods.hpp"
 #include "dict_protocol.hpp"
+#include "reduce.hpp"
 
 // AtomicDict and AtomicDictHandle: one method table and one slot table, generated for each form.
 namespace cereggii::atomicdict {
@@ -145,6 +148,9 @@ template <class Form>
 PyMethodDef* method_table() {
     using K = KeyMethods<Form>;
     using D = DictProtocol<Form>;
+    using C = ComputeMethods<Form>;
+    using R = ReduceMethods<Form>;
+    using B = BatchMethods<Form>;
     static PyMethodDef table[] = {
         fast_method("get", &K::get,
                     "get($self, /, key, default=None)\n--\n\n"
@@ -184,6 +190,82 @@ PyMethodDef* method_table() {
                     "Remove `key` if its value matches `expected`.\n\n"
                     "Otherwise, and if it is absent, raise ExpectationFailed. With ANY, whatever\n"
                     "the value is. Matching and guarantees are those of `compare_and_set`."),
+        fast_method(
+            "get_or_compute", &C::get_or_compute,
+            "get_or_compute($self, /, key, factory)\n--\n\n"
+            "The value of `key`; if it is absent, insert what `factory(key)` returns.\n\n"
+            "Of many threads that ask for an absent key, one calls its factory; the others wait and\n"
+            "get the same object. If the factory raises, its caller gets the exception, nothing is\n"
+            "inserted, and one of those who wait tries next. RuntimeError if a thread would wait for\n"
+            "itself: a factory that asks for its own key, also by way of other threads. What is stored\n"
+            "meanwhile by other operations is kept, and returned.\n"
+            "Lock-free if the key is present. Waiting ends for signals. After computeIfAbsent of\n"
+            "java.util.concurrent.ConcurrentHashMap, which locks other keys, too."),
+        fast_method(
+            "compute", &C::compute,
+            "compute($self, /, key, fn)\n--\n\n"
+            "Set `key` to `fn(key, current)`, where `current` is NOT_FOUND if it is absent.\n\n"
+            "Returns the new value. If that is NOT_FOUND, the key is removed. `fn` is called again\n"
+            "if another thread has changed the value meanwhile, so it should have no effects.\n"
+            "Linearizable; lock-free but for what `fn` does."),
+        fast_method("merge", &C::merge,
+                    "merge($self, /, key, value, fn)\n--\n\n"
+                    "Set `key` to `fn(current, value)`, or to `value` if it is absent.\n\n"
+                    "Returns the new value. Otherwise as `compute`: a `fn` that returns NOT_FOUND\n"
+                    "removes the key, and `fn` may be called again."),
+        fast_method(
+            "remove_if", &C::remove_if,
+            "remove_if($self, /, predicate)\n--\n\n"
+            "Remove each item of which `predicate(key, value)` is true; return how many.\n\n"
+            "Each in one step, and only with the value that was asked about: if another\n"
+            "thread changes it meanwhile, `predicate` is asked again. Weak, as iteration\n"
+            "is. If something raises, what was removed before stays removed."),
+        fast_method(
+            "reduce", &R::reduce,
+            "reduce($self, /, pairs, fn)\n--\n\n"
+            "Aggregate (key, value) pairs: each key becomes `fn(key, current, value)`.\n\n"
+            "`current` is NOT_FOUND for the first of a key. Many threads may aggregate into\n"
+            "one dict. Inputs of one key are combined with each other before they are\n"
+            "combined with the value in the dict, so `fn` has to be associative and\n"
+            "commutative, may be called more often than there are inputs, and should have\n"
+            "no effects. Each input is counted once, also if `pairs` or `fn` raises: then\n"
+            "the inputs before that one are in the dict, except for aggregates that could\n"
+            "not be combined with the value in the dict, for which `fn` raised: these are\n"
+            "(key, aggregate) pairs in the exception's attribute `not_reduced`.\n"
+            "Memory is bounded, however long `pairs` is. Lock-free but for what `fn` does."),
+        fast_method("reduce_sum", &R::template reduce_specialised<"reduce_sum", Reduction::sum>,
+                    "reduce_sum($self, /, pairs)\n--\n\n"
+                    "`reduce` with `current + value`. Ints are added natively."),
+        fast_method("reduce_and",
+                    &R::template reduce_specialised<"reduce_and", Reduction::all_true>,
+                    "reduce_and($self, /, pairs)\n--\n\n"
+                    "`reduce` with `current and bool(value)`; bool(value) for the first of a key."),
+        fast_method("reduce_or", &R::template reduce_specialised<"reduce_or", Reduction::any_true>,
+                    "reduce_or($self, /, pairs)\n--\n\n"
+                    "`reduce` with `current or bool(value)`; bool(value) for the first of a key."),
+        fast_method("reduce_max", &R::template reduce_specialised<"reduce_max", Reduction::maximum>,
+                    "reduce_max($self, /, pairs)\n--\n\n"
+                    "`reduce` with `max(value, current)`."),
+        fast_method("reduce_min", &R::template reduce_specialised<"reduce_min", Reduction::minimum>,
+                    "reduce_min($self, /, pairs)\n--\n\n"
+                    "`reduce` with `min(value, current)`."),
+        fast_method("reduce_list", &R::template reduce_specialised<"reduce_list", Reduction::list>,
+                    "reduce_list($self, /, pairs)\n--\n\n"
+                    "`reduce` to lists of all values, where a list counts as its items.\n\n"
+                    "In no particular order, but for the inputs of one call."),
+        fast_method(
+            "reduce_count", &R::reduce_count,
+            "reduce_count($self, /, keys_or_mapping)\n--\n\n"
+            "Count the keys of an iterable, or add the counts that a mapping has for them.\n\n"
+            "As collections.Counter.update, from many threads at once; see `reduce`."),
+        fast_method(
+            "batch_getitem", &B::batch_getitem,
+            "batch_getitem($self, /, batch, chunk_size=128)\n--\n\n"
+            "Set the values of the dict `batch` to those of the same keys here; return it.\n\n"
+            "NOT_FOUND where a key is absent. Faster than a loop of lookups, as `chunk_size`\n"
+            "of them (at most 1024) wait for memory at the same time. Each lookup is\n"
+            "linearizable by itself. If a key's __eq__ raises, the chunks before are done.\n"
+            "ValueError if `chunk_size` is less than 1."),
         plain_method(
             "popitem", &D::popitem,
             "popitem($self, /)\n--\n\n"

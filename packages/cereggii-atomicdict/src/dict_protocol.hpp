@@ -173,8 +173,9 @@ struct DictProtocol {
         std::size_t size = static_cast<std::size_t>(Py_TYPE(self)->tp_basicsize);
         if constexpr (!Form::is_handle) {
             const std::size_t memory = memory_of(*map);
-            if (memory == 0) return nullptr;
-            size += memory - sizeof(HashMap);
+            const std::size_t pending = memory_of(payload<AtomicDict>(self)->pending);
+            if (memory == 0 || pending == 0) return nullptr;
+            size += memory + pending - 2 * sizeof(HashMap);
         }
         return PyLong_FromSize_t(size);
     }

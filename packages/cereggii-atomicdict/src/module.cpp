@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/main_interpreter.hpp"
+#include "compute.hpp"
 #include "session.hpp"
 #include "types.hpp"
 
@@ -12,6 +13,8 @@ void forget_other_threads() {
     if (!nanobind::hasattr(os, "register_at_fork")) return;
     os.attr("register_at_fork")(nanobind::arg("after_in_child") = nanobind::cpp_function([] {
                                     cereggii::atomicdict::forget_other_threads_after_fork();
+                                    cereggii::atomics::WaitQueue::forget_all();
+                                    cereggii::atomicdict::forget_other_computations_after_fork();
                                 }));
 }
 
@@ -25,6 +28,7 @@ NB_MODULE(_atomicdict_anywhere, module) {
         cereggii::atomics::Types<cereggii::atomicdict::AtomicDict>::atomic == nullptr;
     cereggii::atomicdict::bind_sentinels(module);
     cereggii::atomicdict::bind_iterator();
+    cereggii::atomicdict::bind_computations();
     cereggii::atomicdict::bind_atomic_dict(module);
     if (first) forget_other_threads();
 }

@@ -18,15 +18,22 @@ struct AtomicDict {
     using Value = HashMap;
 
     HashMap map;
+    HashMap pending;  // what is being computed: see compute.cpp
 
     AtomicDict() noexcept { map.constructed.store(true, std::memory_order_release); }
     ~AtomicDict() { dismantle(); }
     // At once, whoever is inside of other dicts: nobody can be inside of this one.
-    void dismantle() { destroy(map); }
+    void dismantle() {
+        destroy(map);
+        destroy(pending);
+    }
     // Acquire: pairs with the constructor's release, for a thread that found the object early.
     bool constructed() const noexcept { return map.constructed.load(std::memory_order_acquire); }
     Value* value() noexcept { return &map; }
-    int traverse(visitproc visit, void* arg) { return atomicdict::traverse(map, visit, arg); }
+    int traverse(visitproc visit, void* arg) {
+        const int stop = atomicdict::traverse(map, visit, arg);
+        return stop ? stop : atomicdict::traverse(pending, visit, arg);
+    }
     void clear() {
         if (constructed() && !atomicdict::clear(map)) PyErr_Clear();
     }

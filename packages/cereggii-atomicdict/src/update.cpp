@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dict_protocol.hpp"
+#include "pairs.hpp"
 
 #include <initializer_list>
 
@@ -7,50 +8,6 @@
 namespace cereggii::atomicdict {
 
 namespace {
-
-// A key and a value from one element of an iterable of pairs. False with an exception.
-bool store_pair(HashMap& map, PyObject* element, Py_ssize_t number) {
-    PyObject* pair = PySequence_Fast(element, "object is not iterable");
-    if (!pair) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError))
-            PyErr_Format(PyExc_TypeError,
-                         "cannot convert dictionary update sequence element #%zd to a sequence",
-                         number);
-        return false;
-    }
-    // A list that is not ours may change: its items are taken at once.
-    PyObject* items = PySequence_Tuple(pair);
-    Py_DECREF(pair);
-    if (!items) return false;
-    bool stored = false;
-    if (PyTuple_GET_SIZE(items) == 2)
-        stored = store(map, PyTuple_GET_ITEM(items, 0), PyTuple_GET_ITEM(items, 1));
-    else
-        PyErr_Format(PyExc_ValueError,
-                     "dictionary update sequence element #%zd has length %zd; 2 is required",
-                     number, PyTuple_GET_SIZE(items));
-    Py_DECREF(items);
-    return stored;
-}
-
-// Calls `store_next(item, number)` for what the iterator yields.
-template <class Store>
-bool for_each(PyObject* iterable, const Store& store_next) {
-    PyObject* iterator = PyObject_GetIter(iterable);
-    if (!iterator) return false;
-    bool good = true;
-    for (Py_ssize_t number = 0; good; ++number) {
-        PyObject* item = PyIter_Next(iterator);
-        if (!item) {
-            good = !PyErr_Occurred();
-            break;
-        }
-        good = store_next(item, number);
-        Py_DECREF(item);
-    }
-    Py_DECREF(iterator);
-    return good;
-}
 
 // Whether an object has a method `keys`, which makes it a mapping to dict.update; -1: an exception.
 int has_keys(PyObject* object) {
@@ -106,9 +63,8 @@ bool update_from_mapping(HashMap& map, PyObject* mapping) {
 }
 
 bool update_from_pairs(HashMap& map, PyObject* pairs) {
-    return for_each(pairs, [&](PyObject* element, Py_ssize_t number) {
-        return store_pair(map, element, number);
-    });
+    return for_each_pair(pairs,
+                         [&](PyObject* key, PyObject* value) { return store(map, key, value); });
 }
 
 bool update_from(HashMap& map, PyObject* other) {
