@@ -7,6 +7,7 @@ environment of nox's own and make theirs with `Environment`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -79,9 +80,15 @@ class Environment:
                 f"-Ccmake.define.CMAKE_CXX_FLAGS={self._how.flags}",
                 "-Ccmake.define.CMAKE_CXX_FLAGS_DEBUG=-g -O1 -fno-omit-frame-pointer",
             ]
-        # One after the other and without their dependencies, which are each other.
+        # One after the other and without their dependencies, which are each other. To build one
+        # takes most of a minute: what is installed already, from the same sources, stays.
         for package in PACKAGES:
-            self.install("--no-deps", *settings, str(package))
+            mark = self.home / f"{package.name}.installed"
+            state = _state_of([*settings, *_sources(package)])
+            if not mark.exists() or mark.read_text() != state:
+                mark.unlink(missing_ok=True)
+                self.install("--no-deps", *settings, str(package))
+                mark.write_text(state)
 
     def run(self, *arguments: str, env: dict[str, str] | None = None) -> None:
         """Runs the environment's Python."""
@@ -89,13 +96,35 @@ class Environment:
         self._session.run(self.python, *arguments, env=env, external=True)
 
 
+def _sources(package: Path) -> list[Path]:
+    """All files that a package is built from."""
+    folders = [package / "src", ROOT / "atomics"]
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [
+        *(path for path in sorted(package.iterdir()) if path.is_file()),
+        *(path for path in files if not {"__pycache__", "build", "tests"} & {*path.parts}),
+    ]
+
+
+def _state_of(parts: list[str | Path]) -> str:
+    """Names a list of texts and files, and what is in the files."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{part}\0".encode())
+        if isinstance(part, Path):
+            digest.update(part.read_bytes())
+    return digest.hexdigest()
+
+
 def _test(session: nox.Session, version: str) -> None:
     environment = Environment(session, f"tests-{version}", version)
     environment.install(*TEST_REQUIREMENTS)
     environment.install_packages()
     suites = [str(package / "tests") for package in PACKAGES]
-    environment.run("-m", "pytest", *suites, *session.posargs)
-    # The same promises with every test running in several threads at once.
+    # Every test in several threads at once, but those that say why they cannot be. The main
+    # interpreter runs them alone, too: what fails then is easier to look into.
+    if version == MAIN:
+        environment.run("-m", "pytest", *suites, *session.posargs)
     environment.run("-m", "pytest", "--parallel-threads=4", *suites, *session.posargs)
 
 
@@ -246,7 +275,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=False)
 def typing(session: nox.Session) -> None:
     """Check the Python code with mypy --strict, and the stubs against the built extensions."""
-    environment = Environment(session, "typing", HERE)
+    environment = Environment(session, f"tests-{HERE}", HERE)
     environment.install("mypy", "nox", "rich", "pytest")
     environment.install_packages()
     environment.run("-m", "mypy", "noxfile.py", "tools", "examples", "benchmarks",

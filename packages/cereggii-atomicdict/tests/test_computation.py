@@ -154,7 +154,7 @@ def test_keys_of_one_hash_are_computed_apart() -> None:
 
 
 class Fickle:
-    """A key that can be made to refuse comparisons."""
+    """Equals itself only; all have one hash, and can be made to refuse comparisons."""
 
     refuses = False
 
@@ -164,25 +164,32 @@ class Fickle:
     def __eq__(self, other: object) -> bool:
         if self.refuses:
             raise RefusalError("compared")
-        return isinstance(other, Fickle)
+        return self is other
 
 
-def test_a_key_that_refuses_to_be_compared_after_its_value_was_computed() -> None:
+def compute_beside_one_that_refuses(d: AtomicDict[Any, Any], key: Fickle, value: Any) -> None:
+    """Compute a value while another key of its hash is being computed, and refuses comparisons."""
+    other = Fickle()
+
+    def compute_other(_key: Fickle) -> str:
+        assert d.get_or_compute(key, make_refuse) is value
+        other.refuses = False
+        return "other"
+
+    def make_refuse(_key: Fickle) -> Any:
+        other.refuses = True
+        return value
+
+    d.get_or_compute(other, compute_other)
+
+
+def test_a_computation_that_cannot_be_taken_out_is_replaced_by_the_next() -> None:
     d: AtomicDict[Any, Any] = AtomicDict()
     key = Fickle()
-
-    def factory(_key: Fickle) -> int:
-        key.refuses = True
-        return 5
-
-    # The key itself is found without being compared; and an equal one as soon as it can be.
-    assert d.get_or_compute(key, factory) == 5
-    with pytest.raises(RefusalError):
-        d.get_or_compute(Fickle(), refuse)
-    key.refuses = False
-    assert d.get_or_compute(Fickle(), refuse) == 5
-    del d[key]
-    assert d.get_or_compute(Fickle(), lambda _: 6) == 6
+    for value in ("first", "second", "third"):
+        compute_beside_one_that_refuses(d, key, value)
+        assert d.pop(key) == value
+    assert d.get_or_compute(key, lambda _: "fourth") == "fourth"
 
 
 def test_nothing_is_left_of_a_computation() -> None:
@@ -203,22 +210,12 @@ def test_nothing_is_left_of_a_computation() -> None:
     assert [reference() for reference in references] == [None, None]
 
 
-def test_a_cycle_through_a_computation_is_collected() -> None:
-    """That could not be taken out, because its key refused to be compared."""
-
-    def make() -> weakref.ref[AtomicDict[Any, Any]]:
-        d: AtomicDict[Any, Any] = AtomicDict()
-        key = Fickle()
-
-        def factory(_key: Any) -> AtomicDict[Any, Any]:
-            key.refuses = True
-            return d
-
-        d.get_or_compute(key, factory)
-        d.clear()
-        return weakref.ref(d)
-
-    reference = make()
+def test_a_cycle_through_a_computation_that_could_not_be_taken_out_is_collected() -> None:
+    d: AtomicDict[Any, Any] = AtomicDict()
+    compute_beside_one_that_refuses(d, Fickle(), d)
+    d.clear()
+    reference = weakref.ref(d)
+    del d
     gc.collect()
     assert reference() is None
 

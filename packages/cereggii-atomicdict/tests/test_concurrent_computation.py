@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,6 @@ from tools.testing.concurrency import (
     PATIENCE,
     Task,
     background,
-    eventually,
     give_time_to_block,
     meet,
     run_threads,
@@ -119,7 +119,9 @@ def test_those_who_wait_get_the_object_that_was_computed_also_if_it_is_removed_a
         gate.wait_until_entered()
         give_time_to_block()
         gate.opened.set()
-        assert eventually(lambda: shared.pop("key", None) is not None)
+        end = time.monotonic() + PATIENCE
+        while shared.pop("key", None) is None:  # before they have woken up
+            assert time.monotonic() < end
     things = [task.result() for task in tasks]
     # Who came too late to wait has computed it again.
     assert len({id(thing) for thing in things}) == len(gate.calls) < THREADS
