@@ -333,17 +333,22 @@ private:
         return combined != nullptr;
     }
 
-    // Puts those that are leaving into the dict, until one fails. False with its exception.
+    // Puts those that are leaving into the dict, until one fails. False with its exception. Who
+    // came first goes first: some may be of one key, and its inputs keep their order.
     bool drain() {
         fetch();
-        while (leaving_count_ > 0) {
-            Entry entry = leaving_[--leaving_count_];
-            const bool good = flush(entry);
+        auto next = leaving_.begin();
+        const auto end = next + leaving_count_;
+        bool good = true;
+        while (good && next != end) {
+            Entry entry = *next++;
+            good = flush(entry);
             if (!good) note(entry);
             release(entry);
-            if (!good) return false;
         }
-        return true;
+        const auto rest = std::move(next, end, leaving_.begin());
+        leaving_count_ = static_cast<std::size_t>(rest - leaving_.begin());
+        return good;
     }
 
     // All that can be, keeping the first exception, also one from before.
