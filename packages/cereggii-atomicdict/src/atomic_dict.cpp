@@ -228,10 +228,10 @@ PyMethodDef* method_table() {
             "one dict. Inputs of one key are combined with each other before they are\n"
             "combined with the value in the dict, so `fn` has to be associative and\n"
             "commutative, may be called more often than there are inputs, and should have\n"
-            "no effects. Each input is counted once, also if `pairs` or `fn` raises: then\n"
-            "the inputs before that one are in the dict, except for aggregates that could\n"
-            "not be combined with the value in the dict, for which `fn` raised: these are\n"
-            "(key, aggregate) pairs in the exception's attribute `not_reduced`.\n"
+            "no effects. Each input is counted once, also if something raises: then all\n"
+            "that was taken from `pairs` is in the dict, except for the (key, value) pairs in\n"
+            "the exception's attribute `not_reduced`, if it has one: the input, or the\n"
+            "aggregates of several, for which `fn` raised.\n"
             "Memory is bounded, however long `pairs` is. Lock-free but for what `fn` does."),
         fast_method("reduce_sum", &R::template reduce_specialised<"reduce_sum", Reduction::sum>,
                     "reduce_sum($self, /, pairs)\n--\n\n"

@@ -159,43 +159,16 @@ public:
         return entries_ != nullptr;
     }
 
-    // Counts one input. False with an exception, and then it is not counted.
-    bool add(PyObject* key_object, PyObject* added) {
-        if constexpr (Native<Operation>)
-            if (std::int64_t number = 0; as_number(added, number))
-                return add(key_object, number, nullptr);
-        return add(key_object, 0, added);
+    // Takes one input. False with an exception; it is in the table then, or noted.
+    bool take(PyObject* key, PyObject* added) {
+        if (may_be_value(added) && add(key, added)) return make_room();
+        note(key, {added});
+        return false;
     }
-    // The same of `number`, if `added` is null.
-    bool add(PyObject* key_object, std::int64_t number, PyObject* added) {
-        Key key;
-        if (!check_key(key_object, key)) return false;
-        const std::size_t home = static_cast<std::size_t>(key.hash >> 32) & (size_ - 1);
-        Entry& first = entries_[home];
-        Entry& second = entries_[home ^ 1];
-        for (Entry* entry : {&first, &second}) {
-            if (!entry->key) continue;
-            const int same = is_key(*entry, key);
-            if (same < 0) return false;
-            if (!same) continue;
-            if (!combine_into(*entry, number, added)) return false;
-            ++entry->found;
-            return true;
-        }
-        Entry& place = !first.key || (second.key && first.found <= second.found) ? first : second;
-        Entry entry;
-        if (!start(entry, key, number, added)) return false;
-        if (place.key) {
-            // Past the table, if what is there has been found more often.
-            if (place.found > 0)
-                place.found /= 2;
-            else
-                std::swap(entry, place);
-            leaving_[leaving_count_++] = entry;
-        } else {
-            place = entry;
-        }
-        return leaving_count_ < leaving_.size() || drain();
+    bool take_one(PyObject* key) {
+        if (add(key, 1, nullptr)) return make_room();
+        note(key, {nullptr, 1});
+        return false;
     }
 
     // Puts everything into the dict. False with an exception, if that is set already, or if
@@ -333,6 +306,47 @@ private:
         return combined != nullptr;
     }
 
+    // Counts one input. False with an exception, and then it is not counted.
+    bool add(PyObject* key_object, PyObject* added) {
+        if constexpr (Native<Operation>)
+            if (std::int64_t number = 0; as_number(added, number))
+                return add(key_object, number, nullptr);
+        return add(key_object, 0, added);
+    }
+    // Counts `number`, if `added` is null.
+    bool add(PyObject* key_object, std::int64_t number, PyObject* added) {
+        Key key;
+        if (!check_key(key_object, key)) return false;
+        const std::size_t home = static_cast<std::size_t>(key.hash >> 32) & (size_ - 1);
+        Entry& first = entries_[home];
+        Entry& second = entries_[home ^ 1];
+        for (Entry* entry : {&first, &second}) {
+            if (!entry->key) continue;
+            const int same = is_key(*entry, key);
+            if (same < 0) return false;
+            if (!same) continue;
+            if (!combine_into(*entry, number, added)) return false;
+            ++entry->found;
+            return true;
+        }
+        Entry& place = !first.key || (second.key && first.found <= second.found) ? first : second;
+        Entry entry;
+        if (!start(entry, key, number, added)) return false;
+        if (place.key) {
+            // Past the table, if what is there has been found more often.
+            if (place.found > 0)
+                place.found /= 2;
+            else
+                std::swap(entry, place);
+            leaving_[leaving_count_++] = entry;
+        } else {
+            place = entry;
+        }
+        return true;
+    }
+
+    bool make_room() { return leaving_count_ < leaving_.size() || drain(); }
+
     // Puts those that are leaving into the dict, until one fails. False with its exception. Who
     // came first goes first: some may be of one key, and its inputs keep their order.
     bool drain() {
@@ -343,7 +357,7 @@ private:
         while (good && next != end) {
             Entry entry = *next++;
             good = flush(entry);
-            if (!good) note(entry);
+            if (!good) note(entry.key, entry.aggregate);
             release(entry);
         }
         const auto rest = std::move(next, end, leaving_.begin());
@@ -377,14 +391,14 @@ private:
     }
 
     // For the exception that is set.
-    void note(const Entry& entry) {
+    void note(PyObject* key, const Aggregate& aggregate) {
         const nanobind::error_scope scope;
+        const auto value = nanobind::steal(as_object(aggregate));
         if (!not_reduced_.is_valid()) not_reduced_ = nanobind::steal(PyList_New(0));
-        const auto value = nanobind::steal(as_object(entry.aggregate));
-        if (not_reduced_.is_valid() && value.is_valid()) {
-            const auto pair = nanobind::steal(PyTuple_Pack(2, entry.key, value.ptr()));
-            if (pair.is_valid()) PyList_Append(not_reduced_.ptr(), pair.ptr());
-        }
+        const auto pair =
+            nanobind::steal(value.is_valid() ? PyTuple_Pack(2, key, value.ptr()) : nullptr);
+        if (not_reduced_.is_valid() && pair.is_valid())
+            PyList_Append(not_reduced_.ptr(), pair.ptr());
         PyErr_Clear();
     }
 
@@ -412,7 +426,7 @@ template <class Operation>
 bool aggregate_pairs(HashMap& map, const Operation& operation, PyObject* pairs) {
     return aggregate(map, operation, pairs, [pairs](auto& aggregation) {
         return for_each_pair(pairs, [&aggregation](PyObject* key, PyObject* value) {
-            return may_be_value(value) && aggregation.add(key, value);
+            return aggregation.take(key, value);
         });
     });
 }
@@ -443,7 +457,7 @@ bool reduce_count(HashMap& map, PyObject* keys_or_mapping) {
     if (PyErr_Occurred()) return false;
     return aggregate(map, Sum{}, keys_or_mapping, [keys_or_mapping](auto& aggregation) {
         return for_each(keys_or_mapping, [&aggregation](PyObject* key, Py_ssize_t) {
-            return aggregation.add(key, 1, nullptr);
+            return aggregation.take_one(key);
         });
     });
 }

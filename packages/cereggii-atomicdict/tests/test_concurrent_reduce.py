@@ -344,29 +344,18 @@ def test_each_input_counts_once_although_the_function_raises(seed: int) -> None:
     def work(number: int) -> list[tuple[int, int]]:
         choose = random.Random(seed + number)
         rest = iter(numbers[number])
-        latest: int | None = None  # until it has been combined with others
         missing: list[tuple[int, int]] = []
 
-        def inputs() -> Iterator[tuple[int, int]]:
-            nonlocal latest
-            for latest in rest:
-                yield latest, 1
-            latest = None
-
         def function(_key: int, current: Any, value: int) -> Any:
-            nonlocal latest
-            taken, latest = latest, None
             if choose.random() < 0.01:
-                if taken is not None:
-                    missing.append((taken, 1))
                 raise Provoked
             return value if current is NOT_FOUND else current + value
 
         while operator.length_hint(rest):
             try:
-                shared.reduce(inputs(), function)
+                shared.reduce(((key, 1) for key in rest), function)
             except Provoked as error:
-                missing += getattr(error, "not_reduced", [])
+                missing += error.not_reduced  # type: ignore[attr-defined]
         return missing
 
     missing = flat(in_threads(work))
