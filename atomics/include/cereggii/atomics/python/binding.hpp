@@ -264,6 +264,7 @@ void bind(nb::module_& module, const char* name, const char* doc, const PyType_S
 
 // In the child of a fork, the threads that waited are not there. Once in the life of a process.
 inline void forget_waiters_after_fork() {
+    WaitQueue::forget_all();  // nobody waits yet: makes the table, which is not to begin in a child
     call_in_forked_children([] { WaitQueue::forget_all(); });
 }
 
