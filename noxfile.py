@@ -77,7 +77,7 @@ class Environment:
                 f"-Cbuild-dir=build/{self.home.name}",
                 "-Ccmake.build-type=Debug",
                 f"-Ccmake.define.CMAKE_CXX_COMPILER={self._how.cxx}",
-                f"-Ccmake.define.CMAKE_CXX_FLAGS={self._how.flags}",
+                f"-Ccmake.define.CMAKE_CXX_FLAGS={self._how.flags} -DCEREGGII_SANITIZED",
                 "-Ccmake.define.CMAKE_CXX_FLAGS_DEBUG=-g -O1 -fno-omit-frame-pointer",
             ]
         # One after the other and without their dependencies, which are each other. To build one

@@ -15,9 +15,17 @@ function(cereggii_set_warnings target)
   endif()
 endfunction()
 
+# C++20 could have modules. CMake would look for them before it compiles anything, with a program
+# that clang has, but that is often not installed with it. For the targets that are added later in
+# the caller's scope.
+macro(cereggii_use_no_modules)
+  set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
+endmacro()
+
 # Finds Python and the nanobind that is installed for it. A macro: find_package() and nanobind set
 # variables that nanobind_add_module() reads in the caller's scope.
 macro(cereggii_find_nanobind)
+  cereggii_use_no_modules()
   find_package(Python 3.10 REQUIRED COMPONENTS Interpreter Development.Module)
   if(NOT COMMAND nanobind_add_module)
     execute_process(

@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "cereggii/atomics/python/at_fork.hpp"
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/blocking.hpp"
 #include "scan.hpp"
@@ -87,9 +88,10 @@ public:
         this_thread.waiting_for = before;
     }
 
-    // In the child of a fork the other leaders are not there, and end nothing.
+    // In the child of a fork the other leaders are not there, and end nothing. Nor do they give the
+    // lock back, if it was not Python that forked; the list can be followed at any moment.
     void fail_those_of_others() noexcept {
-        const std::lock_guard guard(lock_);
+        new (&lock_) std::mutex;
         for (Computation *computation = first_, *next = nullptr; computation; computation = next) {
             next = computation->next;
             if (computation->leader == &this_thread) continue;
@@ -319,7 +321,10 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
     return good ? removed : -1;
 }
 
-void forget_other_computations_after_fork() noexcept { running().fail_those_of_others(); }
+void forget_other_computations_after_fork() {
+    running();  // is not to be made in a child
+    call_in_forked_children([] { running().fail_those_of_others(); });
+}
 
 void bind_computations() {
     if (computation_type) return;

@@ -72,7 +72,8 @@ PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObjec
 Py_ssize_t remove_if(HashMap& map, PyObject* predicate);
 
 void bind_computations();
-void forget_other_computations_after_fork() noexcept;
+// Once in the life of a process.
+void forget_other_computations_after_fork();
 
 template <class Form>
 struct ComputeMethods {

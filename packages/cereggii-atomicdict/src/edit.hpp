@@ -258,8 +258,13 @@ private:
         if constexpr (kind.if_present == IfPresent::replace) {
             const auto updated = reinterpret_cast<std::uintptr_t>(updated_);
             if (value == updated) {
-                // It is there already: the load was the instant.
-                edited = {Done::replaced, kind.wants_found ? Py_NewRef(updated_) : nullptr};
+                // It is there already: the load was the instant. What is found is counted as if it
+                // had been replaced, for whoever drops it takes it to be the map's.
+                edited = {Done::replaced};
+                if constexpr (kind.wants_found) {
+                    atomics::hold_shared(updated_);
+                    edited.found = updated_;
+                }
                 return true;
             }
             hold_updated();

@@ -1,24 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cereggii/atomics/python/at_fork.hpp"
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/main_interpreter.hpp"
 #include "compute.hpp"
 #include "session.hpp"
 #include "types.hpp"
-
-namespace {
-
-// In the child of a fork only the thread that forked is left.
-void forget_other_threads() {
-    const nanobind::module_ os = nanobind::module_::import_("os");
-    if (!nanobind::hasattr(os, "register_at_fork")) return;
-    os.attr("register_at_fork")(nanobind::arg("after_in_child") = nanobind::cpp_function([] {
-                                    cereggii::atomicdict::forget_other_threads_after_fork();
-                                    cereggii::atomics::WaitQueue::forget_all();
-                                    cereggii::atomicdict::forget_other_computations_after_fork();
-                                }));
-}
-
-}  // namespace
 
 NB_MODULE(_atomicdict_anywhere, module) {
     module.doc() = "The extension behind cereggii_atomicdict.";
@@ -30,7 +16,13 @@ NB_MODULE(_atomicdict_anywhere, module) {
     cereggii::atomicdict::bind_iterator();
     cereggii::atomicdict::bind_computations();
     cereggii::atomicdict::bind_atomic_dict(module);
-    if (first) forget_other_threads();
+    if (first) {
+        // In the child of a fork only the thread that forked is left.
+        cereggii::atomics::call_in_forked_children(
+            [] { cereggii::atomicdict::forget_other_threads_after_fork(); });
+        cereggii::atomics::forget_waiters_after_fork();
+        cereggii::atomicdict::forget_other_computations_after_fork();
+    }
 }
 
 // The one that Python looks for.

@@ -60,14 +60,24 @@ struct Node {
 
     // Outside of a pin: an allocator with hooks may do anything. Null: no memory.
     static Node* allocate() noexcept {
-        void* memory = PyMem_Malloc(sizeof(Node));
+        void* memory = allocate_memory(sizeof(Node));
         if (reinterpret_cast<std::uintptr_t>(memory) >> 48) [[unlikely]] {
-            PyMem_Free(memory);  // a word cannot hold the address
+            free_memory(memory);  // a word cannot hold the address
             return nullptr;
         }
         return memory ? new (memory) Node : nullptr;
     }
-    static void deallocate(Node* node) noexcept { PyMem_Free(node); }
+    static void deallocate(Node* node) noexcept { free_memory(node); }
+
+private:
+#ifdef CEREGGII_SANITIZED
+    // Where sanitizers watch: they know nothing of the interpreter's own memory.
+    static void* allocate_memory(std::size_t size) noexcept { return PyMem_RawMalloc(size); }
+    static void free_memory(void* memory) noexcept { PyMem_RawFree(memory); }
+#else
+    static void* allocate_memory(std::size_t size) noexcept { return PyMem_Malloc(size); }
+    static void free_memory(void* memory) noexcept { PyMem_Free(memory); }
+#endif
 };
 
 static_assert(sizeof(void*) == 8, "a word holds a 48-bit pointer and a 16-bit tag");

@@ -78,6 +78,23 @@ def test_a_value_that_another_thread_made_dies_before_it_is_replaced() -> None:
     assert [*map(type, alive)] == [Name, type(None)]
 
 
+@pytest.mark.parametrize("expected", [ANY, None], ids=["anything", "itself"])
+def test_a_value_stored_over_itself_dies_as_if_it_had_been_stored_once(expected: object) -> None:
+    d: AtomicDict[str, Name] = AtomicDict()
+    value = d["key"] = Name(0)
+    d.compare_and_set("key", expected or value, value)
+    reference = weakref.ref(value)
+    del value
+    alive = []
+
+    def work() -> None:
+        del d["key"]
+        alive.append(reference())
+
+    run_threads(work)
+    assert alive == [None]
+
+
 def test_threads_that_have_ended_leave_nothing_behind() -> None:
     d, references = make_pairs(4000)
 

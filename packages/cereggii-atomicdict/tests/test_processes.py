@@ -210,6 +210,54 @@ def test_what_other_threads_had_deleted_before_a_fork_is_freed_in_the_child() ->
     )
 
 
+@needs_fork
+def test_a_thread_that_another_hook_starts_in_the_child_is_not_forgotten() -> None:
+    run_program("""
+        import os, threading, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+
+        def start():
+            thread.start()
+            assert used.wait(20)
+
+        # Before there are dicts, whose own hook is not to come after it.
+        os.register_at_fork(after_in_child=start)
+        from cereggii_atomicdict import AtomicDict
+
+        d = AtomicDict()
+        used, both = threading.Event(), threading.Barrier(2)
+
+        def work():
+            d["work"] = 0
+            used.set()
+            churn("work")
+
+        def churn(name):
+            both.wait(20)
+            for n in range(400_000):
+                d[name, n] = n
+                del d[name, n]
+
+        thread = threading.Thread(target=work)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                churn("main")
+                thread.join(60)
+                assert not thread.is_alive()
+                assert len(d) == len(list(d)) == 1, (len(d), list(d))
+                code = 0
+            except BaseException:
+                import traceback
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0, status
+    """)
+
+
 # ── the end of the interpreter ─────────────────────────────────────────────────────────────────
 
 END = """

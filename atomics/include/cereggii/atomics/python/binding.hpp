@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "cereggii/atomics/python/at_fork.hpp"
 #include "cereggii/atomics/python/blocking.hpp"
 #include "cereggii/atomics/python/forms.hpp"
 #include "cereggii/atomics/python/values.hpp"
@@ -263,10 +264,8 @@ void bind(nb::module_& module, const char* name, const char* doc, const PyType_S
 
 // In the child of a fork, the threads that waited are not there. Once in the life of a process.
 inline void forget_waiters_after_fork() {
-    const nb::module_ os = nb::module_::import_("os");
-    if (!nb::hasattr(os, "register_at_fork")) return;
-    os.attr("register_at_fork")(nb::arg("after_in_child") =
-                                    nb::cpp_function([] { WaitQueue::forget_all(); }));
+    WaitQueue::forget_all();  // nobody waits yet: makes the table, which is not to begin in a child
+    call_in_forked_children([] { WaitQueue::forget_all(); });
 }
 
 }  // namespace cereggii::atomics

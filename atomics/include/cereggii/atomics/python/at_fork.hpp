@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#ifndef _WIN32
+#include <pthread.h>
+#endif
+
+#include <new>
+
+namespace cereggii::atomics {
+
+// Calls `forget` in the child of every fork, whose only thread is the one that forked, before
+// anything else happens in it. Not os.register_at_fork: hooks that were registered earlier run
+// earlier, and may start threads, which must not be forgotten with those of the parent. Once in the
+// life of a process; what is called has to be fit for the child of a process with other threads.
+inline void call_in_forked_children([[maybe_unused]] void (*forget)()) {
+#ifndef _WIN32
+    if (pthread_atfork(nullptr, nullptr, forget) != 0) throw std::bad_alloc();
+#endif
+}
+
+}  // namespace cereggii::atomics
