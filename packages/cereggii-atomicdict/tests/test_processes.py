@@ -210,6 +210,49 @@ def test_what_other_threads_had_deleted_before_a_fork_is_freed_in_the_child() ->
     )
 
 
+@needs_fork
+def test_threads_that_a_fork_leaves_behind_cost_the_child_nothing() -> None:
+    """Whoever deletes looks at what each thread is about: not at those that are no more."""
+    output = run_program(
+        FORK
+        + """
+    def start(count):
+        # Threads that have used the dict and will go on.
+        ready = threading.Barrier(count + 1)
+        def work(number):
+            d["thread", number] = number
+            del d["thread", number]
+            ready.wait()
+            time.sleep(600)
+        for number in range(count):
+            threading.Thread(target=work, args=(number,), daemon=True).start()
+        ready.wait()
+
+    def measure():
+        # The shortest time in which some keys are deleted.
+        times = []
+        for _ in range(10):
+            for n in range(100): d[n] = n
+            start = time.perf_counter()
+            for n in range(100): del d[n]
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    def work(generation):
+        start(30)
+        if generation in (1, last): print(measure(), flush=True)
+        faulthandler.cancel_dump_traceback_later()  # whose thread the next child would wait for
+        if generation < last: in_child(lambda: work(generation + 1))
+
+    last = 20
+    threading.stack_size(2**16)
+    work(1)
+    """
+    )
+    first, last = map(float, output.split())
+    assert last < 3 * first
+
+
 # ── the end of the interpreter ─────────────────────────────────────────────────────────────────
 
 END = """
