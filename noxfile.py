@@ -221,6 +221,20 @@ def _test_instrumented(
 
 
 @nox.session(python=False)
+def interrupted(session: nox.Session) -> None:
+    """Run AtomicDict's concurrent tests with threads that stop at random at atomic operations."""
+    environment = Environment(session, f"tests-{MAIN}-interrupted", MAIN)
+    environment.install(*TEST_REQUIREMENTS)
+    package = ROOT / "packages" / "cereggii-atomicdict"
+    # Elsewhere than the wheels' builds, whose tag is the same.
+    environment.install("--no-deps", f"-Cbuild-dir=build/{environment.home.name}",
+                        "-Ccmake.define.CEREGGII_WERROR=ON",
+                        "-Ccmake.define.CEREGGII_INTERRUPTED=ON", str(package))  # fmt: skip
+    tests = [str(path) for path in sorted(package.glob("tests/test_concurrent_*.py"))]
+    environment.run("-m", "pytest", *(session.posargs or tests))
+
+
+@nox.session(python=False)
 def model(session: nox.Session) -> None:
     """Explore every interleaving of the hash table's protocol in its model, and each mistake."""
     environment = Environment(session, "model", HERE)

@@ -6,6 +6,10 @@ include_guard(GLOBAL)
 # compiler may know warnings that did not exist when a release was made.
 option(CEREGGII_WERROR "Treat warnings as errors" OFF)
 
+# For tests: what takes nanoseconds between two atomic operations takes long now and then.
+option(CEREGGII_INTERRUPTED "Interrupt threads at random at their atomic operations" OFF)
+include("${CMAKE_CURRENT_LIST_DIR}/Interrupted.cmake")
+
 function(cereggii_set_warnings target)
   if(MSVC)
     target_compile_options(${target} PRIVATE /W4 $<$<BOOL:${CEREGGII_WERROR}>:/WX>)
@@ -38,9 +42,19 @@ endmacro()
 
 # cereggii_add_extension(<import package> <module> <sources>...)
 function(cereggii_add_extension package module)
+  set(sources ${ARGN})
+  if(CEREGGII_INTERRUPTED)
+    set(copies "${CMAKE_CURRENT_BINARY_DIR}/interrupted")
+    cereggii_interrupt_all("${CMAKE_CURRENT_SOURCE_DIR}/src" "${copies}/src")
+    cereggii_interrupt_all("${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../include" "${copies}/include")
+    list(TRANSFORM sources PREPEND "${copies}/")
+  endif()
   nanobind_add_module(
     ${module} NB_STATIC FREE_THREADED NB_DOMAIN cereggii NOMINSIZE LTO NB_SUPPRESS_WARNINGS
-    ${ARGN})
+    ${sources})
+  if(CEREGGII_INTERRUPTED)
+    target_include_directories(${module} BEFORE PRIVATE "${copies}/include")
+  endif()
   target_link_libraries(${module} PRIVATE cereggii::atomics)
   cereggii_set_warnings(${module})
   # Thread-local variables through descriptors, as nanobind's own: half the cost in a shared library.

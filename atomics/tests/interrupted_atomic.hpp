@@ -2,25 +2,45 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <thread>
 
 namespace cereggii::testing {
 
-// Gives the processor away now and then, whatever comes next.
-inline void interrupt() noexcept {
+// Stops the thread now and then, whatever comes next: gives the processor away, or keeps the thread
+// for as long as others take for an operation, or seldom for many of them. Most of the time it does
+// none of it, for all threads alike, and then all of it often: to lose some races takes several
+// threads that stop at the right places. `times` as often as at other places.
+inline void interrupt(std::uint32_t times = 1) noexcept {
+    using Clock = std::chrono::steady_clock;
     static thread_local std::uint32_t bits =
-        static_cast<std::uint32_t>(std::hash<std::thread::id>()(std::this_thread::get_id())) | 1;
+        static_cast<std::uint32_t>(
+            std::hash<std::thread::id>()(std::this_thread::get_id()) ^
+            static_cast<std::size_t>(Clock::now().time_since_epoch().count())) |
+        1;
+    static std::atomic<bool> often{false};
     bits ^= bits << 13;  // xorshift
     bits ^= bits >> 17;
     bits ^= bits << 5;
-    if (bits % 8 == 0) std::this_thread::yield();
+    const std::uint32_t low = bits % 4096, high = bits / 4096;
+    if (low % 1024 == 0) often.store(high % 16 == 0, std::memory_order_relaxed);
+    if (low % 512 >= times * (often.load(std::memory_order_relaxed) ? 64 : 1)) return;
+    if (high % 64 == 0) {
+        std::this_thread::sleep_for(std::chrono::microseconds(high / 64 % 128));
+    } else if (high % 2 == 0) {
+        std::this_thread::yield();
+    } else {
+        const Clock::time_point end = Clock::now() + std::chrono::nanoseconds(high / 2 % 8192);
+        while (Clock::now() < end) continue;
+    }
 }
 
-// What std::atomic is in the copies of our headers that the `_interrupted` tests are built with: a
-// thread may lose the processor before each operation, so that the few nanoseconds between two of
-// them, where races are won and lost, are as wide as any other place, on a single core as well.
+// What std::atomic is in the copies of our sources that are made to be interrupted: a thread may
+// lose the processor before each operation, and between a load and what is done with what it found,
+// so that the few nanoseconds between two of them, where races are won and lost, are as wide as any
+// other place, on a single core as well.
 template <class T>
 class InterruptedAtomic {
 public:
@@ -32,7 +52,9 @@ public:
 
     T load(Order order = std::memory_order_seq_cst) const noexcept {
         interrupt();
-        return value_.load(order);
+        const T value = value_.load(order);
+        interrupt();
+        return value;
     }
     void store(T value, Order order = std::memory_order_seq_cst) noexcept {
         interrupt();
@@ -52,7 +74,7 @@ public:
     }
     template <class... Orders>
     bool compare_exchange_strong(T& expected, T value, Orders... orders) noexcept {
-        interrupt();
+        interrupt(4);  // what it is about may have changed
         return value_.compare_exchange_strong(expected, value, orders...);
     }
 

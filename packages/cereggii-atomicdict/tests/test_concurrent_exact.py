@@ -40,9 +40,11 @@ SNAPSHOT: dict[str, Callable[[Any], Any]] = {
 every_snapshot = pytest.mark.parametrize("snapshot", SNAPSHOT.values(), ids=SNAPSHOT)
 
 
-def while_writing(write: Callable[[int], None], *looks: Callable[[], None]) -> None:
+def while_writing(
+    write: Callable[[int], None], *looks: Callable[[], None], seconds: float = LOOKING
+) -> None:
     """Call write(0), write(1), … one after the other, and meanwhile look again and again."""
-    end = time.monotonic() + LOOKING
+    end = time.monotonic() + seconds
 
     def write_on() -> None:
         for count in itertools.count():
@@ -170,6 +172,17 @@ def test_len_is_exact(length: int, writers: int) -> None:
     with beside(*(functools.partial(write, number) for number in range(1, writers))):
         while_writing(lambda _: write(0), look, look)
     assert len(shared) == length * writers
+
+
+def test_len_is_exact_where_one_thread_deletes_what_another_inserts() -> None:
+    """It never counts the deletion and not the insertion, which came before."""
+    shared: AtomicDict[str, int] = AtomicDict({"kept": 0})
+
+    def look() -> None:
+        assert 1 <= len(shared) <= 2
+
+    with beside(lambda: shared.pop("key", None)):
+        while_writing(lambda count: shared.__setitem__("key", count), look, seconds=2)
 
 
 def test_len_is_exact_where_a_key_is_deleted_first() -> None:

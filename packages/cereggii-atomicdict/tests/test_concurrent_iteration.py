@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from tools.testing.concurrency import run_threads
+from tools.testing.concurrency import meet, run_threads
 
 from .crowd import (
     THREADS,
@@ -131,6 +131,26 @@ def test_a_key_that_is_deleted_and_inserted_again_is_seen_at_most_once(seed: int
         functools.partial(look, shared.values),
         functools.partial(look, shared.fast_iter),
     )
+
+
+@pytest.mark.parametrize("see", [SEE["iter"], SEE["items"]], ids=["iter", "items"])
+def test_a_key_that_is_gone_is_not_seen_any_more(see: Callable[[Any], Iterable[Any]]) -> None:
+    """Not even while the thread that deletes it is still about it."""
+
+    def delete(shared: AtomicDict[int, Any]) -> None:
+        for key in range(5):
+            del shared[key]
+
+    def look(shared: AtomicDict[int, Any]) -> list[int]:
+        seen = []
+        for key in range(5):
+            while key in shared:
+                pass
+            seen += [gone for gone in see(shared) if gone <= key]
+        return seen
+
+    games = [AtomicDict(pairs(int, 5)) for _ in range(600)]
+    assert [seen for _, seen in meet(games, delete, look) if seen] == []
 
 
 def test_a_key_and_a_value_that_are_seen_together_were_stored_together(seed: int) -> None:

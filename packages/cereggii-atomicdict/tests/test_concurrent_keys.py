@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import ANY, NOT_FOUND, AtomicDict, ExpectationFailed
 
-from tools.testing.concurrency import run_threads
+from tools.testing.concurrency import meet, run_threads
 
 from .crowd import (
     THREADS,
@@ -168,6 +168,23 @@ def test_all_keys_of_all_threads_are_there_when_the_table_grew_under_them(key: M
 
     in_threads(remove)
     check_whole(shared, {key(n): n for n in range(0, THREADS * each, 100)})
+
+
+def test_keys_that_are_inserted_just_as_a_table_begins_to_be_emptied_are_there() -> None:
+    """Into words that whoever empties it has found empty, and is about to close."""
+
+    def resize(shared: AtomicDict[int, int]) -> None:
+        for size in (10, 20, 40, 80, 160, 320):
+            shared.reserve(size)
+
+    def insert(shared: AtomicDict[int, int]) -> None:
+        for key in range(1, 30):
+            shared[key] = key
+
+    games: list[AtomicDict[int, int]] = [AtomicDict({0: 0}) for _ in range(4000)]
+    meet(games, resize, insert)
+    expected = {key: key for key in range(30)}
+    assert [found for game in games if (found := game.snapshot()) != expected] == []
 
 
 @every_key

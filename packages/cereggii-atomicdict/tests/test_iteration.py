@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 import random
 import weakref
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from cereggii_atomicdict import AtomicDict
 
 from .mapping_forms import (
     BadEq,
@@ -217,6 +219,22 @@ def test_a_key_that_is_deleted_before_its_turn_does_not_come(
             next(iterator)
         mapping.clear()
         assert [*iterator] == []
+
+
+def test_a_key_that_is_deleted_while_the_table_grows_does_not_come() -> None:
+    """Nor does what has its memory by then: both tables have let go of the entry."""
+    mapping: AtomicDict[Any, Any] = AtomicDict()
+    numbers = itertools.count()
+    before = after = 0
+    while len(mapping) < 3000 or after - before < 10_000:  # until there are two tables
+        before = mapping.__sizeof__()
+        mapping[next(numbers)] = None
+        after = mapping.__sizeof__()
+    del mapping[next(iter(mapping))]  # the first is moved first
+    others = [["another"] * 2 for _ in range(20_000)]  # each as large as an entry
+    assert {*map(type, mapping)} == {int}
+    assert {*mapping.values()} == {None}
+    assert others == [["another"] * 2] * 20_000
 
 
 @both_forms
