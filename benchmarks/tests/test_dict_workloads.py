@@ -11,6 +11,7 @@ import memory
 from harness.measure import run_for_counting, time_operations
 from harness.processes import WorkerError
 from harness.registry import BUILTIN, CEREGGII, OURS, Kind, Workload, load_workloads
+from workloads import atomic_dict_bulk as bulk
 from workloads.atomic_dict_mixes import DELETE, READ, WRITE, mix, zipf_keys, zipf_mix
 from workloads.dicts import absent_keys, filled, own_keys, present_keys, str_key
 
@@ -19,6 +20,7 @@ WORKLOADS = [
     for load in load_workloads().values()
     if load.key.startswith("atomic_dict") and load.kind is Kind.OPERATION
 ]
+BULK = [load for load in WORKLOADS if load.key.startswith("atomic_dict_bulk")]
 HALVES = (range(500), range(500, 1000))
 
 
@@ -82,6 +84,47 @@ def test_few_keys_are_hot() -> None:
     assert counts.keys() <= d.keys()
     hundred = sum(count for _, count in counts.most_common(100))
     assert hundred > 0.45 * len(work)
+
+
+def test_batches_have_all_keys_and_a_part_of_them_has_its_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bulk, "BATCH", 100)
+    work = range(250)
+    batches = bulk.in_batches(own_keys(), bulk.ones)(None, work)
+    assert len(batches) == len(work)
+    assert [len(batch) for batch in batches] == [100, 100, 50]
+    assert sum(len(batch) for batch in batches[:123]) == len(batches[:123]) == 123
+    pairs = [pair for batch in batches for pair in batch]
+    assert pairs == [(key, 1) for key in own_keys()(None, work)]
+
+
+@pytest.mark.parametrize("load", BULK, ids=lambda load: load.key)
+def test_each_key_of_a_batch_is_used_once(load: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "BATCH", 100)
+    work = range(250)
+    variant = load.variants[BUILTIN]
+    state = variant.setup(work)
+    batches = variant.plan(state, work)
+    if load in (bulk.batch_getitem, bulk.batch_by_loop):
+        variant.loop(state, batches)
+        assert all(batch == {key: state[key] for key in batch} for batch in batches)
+        return
+    before = Counter(state.d)
+    variant.loop(state, batches)
+    keys = [key for batch in batches for key in batch]
+    assert Counter(state.d) - before == Counter(
+        key[0] if isinstance(key, tuple) else key for key in keys
+    )
+
+
+def test_the_words_of_the_library_are_counted() -> None:
+    work = range(5)
+    variant = bulk.word_count.variants[BUILTIN]
+    state = variant.setup(work)
+    variant.loop(state, work)
+    assert len(state.texts) == 5
+    assert state.d == Counter(bulk.WORD.findall(" ".join(state.texts)))
 
 
 def test_weights_are_per_entry_and_failures_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:

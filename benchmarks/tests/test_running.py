@@ -96,7 +96,7 @@ def test_the_memory_that_a_loop_takes_is_measured() -> None:
         state.append(b"x" * size)
 
     measured = measure_memory(Variant(lambda _work: [], fill), 1)
-    assert size <= measured < 1.1 * size
+    assert 0.99 * size <= measured < 1.1 * size  # some of what was freed before may go meanwhile
 
 
 def test_an_exception_in_one_thread_does_not_hang_the_others() -> None:

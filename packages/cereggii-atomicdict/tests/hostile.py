@@ -138,6 +138,19 @@ def in_another_thread(program: Callable[[], Any]) -> None:
 
 NEW = ["the new value"]
 
+
+class Greatest:
+    """Is greater than whatever is stored."""
+
+    def __gt__(self, other: object) -> bool:
+        return True
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+
+GREATEST = Greatest()
+
 # Each makes a call, and returns what has to be stored then, if nobody has written since: Ellipsis,
 # if that can be anything.
 Operation: TypeAlias = Callable[[Any, Any], Any]
@@ -229,12 +242,33 @@ def compare_and_delete(d: Any, key: Any) -> Any:
     return ABSENT
 
 
+def reduce(d: Any, key: Any) -> Any:
+    d.reduce([(key, NEW)], lambda _key, _current, new: new)
+    return NEW
+
+
+def reduce_max(d: Any, key: Any) -> Any:
+    d.reduce_max([(key, GREATEST)])
+    return GREATEST
+
+
+def reduce_list(d: Any, key: Any) -> Any:
+    d.reduce_list([(key, NEW)])
+    assert NEW == ["the new value"]
+    return ...
+
+
+def batch_getitem(d: Any, key: Any) -> Any:
+    d.batch_getitem({key: None})
+    return ...
+
+
 OPERATIONS: dict[str, Operation] = {
     function.__name__: function
     for function in [
         *(get, get_item, contains, set_item, update, update_in_place, set_default, get_and_set),
         *(delete, pop, insert_only, upsert, compare_and_set, compare_and_exchange),
-        compare_and_delete,
+        *(compare_and_delete, reduce, reduce_max, reduce_list, batch_getitem),
     ]
 }
 

@@ -58,6 +58,7 @@ PROGRAM = """
     # Made before memory is short: up to 3.14, CPython crashes over a list display that it has no
     # memory for.
     PAIRS, WRONG = [("old", OLD), (1, 2)], [1]
+    ONE_PAIR, NUMBER, NEW_KEYS = [("old", NEW)], [("old", 2**65)], ["new"]
 
     # The dict has old -> OLD, Key(1) -> OLD, and more.
     SINGLE = {
@@ -93,6 +94,11 @@ PROGRAM = """
         "set sentinel": lambda d: refused(d, lambda e: e.__setitem__("old", NOT_FOUND)),
         "set unhashable": lambda d: refused(d, lambda e: e.__setitem__([], NEW)),
         "unknown keyword": lambda d: refused(d, lambda e: e.get_and_set("old", other=1)),
+        "reduce": lambda d: d.reduce(ONE_PAIR, lambda key, current, new: new),
+        "reduce_sum": lambda d: d.reduce_sum(NUMBER),
+        "reduce_count new": lambda d: d.reduce_count(NEW_KEYS),
+        "reduce wrong": lambda d: refused(d, lambda e: e.reduce_max(WRONG)),
+        "batch_getitem": lambda d: d.batch_getitem({"old": 1, "new": 2, 2**65: 3}),
         "clear": lambda d: d.clear(),
         "len": len,
         "bool": bool,
@@ -150,6 +156,8 @@ PROGRAM = """
         "update keys": lambda d: d.update(AtomicDict(MANY)),
         "update itself": lambda d: d.update(d),
         "|=": lambda d: d.__ior__(MANY),
+        "reduce to lists": lambda d: d.reduce_list(MANY.items()),
+        "count": lambda d: d.reduce_count(MANY),
         "pop all": lambda d: [d.pop(key, None) for key in KEYS],
         "set and del": lambda d: [(d.__setitem__(key, 1), d.__delitem__(key)) for key in MANY],
     }

@@ -367,6 +367,27 @@ def test_keys_that_stay_are_found_while_others_come_and_go(key: MakeKey, seed: i
 
 @threaded
 @pytest.mark.usefixtures("switch_often")
+def test_keys_whose_values_are_replaced_all_the_time_are_found() -> None:
+    """A value may die as a reference to it is taken: then there is another."""
+    keys = range(3)
+    shared = AtomicDict({n: Thing() for n in keys})
+
+    def replace() -> None:
+        for _ in range(100):
+            for n in keys:
+                shared[n] = Thing()
+
+    def work(number: int) -> None:
+        mine = access(shared, number)
+        for _ in range(5_000):
+            assert {*map(type, mine.batch_getitem(dict.fromkeys(keys)).values())} == {Thing}
+
+    with beside(replace):
+        in_threads(work, threads=2)
+
+
+@threaded
+@pytest.mark.usefixtures("switch_often")
 def test_lookups_of_a_batch_are_found_while_the_dict_is_cleared() -> None:
     shared: AtomicDict[int, Thing] = AtomicDict()
 

@@ -691,6 +691,7 @@ def test_an_interrupt_ends_an_iterable_that_does_not_end(call: str) -> None:
         f"""
         import itertools, operator, signal, threading, time
         from cereggii_atomicdict import AtomicDict
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # also where it is ignored
         d, many = AtomicDict(), 10**15
         items = itertools.repeat(1, many)
         left = operator.length_hint
