@@ -181,7 +181,7 @@ def test_keys_that_are_inserted_just_as_a_table_begins_to_be_emptied_are_there()
         for key in range(1, 30):
             shared[key] = key
 
-    games: list[AtomicDict[int, int]] = [AtomicDict({0: 0}) for _ in range(4000)]
+    games: list[AtomicDict[int, int]] = [AtomicDict({0: 0}) for _ in range(8000)]
     meet(games, resize, insert)
     expected = {key: key for key in range(30)}
     assert [found for game in games if (found := game.snapshot()) != expected] == []
