@@ -181,12 +181,16 @@ public:
         }
         drain_all();
         if (!PyErr_Occurred()) return true;
+        nanobind::python_error error;
+        PyObject* raised = error.value().ptr();
         if (not_reduced_.is_valid()) {
-            nanobind::python_error error;
-            if (PyObject_SetAttrString(error.value().ptr(), "not_reduced", not_reduced_.ptr()) < 0)
-                PyErr_Clear();
-            error.restore();
+            PyObject_SetAttrString(raised, "not_reduced", not_reduced_.ptr());
+        } else if (PyObject_HasAttrString(raised, "not_reduced")) {
+            // Of another call, by which the exception has come.
+            PyObject_DelAttrString(raised, "not_reduced");
         }
+        PyErr_Clear();  // it takes no attributes
+        error.restore();
         return false;
     }
 

@@ -593,6 +593,23 @@ def test_an_error_of_an_input_comes_before_those_of_the_dict() -> None:
     assert d == dict.fromkeys(range(10), 10)
 
 
+def test_an_exception_tells_what_the_call_that_raised_it_last_has_not_reduced() -> None:
+    d: AtomicDict[Any, Any] = AtomicDict()
+    inner: AtomicDict[Any, Any] = AtomicDict()
+
+    def pairs() -> Iterator[tuple[int, int]]:
+        yield 1, 1
+        inner.reduce([(5, 5)], fail)
+
+    with pytest.raises(Broken) as caught:
+        d.reduce(pairs(), add)
+    assert not_reduced(caught.value) is None
+    with pytest.raises(Broken) as caught:
+        d.reduce([(2, 2)], lambda *_: inner.reduce([(5, 5)], fail))
+    assert not_reduced(caught.value) == [(2, 2)]
+    assert d == {1: 1}
+
+
 def test_a_key_that_cannot_be_compared_with_those_in_the_dict_is_told() -> None:
     d: AtomicDict[Any, Any] = AtomicDict({BadEq(): 1})  # it has the hash of 7
     with pytest.raises(RefusalError, match="eq") as caught:
