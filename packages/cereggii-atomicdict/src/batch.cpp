@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cereggii/atomics/python/binding.hpp"
+#include "cereggii/atomics/python/instances.hpp"
 #include "fetch_ahead.hpp"
 
 namespace cereggii::atomicdict {
@@ -75,38 +76,68 @@ bool find_all(HashMap& map, std::vector<Lookup>& chunk) {
 
 }  // namespace
 
+namespace {
+
+// Owns what it holds.
+class Keys {
+public:
+    // Those of a dict, as of one instant. Not as a list: up to 3.14, CPython crashes over one that
+    // it has no memory for.
+    explicit Keys(PyObject* dict) {
+        for (bool complete = false; !complete;) {
+            keys_.reserve(static_cast<std::size_t>(PyDict_Size(dict)));
+            with_object_lock(dict, [&] {
+                complete = static_cast<std::size_t>(PyDict_Size(dict)) <= keys_.capacity();
+                Py_ssize_t position = 0;
+                PyObject* key = nullptr;
+                while (complete && PyDict_Next(dict, &position, &key, nullptr))
+                    keys_.push_back(Py_NewRef(key));
+            });
+        }
+    }
+    ~Keys() {
+        for (PyObject* key : keys_) Py_DECREF(key);
+    }
+    Keys(const Keys&) = delete;
+    Keys& operator=(const Keys&) = delete;
+
+    std::span<PyObject* const> all() const noexcept { return keys_; }
+
+private:
+    std::vector<PyObject*> keys_;
+};
+
+bool fill_in_chunk(HashMap& map, PyObject* batch, std::span<PyObject* const> keys,
+                   std::vector<Lookup>& chunk) {
+    chunk.assign(keys.size(), Lookup{});
+    bool good = true;
+    for (std::size_t i = 0; good && i < keys.size(); ++i) good = make_key(keys[i], chunk[i].key);
+    good = good && find_all(map, chunk);
+    for (Lookup& lookup : chunk) {
+        good = good && PyDict_SetItem(batch, lookup.key.object, lookup.value) == 0;
+        Py_CLEAR(lookup.value);
+    }
+    return good;
+}
+
+}  // namespace
+
 bool fill_in(HashMap& map, PyObject* batch, std::size_t chunk_size) {
-    // The keys at first, which stay alive: what is looked up runs Python code, which may change the
-    // dict.
-    const auto keys = nanobind::steal(PyDict_Keys(batch));
-    if (!keys.is_valid()) return false;
-    const Py_ssize_t count = PyList_GET_SIZE(keys.ptr());
-    for (Py_ssize_t i = 0; i < count; ++i)
-        if (!may_be_key(PyList_GET_ITEM(keys.ptr(), i))) return false;
     // A pin is short: others wait for it to free what they have deleted.
     constexpr std::size_t most = 1024;
-    const auto step = static_cast<Py_ssize_t>(std::min(chunk_size, most));
-    std::vector<Lookup> chunk;
-    bool good = true;
+    const std::size_t step = std::min(chunk_size, most);
     try {
-        for (Py_ssize_t begin = 0; good && begin < count; begin += step) {
-            chunk.assign(static_cast<std::size_t>(std::min(step, count - begin)), Lookup{});
-            Py_ssize_t next = begin;
-            for (Lookup& lookup : chunk) {
-                good = good && make_key(PyList_GET_ITEM(keys.ptr(), next), lookup.key);
-                ++next;
-            }
-            good = good && find_all(map, chunk);
-            for (Lookup& lookup : chunk) {
-                good = good && PyDict_SetItem(batch, lookup.key.object, lookup.value) == 0;
-                Py_CLEAR(lookup.value);
-            }
-        }
+        const Keys keys(batch);
+        if (!std::ranges::all_of(keys.all(), may_be_key)) return false;
+        std::vector<Lookup> chunk;
+        for (auto rest = keys.all(); !rest.empty(); rest = rest.subspan(chunk.size()))
+            if (!fill_in_chunk(map, batch, rest.first(std::min(step, rest.size())), chunk))
+                return false;
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
         return false;
     }
-    return good;
+    return true;
 }
 
 }  // namespace cereggii::atomicdict

@@ -454,10 +454,16 @@ bool reduce_by(HashMap& map, PyObject* pairs, Reduction reduction) {
 }
 
 bool reduce_count(HashMap& map, PyObject* keys_or_mapping) {
-    if (const auto counts = nanobind::steal(as_dict(keys_or_mapping)); counts.is_valid()) {
-        const auto items = nanobind::steal(PyDict_Items(counts.ptr()));
-        return items.is_valid() && aggregate_pairs(map, Sum{}, items.ptr());
-    }
+    // A copy, which nobody else has.
+    if (const auto counts = nanobind::steal(as_dict(keys_or_mapping)); counts.is_valid())
+        return aggregate(map, Sum{}, counts.ptr(), [&counts](auto& aggregation) {
+            Py_ssize_t position = 0;
+            PyObject* key = nullptr;
+            PyObject* count = nullptr;
+            while (PyDict_Next(counts.ptr(), &position, &key, &count))
+                if (!aggregation.take(key, count)) return false;
+            return true;
+        });
     if (PyErr_Occurred()) return false;
     return aggregate(map, Sum{}, keys_or_mapping, [keys_or_mapping](auto& aggregation) {
         return for_each(keys_or_mapping, [&aggregation](PyObject* key, Py_ssize_t) {

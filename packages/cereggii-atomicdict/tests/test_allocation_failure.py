@@ -145,7 +145,7 @@ PROGRAM = """
         "copy.copy": copy.copy,
         "deepcopy": copy.deepcopy,
         "pickle": lambda d: pickle.loads(pickle.dumps(d)),
-        "reduce": lambda d: d.__reduce_ex__(4),
+        "reduce to copy": lambda d: d.__reduce_ex__(4),
     }
     MANY = {f"many {n}": n for n in range(40)}
     # Of these, what was stored before one fails stays.
