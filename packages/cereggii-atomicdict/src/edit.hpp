@@ -43,7 +43,13 @@ struct Edited {
 
 // Of what was found, if nobody asks for it. May run finalizers.
 inline void drop_found(const Edited& edited) {
-    if (edited.found) atomics::release_shared(edited.found);
+    if (!edited.found) return;
+    // The map's own, or one that was taken to look at it, which the calling thread may have
+    // counted.
+    if (edited.done == Done::replaced || edited.done == Done::removed)
+        atomics::release_shared(edited.found);
+    else
+        Py_DECREF(edited.found);
 }
 
 template <EditKind kind>
