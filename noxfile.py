@@ -217,7 +217,8 @@ def _test_instrumented(
     environment.install_packages()
     tests = session.posargs or _suites("test_concurrent_*.py", "test_adversarial*.py")
     # Reports are printed by the process itself and at once: pytest is not to keep them.
-    environment.run("-m", "pytest", "-v", "--capture=sys", *tests, env=options)
+    environment.run("-m", "pytest", "-v", "--capture=sys", "-o", "faulthandler_timeout=3000",
+                    *tests, env=options)  # fmt: skip
 
 
 @nox.session(python=False)

@@ -12,18 +12,19 @@ namespace cereggii::atomicdict {
 // A reference to a node's value. Only inside.
 enum class Taken {
     value,    // owned
-    dead,     // the node is
+    dead,     // the node is; no object
     another,  // owned, to an object that is not the value: to be released outside of the pin
 };
 
-// The loop is lock-free: each turn, another thread has replaced the value.
+// The loop is lock-free: each turn, another thread has replaced the value. An object that was not
+// taken is not written down: nobody can mistake it for one that was.
 [[gnu::always_inline]] inline Taken take_value(const Node* node, PyObject*& object) noexcept {
     for (;;) {
         const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
         if (Node::is_dead(value)) return Taken::dead;
-        object = Node::object(value);
         // Nothing has been called since the load: see try_incref.hpp.
-        if (!atomics::try_incref(object)) continue;
+        if (!atomics::try_incref(Node::object(value))) continue;
+        object = Node::object(value);
         if (node->value.load(std::memory_order_seq_cst) == value) [[likely]]
             return Taken::value;
         return Taken::another;
@@ -32,7 +33,8 @@ enum class Taken {
 
 enum class Found { present, absent, error };
 
-// `object` is an owned reference to the value of a key that is present, if `with_value`.
+// `object` is an owned reference to the value of a key that is present, if `with_value`. Otherwise
+// it is left as it was.
 // Linearizes at the load of the value, or of the word or link that says there is no such key.
 template <bool with_value>
 [[gnu::always_inline]] inline Found look_up(HashMap& map, const Key& key, PyObject*& object) {
@@ -54,12 +56,15 @@ template <bool with_value>
                 if (answer == Answer::restart) break;
             }
             if constexpr (with_value) {
-                const Taken taken = take_value(place.node(), object);
-                if (taken == Taken::value) [[likely]]
+                PyObject* value = nullptr;
+                const Taken taken = take_value(place.node(), value);
+                if (taken == Taken::value) [[likely]] {
+                    object = value;
                     return Found::present;
+                }
                 if (taken == Taken::another) {
                     session.leave();
-                    Py_DECREF(object);
+                    Py_DECREF(value);
                     break;
                 }
             } else {

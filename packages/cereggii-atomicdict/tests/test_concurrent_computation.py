@@ -20,7 +20,16 @@ from tools.testing.concurrency import (
     run_threads,
 )
 
-from .crowd import THREADS, MakeKey, access, check_whole, every_key, in_threads, resizing
+from .crowd import (
+    THREADS,
+    MakeKey,
+    access,
+    check_whole,
+    every_key,
+    flat,
+    in_threads,
+    resizing,
+)
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="has threads of its own"),
@@ -309,12 +318,13 @@ def test_no_computed_change_is_lost(key: MakeKey, seed: int) -> None:
 
 
 def test_tokens_that_are_merged_in_and_computed_out_are_neither_lost_nor_doubled(seed: int) -> None:
-    shared: AtomicDict[int, tuple[int, ...]] = AtomicDict()
+    """Also when a value is replaced, and its key then removed, while it is being looked at."""
+    rounds, tokens = 20, 500
 
-    def work(number: int) -> list[int]:
+    def work_on(shared: AtomicDict[int, tuple[int, ...]], number: int) -> list[int]:
         choose = random.Random(seed + number)
         taken: list[int] = []
-        for n in range(500):
+        for n in range(tokens):
             key = choose.randrange(4)
             if n % 2:
                 shared.merge(key, (n * THREADS + number,), lambda old, new: old + new)
@@ -329,10 +339,12 @@ def test_tokens_that_are_merged_in_and_computed_out_are_neither_lost_nor_doubled
                 taken.extend(seen[-1])
         return taken
 
-    taken = [token for own in in_threads(work) for token in own]
-    left = [token for tokens in shared.values() for token in tokens]
-    given = [n * THREADS + number for n in range(1, 500, 2) for number in range(THREADS)]
-    assert sorted(taken + left) == given
+    dicts: list[AtomicDict[int, tuple[int, ...]]] = [AtomicDict() for _ in range(rounds)]
+    works = [lambda one, number=number: work_on(one, number) for number in range(THREADS)]  # type: ignore[misc]
+    given = [n * THREADS + number for n in range(1, tokens, 2) for number in range(THREADS)]
+    for shared, taken in zip(dicts, meet(dicts, *works), strict=True):
+        left = [token for tokens in shared.values() for token in tokens]
+        assert sorted(flat([*taken]) + left) == given
 
 
 def test_remove_if_beside_threads_that_change_values() -> None:
