@@ -192,13 +192,14 @@ PyMethodDef* method_table() {
                     "the value is. Matching and guarantees are those of `compare_and_set`."),
         fast_method(
             "get_or_compute", &C::get_or_compute,
-            "get_or_compute($self, /, key, factory)\n--\n\n"
+            "get_or_compute($self, /, key, factory, timeout=None)\n--\n\n"
             "The value of `key`; if it is absent, insert what `factory(key)` returns.\n\n"
             "Of many threads that ask for an absent key, one calls its factory; the others wait and\n"
             "get the same object. If the factory raises, its caller gets the exception, nothing is\n"
             "inserted, and one of those who wait tries next. RuntimeError if a thread would wait for\n"
             "itself: a factory that asks for its own key, also by way of other threads. What is stored\n"
-            "meanwhile by other operations is kept, and returned.\n"
+            "meanwhile by other operations is kept, and returned. TimeoutError if another thread still\n"
+            "computes it after `timeout` seconds; None waits for ever.\n"
             "Lock-free if the key is present. Waiting ends for signals. After computeIfAbsent of\n"
             "java.util.concurrent.ConcurrentHashMap, which locks other keys, too."),
         fast_method(

@@ -213,7 +213,7 @@ PyObject* lead(HashMap& map, const Key& key, PyObject* factory) {
 }
 
 // False with an exception.
-bool wait_for(const Computation* computation, const Key& key) {
+bool wait_for(const Computation* computation, const Key& key, const Deadline& deadline) {
     class Waiting {
     public:
         explicit Waiting(const Computation* computation) noexcept
@@ -236,9 +236,13 @@ bool wait_for(const Computation* computation, const Key& key) {
                      key.object);
         return false;
     }
-    return WaitQueue::wait_while(&computation->state, Deadline{}, [computation]() noexcept {
-               return computation->is_running();
-           }) != WaitResult::error;
+    const WaitResult result =
+        WaitQueue::wait_while(&computation->state, deadline,
+                              [computation]() noexcept { return computation->is_running(); });
+    if (result == WaitResult::timed_out)
+        PyErr_Format(PyExc_TimeoutError, "another thread is still computing the value of %R",
+                     key.object);
+    return result == WaitResult::changed;
 }
 
 }  // namespace
@@ -267,7 +271,8 @@ Entered enter(HashMap& pending, const Key& key, PyObject* mine, nanobind::object
 
 }  // namespace
 
-PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObject* factory) {
+PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObject* factory,
+                         const Deadline& deadline) {
     Leader leader;
     if (!leader.object()) return nullptr;
     for (;;) {
@@ -279,7 +284,7 @@ PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObjec
             return value;
         }
         const Computation* computation = as_computation(other.ptr());
-        const bool waited = entered == Entered::waits && wait_for(computation, key);
+        const bool waited = entered == Entered::waits && wait_for(computation, key, deadline);
         // If it has failed, one of those who waited tries next.
         if (waited && !computation->value) continue;
         leader.drop();

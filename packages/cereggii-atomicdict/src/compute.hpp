@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include "cereggii/atomics/python/blocking.hpp"
 #include "dict_methods.hpp"
 
 // Replacing the value of a key by one that is computed from it.
@@ -65,8 +66,10 @@ inline PyObject* checked_result(PyObject* result, bool may_remove) {
     return nullptr;
 }
 
-// The value of the key; if it is absent, that which `factory(key)` returns, once.
-PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObject* factory);
+// The value of the key; if it is absent, that which `factory(key)` returns, once. Null with an
+// exception: TimeoutError, if another thread computes it for longer than that.
+PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObject* factory,
+                         const atomics::Deadline& deadline);
 
 // Removes the keys of which `predicate(key, value)` is true. How many; -1 with an exception.
 Py_ssize_t remove_if(HashMap& map, PyObject* predicate);
@@ -79,9 +82,12 @@ template <class Form>
 struct ComputeMethods {
     static PyObject* get_or_compute(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                     PyObject* keywords) {
-        static constexpr Signature<2> signature{"get_or_compute", {{{"key"}, {"factory"}}}};
-        std::array<PyObject*, 2> given;
+        static constexpr Signature<3> signature{
+            "get_or_compute", {{{"key"}, {"factory"}, {"timeout", false}}}};
+        std::array<PyObject*, 3> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
+        const auto deadline = atomics::Deadline::parse(given[2]);
+        if (!deadline) return nullptr;
         HashMap* map = Form::value(self);
         Key key;
         if (!map || !check_key(given[0], key) || !check_callable(given[1], "factory"))
@@ -93,7 +99,7 @@ struct ComputeMethods {
             case Found::absent: break;
         }
         HashMap& pending = payload<AtomicDict>(Form::target(self))->pending;
-        return atomicdict::get_or_compute(*map, pending, key, given[1]);
+        return atomicdict::get_or_compute(*map, pending, key, given[1], *deadline);
     }
 
     static PyObject* compute(PyObject* self, PyObject* const* args, Py_ssize_t count,

@@ -44,6 +44,17 @@ def test_a_value_is_computed_from_its_key_where_it_is_absent(make: Make) -> None
 
 
 @both_forms
+def test_a_timeout_is_for_waiting_only(make: Make) -> None:
+    mapping = make()
+    assert mapping.get_or_compute(1, lambda _: "one", timeout=0) == "one"
+    assert mapping.get_or_compute(2, lambda _: "two", timeout=None) == "two"
+    for bad, error in (("1", TypeError), (-1, ValueError), (float("nan"), ValueError)):
+        with pytest.raises(error, match="timeout"):
+            mapping.get_or_compute(3, refuse, timeout=bad)
+    assert contents(mapping) == {1: "one", 2: "two"}
+
+
+@both_forms
 def test_none_is_a_value_like_others(make: Make) -> None:
     mapping = make()
     assert mapping.get_or_compute(1, lambda _: None) is None

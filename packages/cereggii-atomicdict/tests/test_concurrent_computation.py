@@ -147,6 +147,22 @@ def test_those_who_wait_get_the_object_that_was_computed_also_if_it_is_removed_a
     assert {*found} <= {leader.result(), *late}
 
 
+def test_who_has_waited_long_enough_leaves_and_the_others_wait_on() -> None:
+    shared: AtomicDict[str, Thing] = AtomicDict()
+    gate = Gate()
+    with background(*[lambda: shared.get_or_compute("key", gate)] * 2) as tasks:
+        gate.wait_until_entered()
+        for timeout in (0, 0.05):
+            with pytest.raises(TimeoutError, match="'key'"):
+                shared.get_or_compute("key", gate, timeout=timeout)
+        assert all(task.is_alive() for task in tasks)
+        gate.opened.set()
+        found = [task.result() for task in tasks]
+    assert found == [shared["key"]] * 2
+    assert shared.get_or_compute("key", gate, 0) is found[0]
+    assert gate.calls == ["key"]
+
+
 def test_other_operations_go_on_meanwhile() -> None:
     shared: AtomicDict[Any, Any] = AtomicDict()
     gate = Gate()

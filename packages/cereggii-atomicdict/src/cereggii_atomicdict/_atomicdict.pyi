@@ -11,7 +11,17 @@ from collections.abc import (
     ValuesView,
 )
 from types import GenericAlias
-from typing import Any, ClassVar, NoReturn, SupportsIndex, TypeAlias, TypeVar, final, overload
+from typing import (
+    Any,
+    ClassVar,
+    NoReturn,
+    SupportsFloat,
+    SupportsIndex,
+    TypeAlias,
+    TypeVar,
+    final,
+    overload,
+)
 
 from _typeshed import SupportsKeysAndGetItem
 from typing_extensions import Self, disjoint_base
@@ -91,7 +101,12 @@ class _Dict(MutableMapping[_K, _V], metaclass=_NanobindType):
     def compare_and_set(self, key: _K, expected: _V | _Sentinel, updated: _V) -> None: ...
     def compare_and_exchange(self, key: _K, expected: _V | _Sentinel, updated: _V) -> _V | Any: ...
     def compare_and_delete(self, key: _K, expected: _V | _Sentinel) -> None: ...
-    def get_or_compute(self, key: _K, factory: Callable[[_K], _V]) -> _V: ...
+    def get_or_compute(
+        self,
+        key: _K,
+        factory: Callable[[_K], _V],
+        timeout: SupportsFloat | SupportsIndex | None = None,
+    ) -> _V: ...
     # Any: or NOT_FOUND, as argument and as result.
     def compute(self, key: _K, fn: Callable[[_K, _V | Any], _V | Any]) -> _V | Any: ...
     def merge(self, key: _K, value: _V, fn: Callable[[_V, _V], _V | Any]) -> _V | Any: ...

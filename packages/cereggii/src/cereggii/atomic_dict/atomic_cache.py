@@ -1,0 +1,384 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cache that fills itself."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Generic, NoReturn, TypeVar
+
+from cereggii_atomicdict import AtomicDict, ExpectationFailed
+from cereggii_atomicint import AtomicInt
+
+__all__ = ["AtomicCache", "MemoizedFunction"]
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+_R = TypeVar("_R")
+
+
+class _Entry:
+    """A value of a cache that has limits."""
+
+    __slots__ = ("expires", "gone", "key", "used", "value")
+
+    def __init__(self, key: Any, value: Any, expires: float) -> None:
+        self.key = key
+        self.value = value
+        self.expires = expires
+        self.used = False  # since it came, or was spared
+        self.gone = False
+
+
+class _Limits:
+    """What a cache with limits has: its entries, and the order in which they go."""
+
+    __slots__ = ("entries", "maxsize", "queue", "size", "ttl")
+
+    def __init__(self, ttl: float | None, maxsize: int | None) -> None:
+        self.ttl = ttl
+        self.maxsize = maxsize
+        self.entries: AtomicDict[Any, _Entry] = AtomicDict()
+        # From the oldest on, also such that are gone. Each step of a deque is atomic.
+        self.queue: deque[_Entry] = deque()
+        self.size = AtomicInt()
+
+    def find(self, key: Any) -> _Entry | None:
+        """What is in the cache and has not expired."""
+        entry = self.entries.get(key)
+        return None if entry is None or self.has_expired(entry) else entry
+
+    def get(self, key: Any, fill: Callable[[Any], Any]) -> Any:
+        entry = self.entries.get(key)
+        if entry is not None:
+            if not self.has_expired(entry):
+                if not entry.used:
+                    entry.used = True
+                return entry.value
+            self.drop(entry)
+        mine: _Entry | None = None
+
+        def make_entry(key: Any) -> _Entry:
+            nonlocal mine
+            mine = self.make_entry(key, fill(key))
+            return mine
+
+        entry = self.entries.get_or_compute(key, make_entry)
+        if entry is mine:
+            self.admit(entry)
+        return entry.value
+
+    def make_entry(self, key: Any, value: Any, seconds: float | None = None) -> _Entry:
+        seconds = self.ttl if seconds is None else seconds
+        return _Entry(key, value, math.inf if seconds is None else time.monotonic() + seconds)
+
+    def has_expired(self, entry: _Entry) -> bool:
+        return self.ttl is not None and entry.expires <= time.monotonic()
+
+    def live(self) -> list[_Entry]:
+        return [entry for entry in self.entries.values() if not self.has_expired(entry)]
+
+    def drop(self, entry: _Entry) -> None:
+        """Take an entry out, unless another one has its place."""
+        try:
+            self.entries.compare_and_delete(entry.key, entry)
+        except ExpectationFailed:
+            return
+        entry.gone = True
+        self.size.decrement_and_get()
+
+    def admit(self, entry: _Entry) -> None:
+        """Count an entry that is in the dict now, and make room for it."""
+        self.size.increment_and_get()
+        if self.maxsize is None:
+            return
+        queue = self.queue
+        spared = 0
+        while self.size.get() > self.maxsize:
+            try:
+                oldest = queue.popleft()
+            except IndexError:  # others are about to put theirs in
+                break
+            if oldest.gone:
+                continue
+            # All of them may be in use: then the oldest goes after all.
+            if oldest.used and spared <= self.maxsize:
+                oldest.used = False
+                queue.append(oldest)
+                spared += 1
+            else:
+                self.drop(oldest)
+        queue.append(entry)
+        # Of those that are gone, no more are kept than there are others.
+        for _ in range(len(queue) - 2 * self.maxsize):
+            try:
+                oldest = queue.popleft()
+            except IndexError:
+                break
+            if not oldest.gone:
+                queue.append(oldest)
+
+
+class _NothingError(Exception):
+    """There is no value, and none is to be computed."""
+
+
+def _compute_nothing(_key: Any) -> NoReturn:
+    raise _NothingError
+
+
+class AtomicCache(AtomicDict[_K, _V]):
+    """A cache that computes what is missing, once for each key.
+
+    `AtomicCache(fill, ttl=None, maxsize=None)`. `cache[key]` is the value of the key; where there
+    is none, it is what `fill(key)` returns: one thread calls it, and whoever else asks for the key
+    meanwhile waits, and gets the same object. What `fill` raises goes to its caller and is not
+    cached: one of those who wait tries next. RuntimeError if a `fill` would wait for itself, also
+    by way of other keys and threads.
+
+    A value lives for `ttl` seconds, a positive number, from when it was computed; what has expired
+    is removed when its key is asked for. There are at most `maxsize` values, a positive int, and
+    one more for each `fill` that is about to return. For one too many the oldest goes; but one that
+    was used since it came, or was spared, is spared and counts as new (the second-chance algorithm,
+    also called CLOCK). None stands for no limit.
+
+    `in`, `len`, iteration, `get`, `keys`, `values`, `items` and `snapshot` show what is in the
+    cache, and compute nothing. It is an AtomicDict that only `fill` writes to: what else would
+    store or remove a value, but for `invalidate` and `clear`, raises NotImplementedError.
+
+    A hit without limits is a lookup in an AtomicDict, and as any hit it is lock-free. Waiting is
+    detached from the interpreter, and ends for signals. After `functools.cache`, and Caffeine.
+    """
+
+    __slots__ = ("_fill", "_limits")
+
+    def __init__(
+        self, fill: Callable[[_K], _V], ttl: float | None = None, maxsize: int | None = None
+    ) -> None:
+        if not callable(fill):
+            raise TypeError(f"fill must be callable, not {fill!r}")
+        if ttl is not None and not ttl > 0:
+            raise ValueError(f"ttl must be a positive number of seconds, not {ttl!r}")
+        if maxsize is not None and operator.index(maxsize) < 1:
+            raise ValueError(f"maxsize must be 1 or more, not {maxsize!r}")
+        super().__init__()
+        self._fill = fill
+        # With limits, the values are in there, and none is in the dict itself.
+        self._limits = None if ttl is None and maxsize is None else _Limits(ttl, maxsize)
+
+    def __missing__(self, key: _K) -> _V:
+        if self._limits is None:
+            return AtomicDict.get_or_compute(self, key, self._fill)
+        return self._limits.get(key, self._fill)  # type: ignore[no-any-return]
+
+    def invalidate(self, key: _K, timeout: float | None = None) -> None:
+        """Remove the value of the key: who asks for it afterwards gets a new one.
+
+        If it is just being computed, wait until it has been, since it may be of before:
+        TimeoutError after `timeout` seconds; None waits for ever. RuntimeError in the `fill` of the
+        same key.
+        """
+        limits = self._limits
+        try:
+            if limits is None:
+                AtomicDict.get_or_compute(self, key, _compute_nothing, timeout)
+                AtomicDict.pop(self, key, None)  # type: ignore[arg-type]
+            else:
+                limits.drop(limits.entries.get_or_compute(key, _compute_nothing, timeout))
+        except _NothingError:
+            pass
+
+    def clear(self) -> None:
+        """Remove all values. What is just being computed is not among them."""
+        if self._limits is None:
+            AtomicDict.clear(self)
+        else:
+            for entry in self._limits.entries.values():
+                self._limits.drop(entry)
+
+    # ── what is there ──────────────────────────────────────────────────────────────────────────
+
+    def __contains__(self, key: object) -> bool:
+        """Whether the key has a value. Computes nothing, and never blocks."""
+        if self._limits is None:
+            return AtomicDict.__contains__(self, key)
+        return self._limits.find(key) is not None
+
+    def get(self, key: _K, default: Any = None) -> Any:
+        """The value of the key, or `default`. Computes nothing, and never blocks."""
+        if self._limits is None:
+            return AtomicDict.get(self, key, default)
+        entry = self._limits.find(key)
+        return default if entry is None else entry.value
+
+    def snapshot(self) -> dict[_K, _V]:
+        """A dict of the values that there are; with limits, as of no single instant."""
+        if self._limits is None:
+            return AtomicDict.snapshot(self)
+        return {entry.key: entry.value for entry in self._limits.live()}
+
+    def __len__(self) -> int:
+        return AtomicDict.__len__(self) if self._limits is None else len(self._limits.live())
+
+    def __iter__(self) -> Iterator[_K]:
+        return AtomicDict.__iter__(self) if self._limits is None else iter(self.snapshot())
+
+    def keys(self) -> Any:
+        """The keys of a snapshot."""
+        return self.snapshot().keys()
+
+    def values(self) -> Any:
+        """The values of a snapshot."""
+        return self.snapshot().values()
+
+    def items(self) -> Any:
+        """The items of a snapshot."""
+        return self.snapshot().items()
+
+    # Caches are told apart by identity.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        limits = self._limits
+        shown = "" if limits is None else f", ttl={limits.ttl!r}, maxsize={limits.maxsize!r}"
+        return f"<{type(self).__name__}({self._fill!r}{shown}): {len(self)} values>"
+
+    def __reduce_ex__(self, _protocol: Any, /) -> tuple[Any, ...]:
+        limits = self._limits
+        if limits is None:
+            return _restore, (type(self), self._fill, None, None, [*self.items()])
+        now = time.monotonic()
+        values = [(entry.key, entry.value, entry.expires - now) for entry in limits.live()]
+        return _restore, (type(self), self._fill, limits.ttl, limits.maxsize, values)
+
+    # ── memoization ────────────────────────────────────────────────────────────────────────────
+
+    @classmethod
+    def memoize(cls, *args: Any, **kwargs: Any) -> Any:
+        """Decorator: the function's results are cached, by its arguments, which must be hashable.
+
+        `@AtomicCache.memoize(ttl=None, maxsize=None)`, or without parentheses. The function has
+        `invalidate(*args, **kwargs)`, which forgets one result, and `clear()`. Arguments that are
+        given by position and by name are different ones. Of a method, one cache has the results
+        of all instances, which it keeps alive.
+        """
+        if len(args) == 1 and not kwargs and callable(args[0]):
+            return MemoizedFunction(cls, args[0])
+
+        def decorator(function: Callable[..., _R]) -> MemoizedFunction[_R]:
+            return MemoizedFunction(cls, function, *args, **kwargs)  # type: ignore[arg-type]
+
+        return decorator
+
+
+def _refuse(name: str) -> Any:
+    def refused(self: Any, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise NotImplementedError(
+            f"{type(self).__name__}.{name}: only the cache itself stores values, so that each is "
+            "computed once; see invalidate() and clear(), or use an AtomicDict"
+        )
+
+    refused.__name__ = name
+    refused.__qualname__ = f"AtomicCache.{name}"
+    refused.__doc__ = "Not for caches: raises NotImplementedError."
+    return refused
+
+
+# fmt: off
+for _name in (
+    "__delitem__", "__ior__", "__or__", "__ror__", "__setitem__", "batch_getitem",
+    "compare_and_delete", "compare_and_exchange", "compare_and_set", "compute", "copy", "fast_iter",
+    "get_and_set", "get_handle", "get_or_compute", "merge", "pop", "popitem", "reduce",
+    "reduce_and", "reduce_count", "reduce_list", "reduce_max", "reduce_min", "reduce_or",
+    "reduce_sum", "remove_if", "reserve", "setdefault", "update",
+):
+    setattr(AtomicCache, _name, _refuse(_name))
+# fmt: on
+
+
+def _restore(cls: Any, fill: Any, ttl: Any, maxsize: Any, values: Iterable[Any]) -> Any:
+    cache = cls(fill, ttl, maxsize)
+    limits = cache._limits
+    if limits is None:
+        AtomicDict.update(cache, values)
+        return cache
+    for key, value, seconds in values:
+        limits.entries[key] = entry = limits.make_entry(key, value, seconds)
+        limits.admit(entry)
+    return cache
+
+
+_KEYWORDS = object()  # before the first keyword argument of a key; nobody else has it
+
+
+class MemoizedFunction(Generic[_R]):
+    """A function whose results are cached: see `AtomicCache.memoize`."""
+
+    def __init__(
+        self,
+        cache_class: type[AtomicCache[Any, _R]],
+        func: Callable[..., _R],
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        if not callable(func):
+            raise TypeError(f"func must be callable, not {func!r}")
+
+        def fill(key: tuple[Any, ...]) -> _R:
+            for index, part in enumerate(key):
+                if part is _KEYWORDS:
+                    return func(*key[:index], **dict(key[index + 1 :]))
+            return func(*key)
+
+        self.cache = cache_class(fill, *args, **kwargs)
+        functools.update_wrapper(self, func)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> _R:
+        """The result for these arguments."""
+        return self.cache[self._key(args, kwargs) if kwargs else args]
+
+    def invalidate(self, *args: Any, **kwargs: Any) -> None:
+        """Forget the result for these arguments."""
+        self.cache.invalidate(self._key(args, kwargs) if kwargs else args)
+
+    def clear(self) -> None:
+        """Forget all results."""
+        self.cache.clear()
+
+    @staticmethod
+    def _key(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        return (*args, _KEYWORDS, *sorted(kwargs.items(), key=operator.itemgetter(0)))
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else _MemoizedMethod(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.__wrapped__!r}>"  # type: ignore[attr-defined]
+
+
+class _MemoizedMethod(Generic[_R]):
+    """A memoized function, bound to an instance."""
+
+    __slots__ = ("__func__", "__self__")
+
+    def __init__(self, function: MemoizedFunction[_R], instance: Any) -> None:
+        self.__func__ = function
+        self.__self__ = instance
+
+    def __call__(self, *args: Any, **kwargs: Any) -> _R:
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    def invalidate(self, *args: Any, **kwargs: Any) -> None:
+        """Forget the result for these arguments."""
+        self.__func__.invalidate(self.__self__, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__func__, name)
+
+
+AtomicCache.MemoizedFunction = MemoizedFunction  # type: ignore[attr-defined]

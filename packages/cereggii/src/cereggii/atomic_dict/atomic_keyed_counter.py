@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A counter for each of many keys."""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn, TypeVar
+
+from cereggii_atomicdict import NOT_FOUND, AtomicDict, AtomicDictHandle
+
+__all__ = ["AtomicKeyedCounter", "AtomicKeyedCounterHandle"]
+
+_K = TypeVar("_K")
+
+
+class AtomicKeyedCounter(AtomicDict[_K, int]):
+    """A `collections.Counter` that many threads count with.
+
+    `AtomicKeyedCounter(iterable_or_mapping=None, /, **counts)`. A key that is absent has the count
+    0. `add`, `update` and `subtract` lose no count, whatever other threads do: each changes one key
+    after another, and each of these changes is one linearizable step. `counter[key] += 1` is two
+    steps, between which others may count: `counter.add(key)` is one.
+
+    What is said about all keys (`most_common`, `elements`, `total`, the operators and comparisons)
+    is said about a snapshot, as of one instant. `+`, `-`, `&` and `|` take a Counter as well, and
+    as a Counter's keep positive counts only; so do the in-place operators, which change one key
+    after another. Everything else is an AtomicDict's, but `del`, which does not mind if the key is
+    absent, and `fromkeys`, which there is not.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, iterable: Iterable[_K] | Mapping[_K, int] | None = None, /, **counts: int
+    ) -> None:
+        super().__init__()
+        self.update(iterable, **counts)
+
+    def __missing__(self, _key: object) -> int:
+        return 0
+
+    # ── counting ───────────────────────────────────────────────────────────────────────────────
+
+    def add(self, key: _K, amount: int = 1) -> int:
+        """Add to the count of the key; returns the new count. Linearizable and lock-free."""
+        return self.merge(key, amount, operator.add)
+
+    def update(  # type: ignore[override]
+        self, iterable: Iterable[_K] | Mapping[_K, int] | None = None, /, **counts: int
+    ) -> None:
+        """Count the items of an iterable, or add the counts of a mapping."""
+        if iterable is not None:
+            self.reduce_count(iterable)
+        if counts:
+            self.reduce_sum(counts.items())  # type: ignore[arg-type]
+
+    def subtract(
+        self, iterable: Iterable[_K] | Mapping[_K, int] | None = None, /, **counts: int
+    ) -> None:
+        """The same, but subtract: counts may fall below 0."""
+        if isinstance(iterable, (Mapping, AtomicDict, AtomicDictHandle)):
+            self.reduce_sum((key, -count) for key, count in iterable.items())
+        elif iterable is not None:
+            self.reduce_sum((key, -1) for key in iterable)
+        if counts:
+            self.reduce_sum((key, -count) for key, count in counts.items())  # type: ignore[misc]
+
+    def __delitem__(self, key: _K) -> None:
+        self.pop(key, None)
+
+    # ── of all keys ────────────────────────────────────────────────────────────────────────────
+
+    def most_common(self, n: int | None = None) -> list[tuple[_K, int]]:
+        """The `n` keys with the largest counts, with these; None for all keys."""
+        return Counter(self.snapshot()).most_common(n)
+
+    def elements(self) -> Iterator[_K]:
+        """Each key as often as its count says."""
+        return Counter(self.snapshot()).elements()
+
+    def total(self) -> int:
+        """The sum of all counts."""
+        return sum(self.snapshot().values())
+
+    def copy(self) -> Any:
+        """A new counter with the same counts."""
+        return AtomicKeyedCounter(self.snapshot())
+
+    @classmethod
+    def fromkeys(cls, iterable: Any, value: Any = None) -> NoReturn:
+        """Not for counters: raises NotImplementedError."""
+        raise NotImplementedError(
+            f"{cls.__name__}.fromkeys is undefined: use {cls.__name__}(iterable) to count"
+        )
+
+    def __repr__(self) -> str:
+        counts = dict(_most_common_first(self.snapshot()))
+        return f"{type(self).__name__}({counts if counts else ''})"
+
+    # ── operators ──────────────────────────────────────────────────────────────────────────────
+
+    def __add__(self, other: Any) -> Any:
+        return _combined(self, other, operator.add)
+
+    def __radd__(self, other: Any) -> Any:
+        return _combined(other, self, operator.add)
+
+    def __sub__(self, other: Any) -> Any:
+        return _combined(self, other, operator.sub)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _combined(other, self, operator.sub)
+
+    def __and__(self, other: Any) -> Any:
+        return _combined(self, other, operator.and_)
+
+    def __rand__(self, other: Any) -> Any:
+        return _combined(other, self, operator.and_)
+
+    def __or__(self, other: Any) -> Any:
+        return _combined(self, other, operator.or_)
+
+    def __ror__(self, other: Any) -> Any:
+        return _combined(other, self, operator.or_)
+
+    def __pos__(self) -> Any:
+        return AtomicKeyedCounter(+Counter(self.snapshot()))
+
+    def __neg__(self) -> Any:
+        return AtomicKeyedCounter(-Counter(self.snapshot()))
+
+    def __iadd__(self, other: Any) -> Any:
+        return _combine_in_place(self, other, lambda mine, its: mine + its)
+
+    def __isub__(self, other: Any) -> Any:
+        return _combine_in_place(self, other, lambda mine, its: mine - its)
+
+    def __ior__(self, other: Any) -> Any:
+        return _combine_in_place(self, other, max)
+
+    def __iand__(self, other: Any) -> Any:
+        counts = _counts_of(other)
+        if counts is None:
+            return NotImplemented
+        for key in self.snapshot():
+            _change(self, key, counts[key], min)
+        return self
+
+    def __eq__(self, other: object) -> Any:
+        counts = _counts_of(other)
+        if counts is None:
+            return AtomicDict.__eq__(AtomicDict(self.snapshot()), other)
+        return Counter(self.snapshot()) == counts
+
+    def __ne__(self, other: object) -> Any:
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __le__(self, other: Any) -> Any:
+        return _compared(self, other, operator.le)
+
+    def __lt__(self, other: Any) -> Any:
+        return _compared(self, other, operator.lt)
+
+    def __ge__(self, other: Any) -> Any:
+        return _compared(self, other, operator.ge)
+
+    def __gt__(self, other: Any) -> Any:
+        return _compared(self, other, operator.gt)
+
+    def get_handle(self) -> AtomicKeyedCounterHandle[_K]:
+        """One thread's own reference to this counter, with the same members."""
+        return AtomicKeyedCounterHandle(self)
+
+
+class AtomicKeyedCounterHandle(AtomicDictHandle[_K, int]):
+    """One thread's own reference to an AtomicKeyedCounter, with the same members.
+
+    `AtomicKeyedCounterHandle(target)`, of an AtomicKeyedCounter or of another handle of one.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, target: AtomicKeyedCounter[_K] | AtomicKeyedCounterHandle[_K]) -> None:
+        if not isinstance(target, (AtomicKeyedCounter, AtomicKeyedCounterHandle)):
+            raise TypeError(f"target must be an AtomicKeyedCounter, not {target!r}")
+        super().__init__(target)
+
+
+for _name, _member in vars(AtomicKeyedCounter).items():
+    if _name not in vars(AtomicKeyedCounterHandle) and _name != "__missing__":
+        setattr(AtomicKeyedCounterHandle, _name, _member)
+
+
+def _counts_of(other: object) -> Counter[Any] | None:
+    """A copy of another counter's counts; None if it is none."""
+    if isinstance(other, Counter):
+        return other.copy()
+    if isinstance(other, (AtomicKeyedCounter, AtomicKeyedCounterHandle)):
+        return Counter(other.snapshot())
+    return None
+
+
+def _combined(left: object, right: object, operation: Callable[[Any, Any], Any]) -> Any:
+    left_counts, right_counts = _counts_of(left), _counts_of(right)
+    if left_counts is None or right_counts is None:
+        return NotImplemented
+    return AtomicKeyedCounter(operation(left_counts, right_counts))
+
+
+def _compared(left: object, right: object, operation: Callable[[Any, Any], Any]) -> Any:
+    left_counts, right_counts = _counts_of(left), _counts_of(right)
+    if left_counts is None or right_counts is None:
+        return NotImplemented
+    return operation(left_counts, right_counts)
+
+
+def _combine_in_place(counter: Any, other: object, operation: Callable[[int, int], int]) -> Any:
+    counts = _counts_of(other)
+    if counts is None:
+        return NotImplemented
+    for key, count in counts.items():
+        _change(counter, key, count, operation)
+    counter.remove_if(lambda _key, count: not count > 0)
+    return counter
+
+
+def _change(counter: Any, key: Any, count: int, operation: Callable[[int, int], int]) -> None:
+    def changed(_key: Any, current: Any) -> Any:
+        result = operation(0 if current is NOT_FOUND else current, count)
+        return result if result > 0 else NOT_FOUND
+
+    counter.compute(key, changed)
+
+
+def _most_common_first(counts: dict[Any, int]) -> Iterable[tuple[Any, int]]:
+    try:
+        return Counter(counts).most_common()
+    except TypeError:  # of counts that have no order
+        return counts.items()

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The common type of all handles."""
+
+from __future__ import annotations
+
+from abc import ABCMeta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import cereggii_atomicref
+from cereggii_atomicdict import AtomicDictHandle
+from cereggii_atomicint import AtomicCounterHandle, AtomicIntHandle
+from cereggii_atomicref import AtomicRefHandle
+
+__all__ = ["ThreadHandle"]
+
+_T = TypeVar("_T")
+
+if TYPE_CHECKING:
+    from cereggii_atomicref import ThreadHandle
+else:
+
+    class ThreadHandle(metaclass=ABCMeta):  # noqa: B024 - others are registered with it
+        """One thread's own reference to an object that threads share.
+
+        `ThreadHandle(obj)` is a transparent, immutable proxy of any object, of the type
+        `cereggii_atomicref.ThreadHandle`: attributes, calls, operators, iteration, `hash` and `==`
+        are those of the object. What the `get_handle()` of an atomic type returns is an instance,
+        too, and does the type's operations natively.
+
+        A thread that works on its handle writes to the handle's reference count, and not to that
+        of the object, which all threads would contend for. Nothing else is different: every
+        operation is that of the object, with its guarantees. A handle may be used by any thread.
+        """
+
+        def __new__(cls, obj: Any) -> Any:  # noqa: D102
+            return cereggii_atomicref.ThreadHandle(obj)
+
+        def __init_subclass__(cls) -> None:
+            raise TypeError(
+                f"{cls.__name__} cannot be derived from cereggii.ThreadHandle, which stands for "
+                "all handles: derive it from cereggii_atomicref.ThreadHandle"
+            )
+
+        @staticmethod
+        def unwrap(handle: Any, /) -> Any:
+            """The object that a ThreadHandle was made for."""
+            return cereggii_atomicref.ThreadHandle.unwrap(handle)
+
+        def __class_getitem__(cls, item: Any, /) -> Any:
+            return cereggii_atomicref.ThreadHandle[item]
+
+    for _handle in (
+        cereggii_atomicref.ThreadHandle,
+        AtomicCounterHandle,
+        AtomicDictHandle,
+        AtomicIntHandle,
+        AtomicRefHandle,
+    ):
+        ThreadHandle.register(_handle)
