@@ -26,7 +26,7 @@ WITH_GIL = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAIN = "3.14t"
 
-TEST_REQUIREMENTS = ["hypothesis", "pytest", "pytest-run-parallel", "pytest-timeout", "rich"]
+TEST_REQUIREMENTS = ["hypothesis", "pytest", "pytest-run-parallel", "pytest-xdist", "rich"]
 BENCH_PEERS = ["cereggii==1.0.1", "ft_utils==0.2.0"]
 
 nox.needs_version = ">=2025.2.9"
@@ -121,11 +121,10 @@ def _test(session: nox.Session, version: str) -> None:
     environment.install(*TEST_REQUIREMENTS)
     environment.install_packages()
     suites = [str(package / "tests") for package in PACKAGES]
-    # Every test in several threads at once, but those that say why they cannot be. The main
-    # interpreter runs them alone, too: what fails then is easier to look into.
-    if version == MAIN:
-        environment.run("-m", "pytest", *suites, *session.posargs)
-    environment.run("-m", "pytest", "--parallel-threads=4", *suites, *session.posargs)
+    # Where threads run at the same time, every test does so in several at once, but those that say
+    # why they cannot. With a GIL, two processes share the tests.
+    how = ["--parallel-threads=4"] if version in FREE_THREADED else ["-n", "2"]
+    environment.run("-m", "pytest", *suites, *(session.posargs or how))
 
 
 def _suites(*names: str) -> list[str]:
@@ -151,7 +150,7 @@ def tests(session: nox.Session) -> None:
     found = [v for v in FREE_THREADED + WITH_GIL if interpreters.on_path(v)]
     for version in dict.fromkeys([MAIN, "3.13t", HERE, *found]):
         session.notify(f"tests-{version}")
-    for name in ("cpp", "tools", "build"):
+    for name in ("cpp", "tools", "examples", "build"):
         session.notify(name)
 
 
@@ -266,6 +265,15 @@ def tools(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def examples(session: nox.Session) -> None:
+    """Run the programs in examples/, each with little to do."""
+    environment = Environment(session, "examples", MAIN)
+    environment.install("pytest", "rich", "dask", "distributed")
+    environment.install_packages()
+    environment.run("-m", "pytest", "tools/tests/test_examples.py", *session.posargs)
+
+
+@nox.session(python=False)
 def build(session: nox.Session) -> None:
     """Build each package's sdist, then a wheel from it elsewhere; install it alone and use it."""
     environment = Environment(session, "build", MAIN)
@@ -296,7 +304,8 @@ def typing(session: nox.Session) -> None:
     environment.run("-m", "mypy", "noxfile.py", "tools", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip
     environment.run("-m", "mypy", "-p", "docs.model")
-    names = [package.name.replace("-", "_") for package in PACKAGES]
+    environment.run("-m", "mypy", "packages/cereggii/src")
+    names = [package.name.replace("-", "_") for package in PACKAGES if package.name != "cereggii"]
     environment.run("-m", "mypy.stubtest", *names)
 
 

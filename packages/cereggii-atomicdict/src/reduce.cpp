@@ -142,10 +142,8 @@ class Aggregation {
 public:
     Aggregation(HashMap& map, const Operation& operation) noexcept
         : map_(map), operation_(operation) {}
-    ~Aggregation() {
-        if (entries_)
-            for (std::size_t i = 0; i < size_; ++i) release(entries_[i]);
-    }
+    // Nothing is in it any more: finish() is called in any case.
+    ~Aggregation() = default;
     Aggregation(const Aggregation&) = delete;
     Aggregation& operator=(const Aggregation&) = delete;
 
