@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cereggii_atomicint import AtomicInt
+from cereggii import AtomicInt
 from rich.console import Console
 from rich.table import Table
 

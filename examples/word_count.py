@@ -18,8 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from cereggii_atomicdict import AtomicDict
-from cereggii_atomicint import AtomicInt
+from cereggii import AtomicDict, AtomicInt
 from rich.console import Console
 from rich.table import Table
 
@@ -29,15 +28,20 @@ WORD = re.compile(r"\w+")
 NOT_OF_THE_LIBRARY = {"site-packages", "test", "tests", "idle_test"}
 
 
-def read_sources(most: int | None) -> list[str]:
-    """The texts of the library's modules; of the first few, if `most` says so."""
+def find_sources(most: int | None) -> list[Path]:
+    """The files of the library's modules; the first few, if `most` says so."""
     library = Path(sysconfig.get_path("stdlib"))
     paths = [
         path
         for path in sorted(library.rglob("*.py"))
         if NOT_OF_THE_LIBRARY.isdisjoint(path.relative_to(library).parts)
     ]
-    return [path.read_text(encoding="utf-8", errors="replace") for path in paths[:most]]
+    return paths[:most]
+
+
+def read_source(path: Path) -> str:
+    """The text of a module."""
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def count_alone(texts: Sequence[str]) -> Counts:
@@ -90,7 +94,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, help="read this many files only")
     arguments = parser.parse_args()
 
-    texts = read_sources(arguments.files)
+    texts = [read_source(path) for path in find_sources(arguments.files)]
     seconds_alone, (expected, *_) = best_of_three(lambda: count_alone(texts))
 
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()

@@ -17,12 +17,12 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 GIL = "on" if getattr(sys, "_is_gil_enabled", lambda: True)() else "off"
 
 LITTLE_TO_DO = {
-    "config_hot_swap.py": "--readers 2 --writers 2 --changes 200",
-    "counter.py": "--threads 1 2 --increments 1000",
+    "config_hot_swap.py": "--readers 2 --writers 2 --changes 3000",
+    "counter.py": "--threads 1 2 --increments 50000",
     "distributed_word_count.py": "--workers 2 --threads 2 --files 10",
-    "hit_counter.py": "--threads 4 --requests 1000",
+    "hit_counter.py": "--threads 4 --requests 20000",
     "once_per_key_cache.py": "--threads 4 --keys 3 --seconds 0.01",
-    "word_count.py": "--threads 1 2 --files 5",
+    "word_count.py": "--threads 1 2 --files 30",
     "worker_pool.py": "--threads 3 --waiting 4 --tasks 100",
 }
 
@@ -136,13 +136,13 @@ def test_counter_is_right_in_every_way_but_the_racy_one() -> None:
     found = {(threads, name): row for threads, name, *row in rows_of(shown)}
     assert len(found) == 8
     for name in ("int + Lock", "AtomicInt", "AtomicIntHandle"):
-        assert found["1", name][:2] == ["1,000", "right"]
-        assert found["2", name][:2] == ["2,000", "right"]
+        assert found["1", name][:2] == ["50,000", "right"]
+        assert found["2", name][:2] == ["100,000", "right"]
 
 
 def test_word_count_counts_as_a_counter_does() -> None:
     shown = run("word_count.py")
-    assert "in 5 files" in shown
+    assert "in 30 files" in shown
     assert f"the GIL is {GIL}" in shown
     counted = [(threads, name, right) for threads, name, right, *_ in rows_of(shown)]
     assert counted == [
@@ -154,11 +154,11 @@ def test_word_count_counts_as_a_counter_does() -> None:
 
 def test_hit_counter_counts_every_hit_once() -> None:
     shown = run("hit_counter.py")
-    assert "4,000 requests, 4 threads" in shown
+    assert "80,000 requests, 4 threads" in shown
     assert f"the GIL is {GIL}" in shown
     rows = rows_of(shown)
     assert {path for path, _, _ in rows} == {"/", "/docs", "/blog", "/about", "/stats"}
-    assert sum(int(hits.replace(",", "")) for _, hits, _ in rows) == 4000
+    assert sum(int(hits.replace(",", "")) for _, hits, _ in rows) == 80_000
     assert shown.count("right") == len(rows) + 3
 
 
@@ -181,7 +181,7 @@ def test_config_hot_swap_shows_whole_configurations() -> None:
     assert racy[0] == "attributes (racy)"
     assert swapped[:2] == ["AtomicRef", "right"]
     assert int(swapped[2].replace(",", "")) >= 2
-    assert swapped[3:] == ["0", "0", "400", "0"]
+    assert swapped[3:] == ["0", "0", "6,000", "0"]
 
 
 def test_worker_pool_reports_how_each_task_ended() -> None:

@@ -9,7 +9,7 @@ import operator
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from cereggii_atomicdict import AtomicDict, ExpectationFailed
 from cereggii_atomicint import AtomicInt
@@ -258,6 +258,14 @@ class AtomicCache(AtomicDict[_K, _V]):
 
     # ── memoization ────────────────────────────────────────────────────────────────────────────
 
+    @overload
+    @classmethod
+    def memoize(cls, function: Callable[..., _R], /) -> MemoizedFunction[_R]: ...
+    @overload
+    @classmethod
+    def memoize(
+        cls, ttl: float | None = None, maxsize: int | None = None
+    ) -> Callable[[Callable[..., _R]], MemoizedFunction[_R]]: ...
     @classmethod
     def memoize(cls, *args: Any, **kwargs: Any) -> Any:
         """Decorator: the function's results are cached, by its arguments, which must be hashable.

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Change the configuration of a program while its threads read it.
+
+python examples/config_hot_swap.py [--readers 4] [--writers 2] [--changes 2000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cereggii import AtomicEvent, AtomicRef, ThreadSet
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Config:
+    """A configuration. Its parts belong together; it never changes, another takes its place."""
+
+    version: int
+    database: str
+    timeout: int
+
+    @classmethod
+    def of_version(cls, version: int) -> Config:
+        """One whose parts are all of this version."""
+        return cls(version, f"database-{version}", 10 * version)
+
+    def is_whole(self) -> bool:
+        """Whether all parts are of the same version."""
+        return self == self.of_version(self.version)
+
+
+class RacyHolder:
+    """Attributes that are set one by one. A reader may come in between, and so may a writer."""
+
+    def __init__(self) -> None:
+        self.change_to(Config.of_version(0))
+
+    def change_to(self, config: Config) -> None:
+        """Set the attributes."""
+        self.version = config.version
+        self.database = config.database
+        self.timeout = config.timeout
+
+    def read(self) -> Config:
+        """What a reader sees."""
+        return Config(self.version, self.database, self.timeout)
+
+    def update(self) -> Config:
+        """Change to the next version, which is made of the one before."""
+        self.change_to(Config.of_version(self.version + 1))
+        return self.read()
+
+
+class AtomicHolder:
+    """One reference to a Config that is whole."""
+
+    def __init__(self) -> None:
+        self.current: AtomicRef[Config] = AtomicRef(Config.of_version(0))
+
+    def change_to(self, config: Config) -> None:
+        """Swap the whole."""
+        self.current.set(config)
+
+    def read(self) -> Config:
+        """What a reader sees: to be read once for each piece of work, which then goes by that."""
+        return self.current.get()
+
+    def update(self) -> Config:
+        """Change to the next version, which is made of the one before.
+
+        The function may be called again, if another thread's change came first: it has no effects.
+        """
+        return self.current.update_and_get(lambda config: Config.of_version(config.version + 1))
+
+
+@dataclass
+class Seen:
+    """What the threads saw."""
+
+    reads: int
+    halves: int  # configurations that were never written, but made up of two
+    steps_back: int  # reads of a version older than the one read before
+    versions: list[int]  # that the writers' updates made
+    last: Config
+
+
+def run(holder: RacyHolder | AtomicHolder, readers: int, writers: int, changes: int) -> Seen:
+    """Have the writers update the configuration, while the readers read it."""
+    barrier = threading.Barrier(readers + writers)
+    done = AtomicEvent()
+    seen: list[tuple[int, int, int]] = [(0, 0, 0)] * readers
+    versions: list[list[int]] = [[] for _ in range(writers)]
+
+    @ThreadSet.range(readers)
+    def reading(number: int) -> None:
+        reads = halves = steps_back = before = 0
+        barrier.wait()
+        is_last = False
+        while not is_last:
+            is_last = done.is_set()
+            config = holder.read()
+            reads += 1
+            halves += not config.is_whole()
+            steps_back += config.version < before
+            before = config.version
+        seen[number] = reads, halves, steps_back
+
+    @ThreadSet.range(writers)
+    def writing(number: int) -> None:
+        barrier.wait()
+        for _ in range(changes):
+            versions[number].append(holder.update().version)
+
+    (reading | writing).start()
+    writing.join()
+    done.set()
+    reading.join()
+    reads, halves, steps_back = (sum(numbers) for numbers in zip(*seen, strict=True))
+    return Seen(reads, halves, steps_back, sorted(itertools.chain(*versions)), holder.read())
+
+
+WAYS: dict[str, Callable[[], RacyHolder | AtomicHolder]] = {
+    "attributes (racy)": RacyHolder,
+    "AtomicRef": AtomicHolder,
+}
+
+
+def main() -> int:
+    """Prints a row for each way; exits with 1 if what the AtomicRef held was ever wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--readers", type=int, default=4)
+    parser.add_argument("--writers", type=int, default=2)
+    parser.add_argument("--changes", type=int, default=2000, help="of each writer")
+    arguments = parser.parse_args()
+
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    title = f"{arguments.readers} threads read what {arguments.writers} threads change"
+    table = Table(
+        title=f"{title}\nPython {sys.version.split()[0]}, the GIL is {'on' if gil else 'off'}"
+    )
+    for heading in ("configuration", "", "reads", "halves", "steps back", "updates", "lost"):
+        table.add_column(heading, justify="left" if heading in ("configuration", "") else "right")
+    all_right = True
+    for name, make in WAYS.items():
+        holder = make()
+        seen = run(holder, arguments.readers, arguments.writers, arguments.changes)
+        updates = arguments.writers * arguments.changes
+        lost = updates - seen.last.version
+        # Every update made a version of its own, each from the one before.
+        right = seen.last == Config.of_version(updates) and seen.versions == [
+            *range(1, updates + 1)
+        ]
+        right = right and not seen.halves and not seen.steps_back
+        # And one that is set, whatever there was before, is there.
+        holder.change_to(Config.of_version(-1))
+        right = right and holder.read() == Config.of_version(-1)
+        if make is AtomicHolder:
+            all_right = right
+        table.add_row(
+            name,
+            "[green]right" if right else "[red]wrong",
+            f"{seen.reads:,}",
+            f"{seen.halves:,}",
+            f"{seen.steps_back:,}",
+            f"{updates:,}",
+            f"{lost:,}",
+        )
+    console = Console()
+    console.print(table)
+    console.print("Halves are configurations that a reader saw and nobody wrote.")
+    return 0 if all_right else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Have a fixed number of threads do any number of tasks, of which a bounded number wait.
+
+python examples/worker_pool.py [--threads 4] [--waiting 8] [--tasks 200]
+"""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+from cereggii import AtomicBool, AtomicEvent, AtomicInt, CountDownLatch, ThreadSet
+from rich.console import Console
+from rich.table import Table
+
+
+class Task:
+    """A function to be called in some thread, and then what became of it."""
+
+    def __init__(self, function: Callable[[], object], ended: CountDownLatch) -> None:
+        self.function = function
+        self.ended = ended  # counts the tasks that have not
+        self.state = "waiting"
+        self.result: object = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Call the function. What it raises is kept, and ends no thread of the pool."""
+        try:
+            self.result = self.function()
+            self.state = "returned"
+        except BaseException as error:
+            self.error = error
+            self.state = "raised"
+        finally:
+            self.ended.decrement()
+
+    def drop(self) -> None:
+        """Do not call it."""
+        self.state = "dropped"
+        self.ended.decrement()
+
+
+class WorkerPool:
+    """A fixed number of threads, and a queue in which a bounded number of tasks waits for them.
+
+    The thread that makes the pool submits the tasks and closes it; any thread may stop it.
+    """
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        # None ends a worker. Others come first: what was submitted is run, or dropped.
+        self._queue: queue.Queue[Task | None] = queue.Queue(waiting)
+        self._is_stopped = AtomicBool()
+        self.threads = ThreadSet.repeat(threads)(self._work)
+        self.threads.start()
+
+    def submit(self, task: Task) -> None:
+        """Have a task run. Blocks while as many are waiting as may."""
+        self._queue.put(task)
+
+    def stop(self) -> bool:
+        """Run no more tasks, but those that run already. False if another thread said so before."""
+        return not self._is_stopped.get_and_set(True)
+
+    def close(self) -> None:
+        """Wait until all that was submitted has been run or dropped, and the threads have ended."""
+        for _ in self.threads:
+            self._queue.put(None)
+        self.threads.join()
+
+    def _work(self) -> None:
+        while (task := self._queue.get()) is not None:
+            if self._is_stopped:
+                task.drop()
+            else:
+                task.run()
+
+    def __enter__(self) -> WorkerPool:
+        return self
+
+    def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
+        # An error, or Ctrl-C, does not wait for what is still in the queue.
+        if error_type is not None:
+            self.stop()
+        self.close()
+
+
+def count_primes(below: int) -> int:
+    """A task that takes a while."""
+    if below < 0:
+        raise ValueError(f"there is no number from 0 to {below}")
+    return sum(all(n % d for d in range(2, int(n**0.5) + 1)) for n in range(2, below))
+
+
+def run_all(pool: WorkerPool, numbers: list[int]) -> tuple[list[Task], int]:
+    """A task for each number, after all have ended; and how many ran at a time, at most."""
+    ended = CountDownLatch(len(numbers))
+    running, most_running = AtomicInt(), AtomicInt()
+
+    def make(number: int) -> Task:
+        def function() -> int:
+            most_running.get_and_max(running.increment_and_get())
+            try:
+                return count_primes(number)
+            finally:
+                running.decrement_and_get()
+
+        return Task(function, ended)
+
+    tasks = [make(number) for number in numbers]
+    for task in tasks:
+        pool.submit(task)
+    ended.wait()
+    return tasks, most_running.get()
+
+
+def stop_early(threads: int, waiting: int) -> list[Task]:
+    """Tasks of a pool that is stopped while one runs in each thread, and the queue is full."""
+    started, ended = CountDownLatch(threads), CountDownLatch(threads + waiting)
+    go_on = AtomicEvent()
+
+    def function() -> None:
+        started.decrement()
+        go_on.wait()
+
+    tasks = [Task(function, ended) for _ in range(threads + waiting)]
+    with WorkerPool(threads, waiting) as pool:
+        for task in tasks:
+            pool.submit(task)
+        started.wait()
+        pool.stop()
+        go_on.set()
+    ended.wait()
+    return tasks
+
+
+def has_right_end(task: Task, number: int) -> bool:
+    """Whether a task of `run_all` ended as the function does when it is called here."""
+    try:
+        expected = count_primes(number)
+    except ValueError as error:
+        return task.state == "raised" and str(task.error) == str(error)
+    return task.state == "returned" and task.result == expected
+
+
+def main() -> int:
+    """Prints what became of the tasks; exits with 1 if it is not what should have."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--waiting", type=int, default=8, help="tasks in the queue, at most")
+    parser.add_argument("--tasks", type=int, default=200)
+    arguments = parser.parse_args()
+
+    # One in fifty cannot be done.
+    numbers = [
+        1000 + number if number % 50 else -number for number in range(1, arguments.tasks + 1)
+    ]
+    with WorkerPool(arguments.threads, arguments.waiting) as pool:
+        tasks, at_a_time = run_all(pool, numbers)
+        all_ran = all(task.state != "waiting" for task in tasks)
+    all_ran = all_ran and all(map(has_right_end, tasks, numbers))
+    all_ran = all_ran and at_a_time <= arguments.threads and pool.threads.all_are_not_alive()
+    stopped = stop_early(arguments.threads, arguments.waiting)
+    ends = Counter(task.state for task in stopped)
+    stopped_early = ends == {"returned": arguments.threads, "dropped": arguments.waiting}
+
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    console = Console()
+    console.print(
+        f"{arguments.threads} threads, of which {at_a_time} ran tasks at the same time\n"
+        f"Python {sys.version.split()[0]}, the GIL is {'on' if gil else 'off'}"
+    )
+    table = Table()
+    for heading in ("pool", "tasks", "returned", "raised", "dropped", ""):
+        table.add_column(heading, justify="left" if heading in ("pool", "") else "right")
+    for name, some, right in (
+        ("waited for", tasks, all_ran),
+        ("stopped early", stopped, stopped_early),
+    ):
+        ends = Counter(task.state for task in some)
+        table.add_row(
+            name,
+            f"{len(some):,}",
+            *(f"{ends[end]:,}" for end in ("returned", "raised", "dropped")),
+            "[green]right" if right else "[red]wrong",
+        )
+    console.print(table)
+    for task in tasks:
+        if task.error is not None:
+            console.print(f"A task raised {task.error!r}")
+    return 0 if all_ran and stopped_early else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
