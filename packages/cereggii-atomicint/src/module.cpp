@@ -11,6 +11,7 @@ NB_MODULE(_atomicint_anywhere, module) {
     const bool first = cereggii::atomics::Types<cereggii::atomicint::AtomicInt>::atomic == nullptr;
     cereggii::atomicint::bind_atomic_int(module);
     cereggii::atomicint::bind_atomic_counter(module);
+    cereggii::atomicint::bind_atomic_event(module);
     if (first) cereggii::atomics::forget_waiters_after_fork();
 }
 

@@ -48,6 +48,25 @@ struct AtomicCounter {
     Value* value() noexcept { return &adder; }
 };
 
+struct AtomicEvent {
+    static constexpr const char* name = "AtomicEvent";
+    static std::size_t size() noexcept { return 64; }
+    using Sharing = BecomesImmortal<&size>;
+    using Value = std::atomic<std::uint64_t>;
+
+    // Whether it is set, and above that how often it has been, plus one: 0 is not constructed.
+    Value state;
+    static constexpr std::uint64_t flag = 1;
+    static constexpr std::uint64_t once = 2;
+
+    explicit AtomicEvent(bool set) noexcept : state(once | (set ? flag : 0)) {}
+    bool constructed() const noexcept { return state.load(std::memory_order_relaxed) != 0; }
+    Value* value() noexcept { return &state; }
+
+    static bool is_set(std::uint64_t state) noexcept { return (state & flag) != 0; }
+    static std::uint64_t after_set(std::uint64_t state) noexcept { return (state | flag) + once; }
+};
+
 using AtomicIntHandle = Handle<AtomicInt>;
 using AtomicCounterHandle = Handle<AtomicCounter>;
 
@@ -70,5 +89,6 @@ inline Operand find_atomic_int(PyObject* object) {
 // Registers the types; one file each.
 void bind_atomic_int(nanobind::module_& module);
 void bind_atomic_counter(nanobind::module_& module);
+void bind_atomic_event(nanobind::module_& module);
 
 }  // namespace cereggii::atomicint

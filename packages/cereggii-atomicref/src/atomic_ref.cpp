@@ -2,17 +2,25 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "ref_methods.hpp"
 
-// AtomicRef and AtomicRefHandle: one method table and one slot table, generated for each form.
+// AtomicRef, AtomicBool and their handles: one method table and one slot table, generated for each
+// form.
 namespace cereggii::atomicref {
 
 namespace {
 
+template <class Form>
+inline constexpr bool of_bools = std::is_same_v<typename Form::Shared, AtomicBool>;
+
+template <class Atomic>
 bool construct(PyObject* self, PyObject* initial_value) {
-    return construct_once<AtomicRef>(self, initial_value ? initial_value : Py_None);
+    if (!initial_value) initial_value = std::is_same_v<Atomic, AtomicBool> ? Py_False : Py_None;
+    return accepts<Atomic>(initial_value, "initial_value") &&
+           construct_once<Atomic>(self, initial_value);
 }
 
 template <class Form>
 PyMethodDef* method_table() {
+    constexpr PyMethodDef end{nullptr, nullptr, 0, nullptr};
     using M = RefMethods<Form>;
     constexpr Returns before = Returns::before, after = Returns::after;
     static PyMethodDef table[] = {
@@ -77,10 +85,10 @@ PyMethodDef* method_table() {
             "the object again. Never blocks."),
         plain_method("get_handle", &get_handle<Form>,
                      "get_handle($self, /)\n--\n\n"
-                     "A new AtomicRefHandle on this ref, for the calling thread's own use."),
-        generic_alias_method(),
+                     "A new handle on this ref, for the calling thread's own use."),
         cold_method<&new_arguments<Form, &M::get>>("__getnewargs__", nullptr),
-        {nullptr, nullptr, 0, nullptr},
+        of_bools<Form> ? end : generic_alias_method(),
+        end,
     };
     return table;
 }
@@ -88,13 +96,15 @@ PyMethodDef* method_table() {
 template <class Form>
 const PyType_Slot* slot_table() {
     static const PyType_Slot table[] = {
-        init_slot<Form, &construct>(),
+        init_slot<Form, &construct<typename Form::Shared>>(),
         {Py_tp_methods, method_table<Form>()},
         {Py_tp_traverse, slot(&traverse<Form>)},
         {Py_tp_clear, slot(&clear<Form>)},
         {Py_tp_richcompare, slot(&compare_identity<Form>)},
         {Py_tp_hash, slot(&hash_identity<Form>)},
         {Py_tp_repr, slot(&RefMethods<Form>::repr)},
+        of_bools<Form> ? PyType_Slot{Py_nb_bool, slot(&RefMethods<Form>::truth)}
+                       : PyType_Slot{0, nullptr},
         {0, nullptr},
     };
     return table;
@@ -121,6 +131,16 @@ constexpr const char* handle_doc =
     "counts. Any thread may use any handle: results are the same, only slower. Handles of one\n"
     "AtomicRef are equal, and hash as it does. A handle keeps its AtomicRef alive.";
 
+constexpr const char* bool_doc =
+    "AtomicBool(initial_value=False, *, immortal=False)\n--\n\n"
+    "A flag that any number of threads can read and change: an AtomicRef to True or False.\n\n"
+    "Members and guarantees are those of AtomicRef; what is stored or expected has to be a bool, or it\n"
+    "is a TypeError and nothing is changed. A flag is true if its value is.";
+
+constexpr const char* bool_handle_doc =
+    "AtomicBoolHandle(target)\n--\n\n"
+    "One thread's own reference to an AtomicBool, with the same methods: see AtomicRefHandle.";
+
 }  // namespace
 
 void bind_atomic_ref(nb::module_& module) {
@@ -128,6 +148,10 @@ void bind_atomic_ref(nb::module_& module) {
                     Types<AtomicRef>::atomic);
     bind<AtomicRefHandle>(module, "AtomicRefHandle", handle_doc,
                           slot_table<HandleForm<AtomicRef>>(), Types<AtomicRef>::handle);
+    bind<AtomicBool>(module, "AtomicBool", bool_doc, slot_table<AtomicForm<AtomicBool>>(),
+                     Types<AtomicBool>::atomic);
+    bind<AtomicBoolHandle>(module, "AtomicBoolHandle", bool_handle_doc,
+                           slot_table<HandleForm<AtomicBool>>(), Types<AtomicBool>::handle);
 }
 
 }  // namespace cereggii::atomicref

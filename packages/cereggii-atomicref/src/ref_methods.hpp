@@ -7,7 +7,7 @@
 #include "cereggii/atomics/python/values.hpp"
 #include "types.hpp"
 
-// The methods of AtomicRef and AtomicRefHandle, as plain C functions for a method table.
+// The methods of AtomicRef, AtomicBool and their handles, as plain C functions for a method table.
 namespace cereggii::atomicref {
 
 // What a method returns of an update.
@@ -44,7 +44,7 @@ struct RefMethods {
         static constexpr Signature<2> signature{"compare_and_set",
                                                 {{{"expected"}, {"updated", true, "desired"}}}};
         std::array<PyObject*, 2> given;
-        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        if (!parse_compared(signature, args, count, keywords, given)) return nullptr;
         Slot* slot = Form::value(self);
         if (!slot) return nullptr;
         return Py_NewRef(atomics::compare_and_set(*slot, given[0], given[1]) ? Py_True : Py_False);
@@ -55,7 +55,7 @@ struct RefMethods {
         static constexpr Signature<2> signature{"compare_and_exchange",
                                                 {{{"expected"}, {"updated", true, "desired"}}}};
         std::array<PyObject*, 2> given;
-        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        if (!parse_compared(signature, args, count, keywords, given)) return nullptr;
         Slot* slot = Form::value(self);
         return slot ? compare_exchange(*slot, given[0], given[1]).found : nullptr;
     }
@@ -129,13 +129,34 @@ struct RefMethods {
         return repr_of(self, shown);
     }
 
+    // ── bool ───────────────────────────────────────────────────────────────────────────────────
+
+    // Of an AtomicBool.
+    static int truth(PyObject* self) {
+        const Slot* slot = Form::value(self);
+        return slot ? slot->address() == Py_True : -1;
+    }
+
 private:
+    static bool accepts(PyObject* object, const char* what) {
+        return atomicref::accepts<typename Form::Shared>(object, what);
+    }
+
+    [[gnu::always_inline]] static bool parse_compared(const Signature<2>& signature,
+                                                      PyObject* const* args, Py_ssize_t count,
+                                                      PyObject* keywords,
+                                                      std::array<PyObject*, 2>& given) {
+        return signature.parse(args, count, keywords, given) && accepts(given[0], "expected") &&
+               accepts(given[1], "updated");
+    }
+
     // Stores the one argument; returns the reference to what it replaced.
     [[gnu::always_inline]] static PyObject* exchange(const Signature<1>& signature, PyObject* self,
                                                      PyObject* const* args, Py_ssize_t count,
                                                      PyObject* keywords) {
         std::array<PyObject*, 1> given;
-        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        if (!signature.parse(args, count, keywords, given) || !accepts(given[0], "updated"))
+            return nullptr;
         Slot* slot = Form::value(self);
         if (!slot) return nullptr;
         PyObject* replaced = slot->exchange(given[0]);
@@ -157,7 +178,8 @@ private:
             PyObject* current = slot->load();
             PyObject* updated = x ? PyObject_CallFunctionObjArgs(fn, current, x, nullptr)
                                   : PyObject_CallOneArg(fn, current);
-            if (!updated) {
+            if (!updated || !accepts(updated, "the result of fn")) {
+                Py_XDECREF(updated);
                 Py_DECREF(current);
                 return nullptr;
             }

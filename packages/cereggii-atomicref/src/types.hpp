@@ -3,6 +3,8 @@
 
 #include <Python.h>
 
+#include <type_traits>
+
 #include "cereggii/atomics/python/forms.hpp"
 #include "cereggii/atomics/python/object_slot.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
@@ -31,6 +33,26 @@ struct AtomicRef {
 
 using AtomicRefHandle = Handle<AtomicRef>;
 
+// A reference to True or False, and to nothing else.
+struct AtomicBool : AtomicRef {
+    static constexpr const char* name = "AtomicBool";
+    using AtomicRef::AtomicRef;
+};
+
+using AtomicBoolHandle = Handle<AtomicBool>;
+
+// False with TypeError, if an atomic of this type must not refer to the object.
+template <class Atomic>
+[[gnu::always_inline]] inline bool accepts(PyObject* object, const char* what) {
+    if constexpr (std::is_same_v<Atomic, AtomicBool>) {
+        if (!PyBool_Check(object)) [[unlikely]] {
+            PyErr_Format(PyExc_TypeError, "%s must be a bool, not %R", what, object);
+            return false;
+        }
+    }
+    return true;
+}
+
 // A value and its stamp are one object, the tuple (value, stamp), so one word changes them both.
 struct AtomicStampedRef {
     static constexpr const char* name = "AtomicStampedRef";
@@ -48,7 +70,7 @@ struct AtomicStampedRef {
     void clear() { pair.clear(cleared); }
 };
 
-// Register the types; one file each.
+// Register the types; one file each, but AtomicBool, which is in that of AtomicRef.
 void bind_atomic_ref(nanobind::module_& module);
 void bind_stamped_ref(nanobind::module_& module);
 void bind_thread_handle(nanobind::module_& module);

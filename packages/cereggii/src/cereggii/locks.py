@@ -64,21 +64,24 @@ class ReaderLock(_Side):
 
     def acquire(self, timeout: float | None = None) -> bool:  # noqa: D102 - that of the base
         lock = self._rw_lock
-        holds = lock._holds
-        if not (holds.reads or holds.writes) and not lock._enter(
-            writes=False, timeout=self._timeout if timeout is None else timeout
-        ):
-            return False
+        holds = lock._holds.mine
+        if not (holds.reads or holds.writes):
+            seen = lock._state.get()
+            if (seen >= _WRITER or not lock._state.compare_and_set(seen, seen + 1)) and (
+                not lock._enter(False, self._timeout if timeout is None else timeout)
+            ):
+                return False
         holds.reads += 1
         return True
 
     def release(self) -> None:  # noqa: D102
-        holds = self._rw_lock._holds
+        lock = self._rw_lock
+        holds = lock._holds.mine
         if not holds.reads:
-            raise RuntimeError(f"{self._rw_lock!r} is not held for reading by this thread")
+            raise RuntimeError(f"{lock!r} is not held for reading by this thread")
         holds.reads -= 1
         if not (holds.reads or holds.writes):
-            self._rw_lock._leave(1)
+            lock._leave(1)
 
 
 class WriterLock(_Side):
@@ -89,25 +92,26 @@ class WriterLock(_Side):
 
     def acquire(self, timeout: float | None = None) -> bool:  # noqa: D102
         lock = self._rw_lock
-        holds = lock._holds
+        holds = lock._holds.mine
         if not holds.writes:
             if holds.reads:
                 raise RuntimeError(
                     f"this thread has {lock!r} for reading, and would wait for itself to write"
                 )
-            if not lock._enter(writes=True, timeout=self._timeout if timeout is None else timeout):
+            if not lock._enter(True, self._timeout if timeout is None else timeout):
                 return False
         holds.writes += 1
         return True
 
     def release(self) -> None:  # noqa: D102
-        holds = self._rw_lock._holds
+        lock = self._rw_lock
+        holds = lock._holds.mine
         if not holds.writes:
-            raise RuntimeError(f"{self._rw_lock!r} is not held for writing by this thread")
+            raise RuntimeError(f"{lock!r} is not held for writing by this thread")
         holds.writes -= 1
         if not holds.writes:
             # A writer that goes on reading becomes a reader.
-            self._rw_lock._leave(_WRITER - 1 if holds.reads else _WRITER)
+            lock._leave(_WRITER - 1 if holds.reads else _WRITER)
 
 
 # The state of a lock is the number of readers inside, and above it two bits.
@@ -115,11 +119,21 @@ _WRITER = 1 << 40  # a writer is inside
 _QUEUE = 1 << 41  # somebody is in the queue: whoever comes queues up behind
 
 
-class _Holds(threading.local):
-    """How often the calling thread has the lock."""
+class _Holds:
+    """How often a thread has the lock."""
 
-    reads = 0
-    writes = 0
+    __slots__ = ("reads", "writes")
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.writes = 0
+
+
+class _HoldsOfThreads(threading.local):
+    """What each thread holds: of a thread-local object, one attribute is read for each call."""
+
+    def __init__(self) -> None:
+        self.mine = _Holds()
 
 
 class _Waiter:
@@ -155,7 +169,7 @@ class ReadersWriterLock:
 
     def __init__(self) -> None:
         self._state = AtomicInt()
-        self._holds = _Holds()
+        self._holds = _HoldsOfThreads()
         # No code but ours is run while this is held, and nothing blocks.
         self._queue_lock = threading.Lock()
         self._queue: deque[_Waiter] = deque()

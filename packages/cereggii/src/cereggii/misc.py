@@ -37,19 +37,24 @@ def call_once(func: Any = None, *, timeout: float | None = None) -> Any:
     if not callable(func):
         raise TypeError(f"func must be callable, not {func!r}")
     outcomes: AtomicDict[None, _Outcome] = AtomicDict()
-    outcome: _Outcome | None = None
+    result: Any = _pending
 
     @functools.wraps(func)
     def once(*args: Any, **kwargs: Any) -> Any:
-        nonlocal outcome
-        if outcome is None:
-            outcome = outcomes.get_or_compute(None, lambda _: _Outcome(func, args, kwargs), timeout)
+        nonlocal result
+        if result is not _pending:
+            return result
+        outcome = outcomes.get_or_compute(None, lambda _: _Outcome(func, args, kwargs), timeout)
         if outcome.exception is not None:
             # Without the frames of those who raised it before.
             raise outcome.exception.with_traceback(outcome.traceback)
-        return outcome.result
+        result = outcome.result
+        return result
 
     return once
+
+
+_pending: Any = object()  # the result of what has none yet
 
 
 class _Outcome:

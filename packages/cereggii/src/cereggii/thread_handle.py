@@ -10,6 +10,7 @@ import cereggii_atomicref
 from cereggii_atomicdict import AtomicDictHandle
 from cereggii_atomicint import AtomicCounterHandle, AtomicIntHandle
 from cereggii_atomicref import AtomicRefHandle
+from cereggii_atomicref._atomicref import AtomicBoolHandle
 
 __all__ = ["ThreadHandle"]
 
@@ -51,6 +52,7 @@ else:
 
     for _handle in (
         cereggii_atomicref.ThreadHandle,
+        AtomicBoolHandle,
         AtomicCounterHandle,
         AtomicDictHandle,
         AtomicIntHandle,

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cereggii/atomics/python/arguments.hpp"
+#include "cereggii/atomics/python/binding.hpp"
+#include "cereggii/atomics/python/blocking.hpp"
+#include "types.hpp"
+
+// AtomicEvent: a flag that threads wait for.
+namespace cereggii::atomicint {
+
+namespace {
+
+using Form = AtomicForm<AtomicEvent>;
+using State = AtomicEvent::Value;
+
+bool construct(PyObject* self, PyObject* initial_value) {
+    const int is_set = initial_value ? PyObject_IsTrue(initial_value) : 0;
+    return is_set >= 0 && construct_once<AtomicEvent>(self, is_set != 0);
+}
+
+PyObject* is_set(PyObject* self, PyObject*) {
+    const State* state = Form::value(self);
+    return state ? PyBool_FromLong(AtomicEvent::is_set(state->load(std::memory_order_seq_cst)))
+                 : nullptr;
+}
+
+PyObject* set(PyObject* self, PyObject*) {
+    State* state = Form::value(self);
+    if (!state) return nullptr;
+    std::uint64_t before = state->load(std::memory_order_relaxed);
+    while (!state->compare_exchange_weak(before, AtomicEvent::after_set(before),
+                                         std::memory_order_seq_cst)) {
+    }
+    WaitQueue::notify_all(state);
+    Py_RETURN_NONE;
+}
+
+PyObject* clear_flag(PyObject* self, PyObject*) {
+    State* state = Form::value(self);
+    if (!state) return nullptr;
+    state->fetch_and(~AtomicEvent::flag, std::memory_order_seq_cst);
+    Py_RETURN_NONE;
+}
+
+PyObject* wait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+    static constexpr Signature<1> signature{"wait", {{{"timeout", false}}}};
+    std::array<PyObject*, 1> given{};
+    if ((count != 0 || keywords) && !signature.parse(args, count, keywords, given)) return nullptr;
+    const auto deadline = Deadline::parse(given[0]);
+    if (!deadline) return nullptr;
+    const State* state = Form::value(self);
+    if (!state) return nullptr;
+    const std::uint64_t seen = state->load(std::memory_order_seq_cst);
+    if (AtomicEvent::is_set(seen)) Py_RETURN_TRUE;
+    // Any set since then counts, also if the flag has been cleared again.
+    const WaitResult result = WaitQueue::wait_while(state, *deadline, [state, seen]() noexcept {
+        return state->load(std::memory_order_seq_cst) == seen;
+    });
+    if (result == WaitResult::error) return nullptr;
+    return PyBool_FromLong(result == WaitResult::changed);
+}
+
+PyObject* repr(PyObject* self) {
+    const State* state = Form::peek(self);
+    if (!state) return nullptr;
+    const bool set = AtomicEvent::is_set(state->load(std::memory_order_relaxed));
+    return PyUnicode_FromFormat("<%s at %p: %s>", short_name(self), static_cast<void*>(self),
+                                set ? "set" : "unset");
+}
+
+PyMethodDef method_table[] = {
+    plain_method("is_set", &is_set,
+                 "is_set($self, /)\n--\n\n"
+                 "Whether the event is set. Linearizable and wait-free."),
+    plain_method("set", &set,
+                 "set($self, /)\n--\n\n"
+                 "Set the event, and let all threads go on that wait for it.\n\n"
+                 "They do so even if it is cleared again at once. Linearizable; never blocks."),
+    plain_method("clear", &clear_flag,
+                 "clear($self, /)\n--\n\n"
+                 "Have threads wait again. Linearizable and wait-free."),
+    fast_method("wait", &wait,
+                "wait($self, /, timeout=None)\n--\n\n"
+                "Block until the event is set; True then.\n\n"
+                "False if it is not after `timeout` seconds (None: no limit). Sleeps detached from\n"
+                "the interpreter and answers signals (Ctrl-C) at once. ValueError for a negative\n"
+                "timeout, OverflowError for one of over 4e9 seconds."),
+    cold_method<&new_arguments<Form, &is_set>>("__getnewargs__", nullptr),
+    {nullptr, nullptr, 0, nullptr},
+};
+
+const PyType_Slot slot_table[] = {
+    init_slot<Form, &construct>(),
+    {Py_tp_methods, method_table},
+    {Py_tp_traverse, slot(&traverse<Form>)},
+    {Py_tp_clear, slot(&clear<Form>)},
+    {Py_tp_repr, slot(&repr)},
+    {0, nullptr},
+};
+
+constexpr const char* doc =
+    "AtomicEvent(initial_value=False, *, immortal=False)\n--\n\n"
+    "An event that threads wait for; it is set or not.\n\n"
+    "One that waits when it is set goes on, whatever becomes of the event afterwards. Every method is\n"
+    "one linearizable step. Compares and hashes by identity; copying and pickling take a snapshot.\n"
+    "`immortal=True` and sharing are as for AtomicInt.\n\n"
+    "After threading.Event, without a lock.";
+
+}  // namespace
+
+void bind_atomic_event(nb::module_& module) {
+    bind<AtomicEvent>(module, "AtomicEvent", doc, slot_table, Types<AtomicEvent>::atomic);
+}
+
+}  // namespace cereggii::atomicint
