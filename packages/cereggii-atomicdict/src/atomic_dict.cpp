@@ -387,6 +387,8 @@ constexpr const char* handle_doc =
 }  // namespace
 
 void bind_atomic_dict(nb::module_& module) {
+    if (!missing_name)
+        missing_name = owned_or_throw(PyUnicode_InternFromString("__missing__")).release().ptr();
     bind<AtomicDict>(module, "AtomicDict", dict_doc, slot_table<AtomicForm<AtomicDict>>(),
                      Types<AtomicDict>::atomic);
     bind<AtomicDictHandle>(module, "AtomicDictHandle", handle_doc,

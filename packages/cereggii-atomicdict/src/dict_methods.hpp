@@ -60,9 +60,12 @@ inline Edited compare_and_store(HashMap& map, const Key& key, PyObject* expected
                                                                                  expected);
 }
 
-// An attribute of a type, found as a special method is: a new reference, null without an exception
-// if there is none.
-inline PyObject* find_in_type(PyTypeObject* type, const char* name) {
+// "__missing__", interned: made when the module is imported.
+inline PyObject* missing_name = nullptr;
+
+// The __missing__ of a type, found as a special method is: a new reference, null without an
+// exception if there is none.
+inline PyObject* find_missing(PyTypeObject* type) {
     PyObject* mro = type->tp_mro;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro); ++i) {
         auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(mro, i));
@@ -71,7 +74,12 @@ inline PyObject* find_in_type(PyTypeObject* type, const char* name) {
 #else
         PyObject* dict = Py_XNewRef(base->tp_dict);
 #endif
-        PyObject* found = dict ? Py_XNewRef(PyDict_GetItemString(dict, name)) : nullptr;
+        PyObject* found = nullptr;
+#if PY_VERSION_HEX >= 0x030D0000
+        if (dict && PyDict_GetItemRef(dict, missing_name, &found) < 0) PyErr_Clear();
+#else
+        if (dict) found = Py_XNewRef(PyDict_GetItemWithError(dict, missing_name));  // with the GIL
+#endif
         Py_XDECREF(dict);
         if (found) return found;
     }
@@ -82,15 +90,19 @@ inline PyObject* find_in_type(PyTypeObject* type, const char* name) {
 inline PyObject* call_missing(PyObject* dict, PyObject* key) {
     PyTypeObject* type = Py_TYPE(dict);
     if (type == Types<AtomicDict>::atomic) return nullptr;
-    PyObject* missing = find_in_type(type, "__missing__");
+    PyObject* missing = find_missing(type);
     if (!missing) return nullptr;
-    if (const descrgetfunc bind = Py_TYPE(missing)->tp_descr_get) {
+    PyObject* value = nullptr;
+    if (PyType_HasFeature(Py_TYPE(missing), Py_TPFLAGS_METHOD_DESCRIPTOR)) {
+        PyObject* arguments[] = {dict, key};  // a function, as a rule: need not be bound
+        value = PyObject_Vectorcall(missing, arguments, 2, nullptr);
+    } else if (const descrgetfunc bind = Py_TYPE(missing)->tp_descr_get) {
         PyObject* bound = bind(missing, dict, reinterpret_cast<PyObject*>(type));
-        Py_DECREF(missing);
-        if (!bound) return nullptr;
-        missing = bound;
+        value = bound ? PyObject_CallOneArg(bound, key) : nullptr;
+        Py_XDECREF(bound);
+    } else {
+        value = PyObject_CallOneArg(missing, key);
     }
-    PyObject* value = PyObject_CallOneArg(missing, key);
     Py_DECREF(missing);
     return value;
 }
