@@ -9,7 +9,9 @@ ReadersWriterLock, AtomicCache, AtomicKeyedCounter and ThreadSet.
 `python -m cereggii` tells whether it works here, and how fast.
 """
 
-from cereggii.__about__ import __license__, __version__, __version_tuple__
+from cereggii.__about__ import __license__ as __license__
+from cereggii.__about__ import __version__ as __version__
+from cereggii.__about__ import __version_tuple__ as __version_tuple__
 from cereggii.atomic_bool import AtomicBool, AtomicBoolHandle
 from cereggii.atomic_dict import AtomicDict, AtomicDictHandle
 from cereggii.atomic_dict.atomic_cache import AtomicCache
@@ -62,8 +64,5 @@ __all__ = [
     "ReadersWriterLock",
     "ThreadHandle",
     "ThreadSet",
-    "__license__",
-    "__version__",
-    "__version_tuple__",
     "call_once",
 ]

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
     from cereggii_atomicref import ThreadHandle
 else:
 
-    class ThreadHandle(metaclass=ABCMeta):  # noqa: B024 - others are registered with it
+    class _HandleType(ABCMeta):
+        """Handles are registered with ThreadHandle; what is derived from it, is from the proxy."""
+
+        def __new__(mcs, name: str, bases: tuple[Any, ...], namespace: Any, **kwargs: Any) -> Any:
+            if not bases:
+                return super().__new__(mcs, name, bases, namespace, **kwargs)
+            proxy = cereggii_atomicref.ThreadHandle
+            bases = tuple(proxy if type(base) is mcs else base for base in bases)
+            return type(proxy)(name, bases, namespace, **kwargs)
+
+    class ThreadHandle(metaclass=_HandleType):
         """One thread's own reference to an object that threads share.
 
         `ThreadHandle(obj)` is a transparent, immutable proxy of any object, of the type
@@ -35,12 +45,6 @@ else:
 
         def __new__(cls, obj: Any) -> Any:  # noqa: D102
             return cereggii_atomicref.ThreadHandle(obj)
-
-        def __init_subclass__(cls) -> None:
-            raise TypeError(
-                f"{cls.__name__} cannot be derived from cereggii.ThreadHandle, which stands for "
-                "all handles: derive it from cereggii_atomicref.ThreadHandle"
-            )
 
         @staticmethod
         def unwrap(handle: Any, /) -> Any:

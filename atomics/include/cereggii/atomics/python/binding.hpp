@@ -245,6 +245,29 @@ PyType_Slot init_slot() {
         return {Py_tp_init, slot(&init_atomic<Atomic, Construct>)};
 }
 
+// A handle's `__class__`: isinstance() takes it for what it is a handle of, as it does a ThreadHandle.
+template <class T>
+PyObject* class_of_target(PyObject* self, void*) {
+    const PyObject* target = payload<T>(self)->target;
+    return Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(target ? target : self)));
+}
+
+// Into the dict of a new type: to set the attribute would set the class of the type.
+template <class T>
+void define_class_of_target(PyTypeObject* type) {
+    static PyGetSetDef definition{"__class__", &class_of_target<T>, nullptr,
+                                  "The type of what this is a handle of.", nullptr};
+    const nb::object descriptor = owned_or_throw(PyDescr_NewGetSet(type, &definition));
+#if PY_VERSION_HEX >= 0x030C0000
+    const nb::object dict = owned_or_throw(PyType_GetDict(type));
+#else
+    const nb::object dict = nb::borrow(type->tp_dict);
+#endif
+    if (PyDict_SetItemString(dict.ptr(), definition.name, descriptor.ptr()) < 0)
+        throw nb::python_error();
+    PyType_Modified(type);
+}
+
 // Registers the type of a form in the module `package._extension`. It shows, and is pickled, under
 // the name of the package.
 template <class T>
@@ -259,6 +282,7 @@ void bind(nb::module_& module, const char* name, const char* doc, const PyType_S
     bound.attr("__module__") = module.attr("__name__").attr("partition")(".")[0];
     check_layout<T>(bound);
     type = reinterpret_cast<PyTypeObject*>(Py_NewRef(bound.ptr()));
+    if constexpr (requires(T& handle) { handle.target; }) define_class_of_target<T>(type);
     Deallocator<T>::install(type);
 }
 

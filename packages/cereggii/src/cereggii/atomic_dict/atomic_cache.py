@@ -140,7 +140,7 @@ class AtomicCache(AtomicDict[_K, _V]):
     cached: one of those who wait tries next. RuntimeError if a `fill` would wait for itself, also
     by way of other keys and threads.
 
-    A value lives for `ttl` seconds, a positive number, from when it was computed; what has expired
+    A value lives for `ttl` seconds, a number from 0 on, from when it was computed; what has expired
     is removed when its key is asked for. There are at most `maxsize` values, a positive int, and
     one more for each `fill` that is about to return. For one too many the oldest goes; but one that
     was used since it came, or was spared, is spared and counts as new (the second-chance algorithm,
@@ -154,15 +154,15 @@ class AtomicCache(AtomicDict[_K, _V]):
     detached from the interpreter, and ends for signals. After `functools.cache`, and Caffeine.
     """
 
-    __slots__ = ("_fill", "_limits")
+    __slots__ = ("__dict__", "_fill", "_limits")
 
     def __init__(
         self, fill: Callable[[_K], _V], ttl: float | None = None, maxsize: int | None = None
     ) -> None:
         if not callable(fill):
             raise TypeError(f"fill must be callable, not {fill!r}")
-        if ttl is not None and not ttl > 0:
-            raise ValueError(f"ttl must be a positive number of seconds, not {ttl!r}")
+        if ttl is not None and not ttl >= 0:
+            raise ValueError(f"ttl must be a number of seconds from 0 on, not {ttl!r}")
         if maxsize is not None and operator.index(maxsize) < 1:
             raise ValueError(f"maxsize must be 1 or more, not {maxsize!r}")
         super().__init__()
@@ -239,6 +239,10 @@ class AtomicCache(AtomicDict[_K, _V]):
         """The items of a snapshot."""
         return self.snapshot().items()
 
+    def __bool__(self) -> bool:
+        """A cache is true, as an object is, also if it is empty."""
+        return True
+
     # Caches are told apart by identity.
     __eq__ = object.__eq__
     __hash__ = object.__hash__  # type: ignore[assignment]
@@ -251,10 +255,12 @@ class AtomicCache(AtomicDict[_K, _V]):
     def __reduce_ex__(self, _protocol: Any, /) -> tuple[Any, ...]:
         limits = self._limits
         if limits is None:
-            return _restore, (type(self), self._fill, None, None, [*self.items()])
+            values: list[Any] = [*self.items()]
+            return _restore, (type(self), self._fill, None, None, values), self.__dict__ or None
         now = time.monotonic()
         values = [(entry.key, entry.value, entry.expires - now) for entry in limits.live()]
-        return _restore, (type(self), self._fill, limits.ttl, limits.maxsize, values)
+        settings = (limits.ttl, limits.maxsize)
+        return _restore, (type(self), self._fill, *settings, values), self.__dict__ or None
 
     # ── memoization ────────────────────────────────────────────────────────────────────────────
 
