@@ -2,6 +2,7 @@
 #include "dict_protocol.hpp"
 #include "pairs.hpp"
 
+#include <atomic>
 #include <initializer_list>
 
 // From other mappings into this one. The errors are those of dict, word for word.
@@ -23,14 +24,20 @@ int has_keys(PyObject* object) {
 
 // `collections.abc.Mapping`; borrowed, null with an exception.
 PyObject* mapping_class() {
-    static PyObject* mapping = nullptr;
-    if (!mapping) {
-        PyObject* module = PyImport_ImportModule("collections.abc");
-        if (!module) return nullptr;
-        mapping = PyObject_GetAttrString(module, "Mapping");
-        Py_DECREF(module);
-    }
-    return mapping;
+    static std::atomic<PyObject*> found{nullptr};
+    PyObject* mapping = found.load(std::memory_order_acquire);
+    if (mapping) return mapping;
+    PyObject* module = PyImport_ImportModule("collections.abc");
+    if (!module) return nullptr;
+    mapping = PyObject_GetAttrString(module, "Mapping");
+    Py_DECREF(module);
+    // Release: pairs with the load. Lost to another thread that looked for it: it is kept for ever.
+    PyObject* none = nullptr;
+    if (!mapping || found.compare_exchange_strong(none, mapping, std::memory_order_acq_rel,
+                                                  std::memory_order_acquire))
+        return mapping;
+    Py_DECREF(mapping);
+    return none;
 }
 
 }  // namespace
