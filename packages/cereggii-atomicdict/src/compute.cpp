@@ -28,7 +28,9 @@ namespace cereggii::atomicdict {
 
 namespace {
 
-enum class State { running, done, failed };
+// Accessing: the leader looks for the value in the dict, or puts it there, and others may have
+// removed it again. Who finds it so may have come after that: look anew when it has ended.
+enum class State { accessing, running, done, failed };
 
 struct Computation;
 
@@ -47,9 +49,8 @@ struct Computation {
     Computation* previous;
     Computation* next;
 
-    bool is_running() const noexcept {
-        return state.load(std::memory_order_seq_cst) == State::running;
-    }
+    State now() const noexcept { return state.load(std::memory_order_seq_cst); }
+    bool has_ended() const noexcept { return now() == State::done || now() == State::failed; }
 };
 
 PyTypeObject* computation_type = nullptr;
@@ -142,7 +143,7 @@ void deallocate_computation(PyObject* self) {
 Computation* make_computation() {
     auto* computation = PyObject_GC_New(Computation, computation_type);
     if (!computation) return nullptr;
-    new (&computation->state) std::atomic<State>(State::running);
+    new (&computation->state) std::atomic<State>(State::accessing);
     computation->value = nullptr;
     computation->leader = nullptr;
     computation->previous = computation->next = nullptr;
@@ -166,6 +167,10 @@ public:
 
     // Null with MemoryError.
     PyObject* object() const noexcept { return as_object(computation_); }
+
+    void enter(State state) noexcept {
+        computation_->state.store(state, std::memory_order_seq_cst);
+    }
 
     // With a value it is done, without one it has failed. May run Python code, and keeps the
     // exception that is set.
@@ -196,7 +201,7 @@ private:
 };
 
 // The value that is in the dict after `factory(key)` was called, unless it was there before.
-PyObject* lead(HashMap& map, const Key& key, PyObject* factory) {
+PyObject* lead(HashMap& map, const Key& key, PyObject* factory, Leader& leader) {
     // It may have got there between the look at the dict and that at `pending`.
     PyObject* found = nullptr;
     switch (look_up<true>(map, key, found)) {
@@ -204,8 +209,10 @@ PyObject* lead(HashMap& map, const Key& key, PyObject* factory) {
         case Found::error: return nullptr;
         case Found::absent: break;
     }
+    leader.enter(State::running);
     PyObject* value = checked_result(PyObject_CallOneArg(factory, key.object), false);
     if (!value) return nullptr;
+    leader.enter(State::accessing);
     const Edited edited = edit<EditKind{IfAbsent::insert, IfPresent::keep}>(map, key, value);
     if (edited.done == Done::inserted) return value;
     Py_DECREF(value);
@@ -238,7 +245,7 @@ bool wait_for(const Computation* computation, const Key& key, const Deadline& de
     }
     const WaitResult result =
         WaitQueue::wait_while(&computation->state, deadline,
-                              [computation]() noexcept { return computation->is_running(); });
+                              [computation]() noexcept { return !computation->has_ended(); });
     if (result == WaitResult::timed_out)
         PyErr_Format(PyExc_TimeoutError, "another thread is still computing the value of %R",
                      key.object);
@@ -249,7 +256,8 @@ bool wait_for(const Computation* computation, const Key& key, const Deadline& de
 
 namespace {
 
-enum class Entered { leads, waits, error };
+// Waits: for the value. Late: it may be of before, and is not to be taken.
+enum class Entered { leads, waits, late, error };
 
 // Enters `mine` into `pending`, unless somebody's is there that has not ended: that is `other`.
 Entered enter(HashMap& pending, const Key& key, PyObject* mine, nanobind::object& other) {
@@ -259,7 +267,11 @@ Entered enter(HashMap& pending, const Key& key, PyObject* mine, nanobind::object
         if (entered.done == Done::error) return Entered::error;
         if (entered.done == Done::inserted) return Entered::leads;
         other = nanobind::steal(entered.found);
-        if (as_computation(other.ptr())->is_running()) return Entered::waits;
+        switch (as_computation(other.ptr())->now()) {
+            case State::running: return Entered::waits;
+            case State::accessing: return Entered::late;
+            default: break;
+        }
         // It is on its way out, or could not be taken out.
         switch (store_over(pending, key, other.ptr(), mine)) {
             case Stored::yes: return Entered::leads;
@@ -279,14 +291,14 @@ PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObjec
         nanobind::object other;
         const Entered entered = enter(pending, key, leader.object(), other);
         if (entered == Entered::leads) {
-            PyObject* value = lead(map, key, factory);
+            PyObject* value = lead(map, key, factory, leader);
             leader.end_with(pending, key, value);
             return value;
         }
         const Computation* computation = as_computation(other.ptr());
-        const bool waited = entered == Entered::waits && wait_for(computation, key, deadline);
+        const bool waited = entered != Entered::error && wait_for(computation, key, deadline);
         // If it has failed, one of those who waited tries next.
-        if (waited && !computation->value) continue;
+        if (waited && (entered == Entered::late || !computation->value)) continue;
         leader.drop();
         return waited ? Py_NewRef(computation->value) : nullptr;
     }

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import operator
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from reprlib import recursive_repr
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
-from cereggii_atomicdict import AtomicDict, ExpectationFailed
-from cereggii_atomicint import AtomicInt
+from cereggii_atomicdict import NOT_FOUND, AtomicDict, ExpectationFailed
 
 __all__ = ["AtomicCache", "MemoizedFunction"]
 
@@ -24,28 +26,27 @@ _R = TypeVar("_R")
 class _Entry:
     """A value of a cache that has limits."""
 
-    __slots__ = ("expires", "gone", "key", "used", "value")
+    __slots__ = ("__weakref__", "expires", "key", "used", "value")
 
     def __init__(self, key: Any, value: Any, expires: float) -> None:
         self.key = key
         self.value = value
         self.expires = expires
         self.used = False  # since it came, or was spared
-        self.gone = False
 
 
 class _Limits:
     """What a cache with limits has: its entries, and the order in which they go."""
 
-    __slots__ = ("entries", "maxsize", "queue", "size", "ttl")
+    __slots__ = ("entries", "maxsize", "queue", "ttl")
 
     def __init__(self, ttl: float | None, maxsize: int | None) -> None:
         self.ttl = ttl
         self.maxsize = maxsize
         self.entries: AtomicDict[Any, _Entry] = AtomicDict()
-        # From the oldest on, also such that are gone. Each step of a deque is atomic.
-        self.queue: deque[_Entry] = deque()
-        self.size = AtomicInt()
+        # From the oldest on. Weak: an entry that is taken out of the dict is not kept alive here.
+        # Each step of a deque is atomic.
+        self.queue: deque[weakref.ref[_Entry]] = deque()
 
     def find(self, key: Any) -> _Entry | None:
         """What is in the cache and has not expired."""
@@ -73,6 +74,8 @@ class _Limits:
         return entry.value
 
     def make_entry(self, key: Any, value: Any, seconds: float | None = None) -> _Entry:
+        if type(value) is type(NOT_FOUND):
+            raise ValueError(f"{value!r} cannot be a value")
         seconds = self.ttl if seconds is None else seconds
         return _Entry(key, value, math.inf if seconds is None else time.monotonic() + seconds)
 
@@ -84,43 +87,69 @@ class _Limits:
 
     def drop(self, entry: _Entry) -> None:
         """Take an entry out, unless another one has its place."""
-        try:
+        with contextlib.suppress(ExpectationFailed):
             self.entries.compare_and_delete(entry.key, entry)
-        except ExpectationFailed:
-            return
-        entry.gone = True
-        self.size.decrement_and_get()
 
     def admit(self, entry: _Entry) -> None:
-        """Count an entry that is in the dict now, and make room for it."""
-        self.size.increment_and_get()
+        """Make room for an entry that is in the dict now."""
         if self.maxsize is None:
             return
+        try:
+            self.make_room(self.maxsize)
+        finally:
+            self.queue.append(weakref.ref(entry))
+        # An exception that came at any time, as from a signal, may have kept others out of it.
+        if 2 * len(self.queue) <= self.entries.approx_len():
+            self.queue.extendleft([weakref.ref(each) for each in self.entries.values()])
+        # Others may have found the queue without this one, and with none to go.
+        self.make_room(self.maxsize)
+        # Of those that are gone, no more are kept than there are others.
+        if len(self.queue) > 2 * self.entries.approx_len() + 8:
+            for _ in range(len(self.queue)):
+                try:
+                    oldest = self.queue.popleft()
+                except IndexError:
+                    break
+                if oldest() is not None:
+                    self.queue.append(oldest)
+
+    def make_room(self, maxsize: int) -> None:
         queue = self.queue
         spared = 0
-        while self.size.get() > self.maxsize:
+        while self.entries.approx_len() > maxsize:
             try:
                 oldest = queue.popleft()
-            except IndexError:  # others are about to put theirs in
+            except IndexError:  # others are about to put theirs in, and look again then
                 break
-            if oldest.gone:
+            entry = oldest()
+            if entry is None:
                 continue
             # All of them may be in use: then the oldest goes after all.
-            if oldest.used and spared <= self.maxsize:
-                oldest.used = False
+            if entry.used and spared <= maxsize and not self.has_expired(entry):
+                entry.used = False
                 queue.append(oldest)
                 spared += 1
-            else:
-                self.drop(oldest)
-        queue.append(entry)
-        # Of those that are gone, no more are kept than there are others.
-        for _ in range(len(queue) - 2 * self.maxsize):
+                continue
             try:
-                oldest = queue.popleft()
-            except IndexError:
-                break
-            if not oldest.gone:
-                queue.append(oldest)
+                self.drop(entry)
+            except BaseException:
+                queue.append(oldest)  # its key cannot be compared now
+                raise
+
+    def copy(self) -> _Limits:
+        copied = _Limits(self.ttl, self.maxsize)
+        copied.__setstate__(self.__reduce__()[2])
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        now = time.monotonic()
+        values = [(entry.key, entry.value, entry.expires - now) for entry in self.live()]
+        return _Limits, (self.ttl, self.maxsize), values
+
+    def __setstate__(self, values: Iterable[Any]) -> None:
+        for key, value, seconds in values:
+            self.entries[key] = entry = self.make_entry(key, value, seconds)
+            self.admit(entry)
 
 
 class _NothingError(Exception):
@@ -161,10 +190,8 @@ class AtomicCache(AtomicDict[_K, _V]):
     ) -> None:
         if not callable(fill):
             raise TypeError(f"fill must be callable, not {fill!r}")
-        if ttl is not None and not ttl >= 0:
-            raise ValueError(f"ttl must be a number of seconds from 0 on, not {ttl!r}")
-        if maxsize is not None and operator.index(maxsize) < 1:
-            raise ValueError(f"maxsize must be 1 or more, not {maxsize!r}")
+        ttl = None if ttl is None else _seconds(ttl)
+        maxsize = None if maxsize is None else _positive_int(maxsize)
         super().__init__()
         self._fill = fill
         # With limits, the values are in there, and none is in the dict itself.
@@ -243,24 +270,43 @@ class AtomicCache(AtomicDict[_K, _V]):
         """A cache is true, as an object is, also if it is empty."""
         return True
 
+    def approx_len(self) -> int:
+        """About how many values there are, with limits also of such that have expired."""
+        if self._limits is None:
+            return AtomicDict.approx_len(self)
+        return self._limits.entries.approx_len()
+
+    def len_bounds(self) -> tuple[int, int]:
+        """The same number twice; as that of AtomicDict, for cereggii 1.x."""
+        length = len(self)
+        return length, length
+
     # Caches are told apart by identity.
-    __eq__ = object.__eq__
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
     __hash__ = object.__hash__  # type: ignore[assignment]
 
+    @recursive_repr()
     def __repr__(self) -> str:
         limits = self._limits
         shown = "" if limits is None else f", ttl={limits.ttl!r}, maxsize={limits.maxsize!r}"
         return f"<{type(self).__name__}({self._fill!r}{shown}): {len(self)} values>"
 
-    def __reduce_ex__(self, _protocol: Any, /) -> tuple[Any, ...]:
-        limits = self._limits
-        if limits is None:
-            values: list[Any] = [*self.items()]
-            return _restore, (type(self), self._fill, None, None, values), self.__dict__ or None
-        now = time.monotonic()
-        values = [(entry.key, entry.value, entry.expires - now) for entry in limits.live()]
-        settings = (limits.ttl, limits.maxsize)
-        return _restore, (type(self), self._fill, *settings, values), self.__dict__ or None
+    def __reduce_ex__(self, protocol: Any, /) -> tuple[Any, ...]:
+        reduced = AtomicDict.__reduce_ex__(self, protocol)
+        if self._limits is not None:
+            # The copy's own, in the slots of its state.
+            reduced[2][-1][1]["_limits"] = self._limits.copy()
+        return reduced
+
+    @classmethod
+    def fromkeys(cls, iterable: Any, value: Any = None) -> NoReturn:
+        """Not for caches: raises NotImplementedError."""
+        raise NotImplementedError(f"{cls.__name__}.fromkeys: only the cache itself stores values")
 
     # ── memoization ────────────────────────────────────────────────────────────────────────────
 
@@ -315,16 +361,24 @@ for _name in (
 # fmt: on
 
 
-def _restore(cls: Any, fill: Any, ttl: Any, maxsize: Any, values: Iterable[Any]) -> Any:
-    cache = cls(fill, ttl, maxsize)
-    limits = cache._limits
-    if limits is None:
-        AtomicDict.update(cache, values)
-        return cache
-    for key, value, seconds in values:
-        limits.entries[key] = entry = limits.make_entry(key, value, seconds)
-        limits.admit(entry)
-    return cache
+def _seconds(ttl: Any) -> float:
+    try:
+        seconds = math.fsum((ttl,))  # float() would also take a str
+    except TypeError:
+        raise TypeError(f"ttl must be a number of seconds, not {ttl!r}") from None
+    if not seconds >= 0:
+        raise ValueError(f"ttl must be a number of seconds from 0 on, not {ttl!r}")
+    return seconds
+
+
+def _positive_int(maxsize: Any) -> int:
+    try:
+        number = operator.index(maxsize)
+    except TypeError:
+        raise TypeError(f"maxsize must be an int, not {maxsize!r}") from None
+    if number < 1:
+        raise ValueError(f"maxsize must be 1 or more, not {maxsize!r}")
+    return number
 
 
 _KEYWORDS = object()  # before the first keyword argument of a key; nobody else has it
@@ -349,14 +403,14 @@ class MemoizedFunction(Generic[_R]):
                     return func(*key[:index], **dict(key[index + 1 :]))
             return func(*key)
 
-        self.cache = cache_class(fill, *args, **kwargs)
         functools.update_wrapper(self, func)
+        self.cache = cache_class(fill, *args, **kwargs)  # not that which the function may have
 
-    def __call__(self, *args: Any, **kwargs: Any) -> _R:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> _R:
         """The result for these arguments."""
         return self.cache[self._key(args, kwargs) if kwargs else args]
 
-    def invalidate(self, *args: Any, **kwargs: Any) -> None:
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> None:
         """Forget the result for these arguments."""
         self.cache.invalidate(self._key(args, kwargs) if kwargs else args)
 
@@ -371,28 +425,48 @@ class MemoizedFunction(Generic[_R]):
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else _MemoizedMethod(self, instance)
 
+    def __reduce__(self) -> str:
+        return self.__qualname__  # type: ignore[attr-defined, no-any-return]
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.__wrapped__!r}>"  # type: ignore[attr-defined]
 
 
 class _MemoizedMethod(Generic[_R]):
-    """A memoized function, bound to an instance."""
+    # A memoized function, bound to an instance. Its docstring is the function's.
 
-    __slots__ = ("__func__", "__self__")
+    __slots__ = ("__func__", "__self__", "__weakref__")
 
     def __init__(self, function: MemoizedFunction[_R], instance: Any) -> None:
         self.__func__ = function
         self.__self__ = instance
 
-    def __call__(self, *args: Any, **kwargs: Any) -> _R:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> _R:
         return self.__func__(self.__self__, *args, **kwargs)
 
-    def invalidate(self, *args: Any, **kwargs: Any) -> None:
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> None:
         """Forget the result for these arguments."""
         self.__func__.invalidate(self.__self__, *args, **kwargs)
 
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        return self.__func__.__doc__
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__func__, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _MemoizedMethod, (self.__func__, self.__self__)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _MemoizedMethod)
+            and self.__func__ is other.__func__
+            and self.__self__ is other.__self__
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self.__func__), id(self.__self__)))
 
 
 AtomicCache.MemoizedFunction = MemoizedFunction  # type: ignore[attr-defined]
