@@ -24,7 +24,6 @@ def reset_or_raise(self: Any) -> None:
 
 
 if TYPE_CHECKING:
-
     # ruff: noqa: D101, D102
     class AtomicBool(_atomicref.AtomicBool):
         def set_or_raise(self) -> None: ...

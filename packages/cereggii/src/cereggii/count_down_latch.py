@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import operator
 import time
+from typing import Any, SupportsIndex
 
 from cereggii_atomicint import AtomicInt
 
@@ -21,11 +21,11 @@ class CountDownLatch:
 
     __slots__ = ("__dict__", "__weakref__", "_count")
 
-    def __init__(self, count: int) -> None:
-        count = operator.index(count)
-        if count < 0:
-            raise ValueError(f"count must be 0 or more, not {count}")
-        self._count = AtomicInt(count)
+    def __init__(self, count: SupportsIndex) -> None:
+        left = AtomicInt(count)
+        if left.get() < 0:
+            raise ValueError(f"count must be 0 or more, not {count!r}")
+        self._count = left
 
     def get(self) -> int:
         """How many are left. Wait-free."""
@@ -39,9 +39,13 @@ class CountDownLatch:
         """The same; returns how many are left."""
         count = self._count
         while (before := count.get()) > 0:
-            if count.compare_and_set(before, before - 1):
+            try:
+                done = count.compare_and_set(before, before - 1)
+            finally:
+                # Also if a signal handler raises before the result is looked at.
                 if before == 1:
                     count.notify_all()
+            if done:
                 return before - 1
         return 0
 
@@ -51,17 +55,27 @@ class CountDownLatch:
         False if the time is over. Detached from the interpreter, and ends for signals.
         """
         count = self._count
+        if count.wait_while(-1, timeout) and timeout is not None:  # a look at the timeout
+            end = time.monotonic() + float(timeout)
         while (left := count.get()) > 0:
-            started = time.monotonic()
             # Notified at 0 only; but the count may change before the thread sleeps.
-            if not count.wait_while(left, timeout):
+            remaining = None if timeout is None else max(0.0, end - time.monotonic())
+            if not count.wait_while(left, remaining):
                 return count.get() == 0
-            if timeout is not None:
-                timeout = max(0.0, timeout - (time.monotonic() - started))
         return True
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}(count={self._count.get()}) at {id(self):#x}>"
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self._count.get(),), self.__dict__ or None
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        state = object.__reduce_ex__(self, 2)[2]
+        if isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], dict):
+            attributes, slots = state
+            state = attributes, {name: slots[name] for name in slots if name != "_count"}
+        return _restore, (type(self), self.get()), state
+
+
+def _restore(cls: type[CountDownLatch], count: int) -> CountDownLatch:
+    latch = cls.__new__(cls)
+    CountDownLatch.__init__(latch, count)
+    return latch

@@ -3,17 +3,33 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections import deque
+import time
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from cereggii_atomicint import AtomicInt
+from cereggii_atomicref import AtomicRef
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["ReaderLock", "ReadersWriterLock", "WriterLock"]
+
+
+# The state of a lock: how many readers and writers are inside, or try to get in, and how many
+# threads are in the queue.
+_READER = 1
+_WRITER = 1 << 24
+_QUEUED = 1 << 40
+_WRITERS = _QUEUED - _WRITER
+_INSIDE = _QUEUED - 1
+
+# Signal handlers and finalizers run between any two steps of a thread, and may raise. Not quite
+# any: CPython looks for them after a call, at the beginning of a function, and where it jumps back.
+# What must not be torn apart is therefore written without calls, in operators: `+=` on an AtomicInt
+# is one atomic update and keeps the object. There is no lock that such code could find held.
 
 
 class _Side:
@@ -23,6 +39,8 @@ class _Side:
     _purpose: ClassVar[str]
 
     def __init__(self, rw_lock: ReadersWriterLock, timeout: float | None = None) -> None:
+        if timeout is not None:
+            _check(timeout)
         self._rw_lock = rw_lock
         self._timeout = timeout
 
@@ -38,7 +56,16 @@ class _Side:
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        if not self.acquire():
+        holds = self._rw_lock._holds.mine
+        before = holds.reads + holds.writes
+        try:
+            acquired = self.acquire()
+        except BaseException:
+            # Up to Python 3.10, also when `acquire` has returned.
+            if holds.reads + holds.writes > before:
+                self.release()
+            raise
+        if not acquired:
             raise TimeoutError(
                 f"{self._rw_lock!r} was not free for {self._purpose} in {self._timeout} s"
             )
@@ -63,25 +90,45 @@ class ReaderLock(_Side):
     _purpose = "reading"
 
     def acquire(self, timeout: float | None = None) -> bool:  # noqa: D102 - that of the base
+        if timeout is None:
+            timeout = self._timeout
+        else:
+            _check(timeout)
         lock = self._rw_lock
-        holds = lock._holds.mine
-        if not (holds.reads or holds.writes):
-            seen = lock._state.get()
-            if (seen >= _WRITER or not lock._state.compare_and_set(seen, seen + 1)) and (
-                not lock._enter(False, self._timeout if timeout is None else timeout)
-            ):
-                return False
-        holds.reads += 1
-        return True
+        holds, state = lock._holds.mine, lock._state
+        if holds.reads or holds.writes:
+            holds.reads += 1
+            return True
+        if timeout == 0:
+            while (seen := state.get()) < _WRITER:
+                (done,) = map(state.compare_and_set, (seen,), (seen + _READER,))
+                if done:
+                    holds.reads += 1
+                    return True
+            return False
+        if state.get() < _WRITER:
+            state += _READER
+            if state < _WRITER:
+                holds.reads += 1
+                return True
+            state -= _READER
+            state.notify_all()
+        return lock._enter(holds, False, timeout)
 
     def release(self) -> None:  # noqa: D102
-        lock = self._rw_lock
-        holds = lock._holds.mine
+        holds = self._rw_lock._holds.mine
         if not holds.reads:
-            raise RuntimeError(f"{lock!r} is not held for reading by this thread")
+            raise RuntimeError(f"{self._rw_lock!r} is not held for reading by this thread")
+        state = self._rw_lock._state
         holds.reads -= 1
         if not (holds.reads or holds.writes):
-            lock._leave(1)
+            try:
+                seen = state.decrement_and_get()
+            except BaseException:  # of a signal handler, after that
+                state.notify_all()
+                raise
+            if seen >= _QUEUED and not seen & _INSIDE:
+                state.notify_all()
 
 
 class WriterLock(_Side):
@@ -91,32 +138,57 @@ class WriterLock(_Side):
     _purpose = "writing"
 
     def acquire(self, timeout: float | None = None) -> bool:  # noqa: D102
+        if timeout is None:
+            timeout = self._timeout
+        else:
+            _check(timeout)
+        holds = self._rw_lock._holds.mine
+        if holds.writes:
+            holds.writes += 1
+            return True
+        if holds.reads:
+            raise RuntimeError(
+                f"this thread has {self._rw_lock!r} for reading, and would wait for itself to write"
+            )
         lock = self._rw_lock
-        holds = lock._holds.mine
-        if not holds.writes:
-            if holds.reads:
-                raise RuntimeError(
-                    f"this thread has {lock!r} for reading, and would wait for itself to write"
-                )
-            if not lock._enter(True, self._timeout if timeout is None else timeout):
-                return False
-        holds.writes += 1
-        return True
+        state = lock._state
+        if timeout == 0:
+            (done,) = map(state.compare_and_set, (0,), (_WRITER,))
+            if done:
+                holds.writes += 1
+                return True
+            return False
+        if not state.get():
+            state += _WRITER
+            if state == _WRITER:
+                holds.writes += 1
+                return True
+            state -= _WRITER
+            state.notify_all()
+        return lock._enter(holds, True, timeout)
 
     def release(self) -> None:  # noqa: D102
-        lock = self._rw_lock
-        holds = lock._holds.mine
+        holds = self._rw_lock._holds.mine
         if not holds.writes:
-            raise RuntimeError(f"{lock!r} is not held for writing by this thread")
+            raise RuntimeError(f"{self._rw_lock!r} is not held for writing by this thread")
+        state = self._rw_lock._state
         holds.writes -= 1
         if not holds.writes:
             # A writer that goes on reading becomes a reader.
-            lock._leave(_WRITER - 1 if holds.reads else _WRITER)
+            try:
+                seen = state.decrement_and_get(_WRITER - _READER if holds.reads else _WRITER)
+            except BaseException:
+                state.notify_all()
+                raise
+            if seen >= _QUEUED:
+                state.notify_all()
 
 
-# The state of a lock is the number of readers inside, and above it two bits.
-_WRITER = 1 << 40  # a writer is inside
-_QUEUE = 1 << 41  # somebody is in the queue: whoever comes queues up behind
+_never_waited_for = AtomicInt()
+
+
+def _check(timeout: float) -> None:
+    _never_waited_for.wait_while(1, timeout)
 
 
 class _Holds:
@@ -136,14 +208,28 @@ class _HoldsOfThreads(threading.local):
         self.mine = _Holds()
 
 
-class _Waiter:
-    """A thread in the queue."""
+class _Place:
+    """A thread's place in the queue."""
 
-    __slots__ = ("granted", "writes")
+    __slots__ = ("ahead", "counts", "forks", "left")
 
-    def __init__(self, writes: bool) -> None:
-        self.writes = writes
-        self.granted = AtomicInt()  # 1 once the lock is this thread's
+    def __init__(self) -> None:
+        self.forks = _forks
+        self.left = AtomicInt()  # 1 once the thread has gone from here, with the lock or without
+        self.counts = 0  # _QUEUED while the state counts the thread
+        self.ahead: _Place | None = None
+
+
+_forks = 0  # of this process's ancestors
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 class ReadersWriterLock:
@@ -160,19 +246,17 @@ class ReadersWriterLock:
     reader that asks to write would wait for itself: it gets a RuntimeError. Whoever acquires also
     releases.
 
-    Where nobody waits, to acquire or release is one compare-and-swap. Waiting is detached from the
+    Where nobody waits, to acquire or release is one atomic addition. Waiting is detached from the
     interpreter, takes a timeout in seconds (None: for ever), and ends for signals. After
     java.util.concurrent.locks.ReentrantReadWriteLock in its fair mode.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_holds", "_queue", "_queue_lock", "_state")
+    __slots__ = ("__dict__", "__weakref__", "_holds", "_last", "_state")
 
     def __init__(self) -> None:
         self._state = AtomicInt()
         self._holds = _HoldsOfThreads()
-        # No code but ours is run while this is held, and nothing blocks.
-        self._queue_lock = threading.Lock()
-        self._queue: deque[_Waiter] = deque()
+        self._last: AtomicRef[_Place | None] = AtomicRef()
 
     def reader(self, timeout: float | None = None) -> ReaderLock:
         """The lock as readers have it; `with` raises TimeoutError after `timeout` seconds."""
@@ -185,68 +269,75 @@ class ReadersWriterLock:
     def __repr__(self) -> str:
         state = self._state.get()
         readers = state & (_WRITER - 1)
-        inside = "a writer" if state & _WRITER else f"{readers} reader{'s' * (readers != 1)}"
+        inside = "a writer" if state & _WRITERS else f"{readers} reader{'s' * (readers != 1)}"
         return f"<{type(self).__name__} at {id(self):#x}: {inside} inside>"
 
-    # ── the protocol ───────────────────────────────────────────────────────────────────────────
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a lock cannot be copied or pickled: {self!r}")
+
+    # ── the queue ──────────────────────────────────────────────────────────────────────────────
     #
-    # Who finds neither bit set gets in by a compare-and-swap of the state. While the queue's bit is
-    # set, nobody does: who is at the head is let in by `_admit`, which one thread runs at a time.
-    # Whoever leaves and sees the bit runs it, and whoever has queued up and set the bit runs it:
-    # either the one sees the bit, or the other sees that there is room.
+    # A linked list, after Craig, Landin and Hagersten: each waits for the one ahead to leave. Who
+    # has nobody ahead is at the head: it waits for room, takes it, and leaves the queue. While
+    # the state counts anybody as queued, nobody gets in but the head, so that room once there
+    # stays. Who gives up leaves like any other; who stood behind waits for the one ahead of it then.
 
-    def _enter(self, writes: bool, timeout: float | None) -> bool:
-        state = self._state
-        if writes:
-            if state.compare_and_set(0, _WRITER):
-                return True
-        else:
-            while (seen := state.get()) < _WRITER:
-                if state.compare_and_set(seen, seen + 1):
-                    return True
-        if timeout == 0:
-            return False
-        waiter = _Waiter(writes)
+    def _enter(self, holds: _Holds, writes: bool, timeout: float | None) -> bool:
+        state, place = self._state, _Place()
+        left = place.left
         try:
-            with self._queue_lock:
-                self._queue.append(waiter)
-                state |= _QUEUE
-            self._admit()
-            return waiter.granted.wait_while(0, timeout) or not self._leave_queue(waiter)
+            # No loop in here: CPython does not see what is raised where it jumps back as inside.
+            return self._queue_up(place, holds, writes, timeout)
         except BaseException:
-            # A signal, or a timeout that is none.
-            if not self._leave_queue(waiter):
-                self._leave(_WRITER if writes else 1)
+            if left == 1:  # with the lock
+                if writes:
+                    holds.writes -= 1
+                    state -= _WRITER
+                else:
+                    holds.reads -= 1
+                    state -= _READER
+                if state >= _QUEUED:
+                    state.notify_all()
             raise
+        finally:
+            if left == 0:
+                left += 1
+                state -= place.counts
+                left.notify_all()
 
-    def _leave_queue(self, waiter: _Waiter) -> bool:
-        """False: too late, the waiter has been let in."""
-        with self._queue_lock:
-            if waiter.granted.get():
+    def _queue_up(self, place: _Place, holds: _Holds, writes: bool, timeout: float | None) -> bool:
+        state, last, left = self._state, self._last, place.left
+        end = None if timeout is None else time.monotonic() + float(timeout)
+        state += _QUEUED
+        place.counts = _QUEUED
+        place.ahead = last.get()
+        while not last.compare_and_set(place.ahead, place):
+            place.ahead = last.get()
+        while (ahead := place.ahead) is not None:
+            if ahead.forks != _forks:
+                # Its thread is not in this process.
+                (done,) = map(ahead.left.compare_and_set, (0,), (1,))
+                if done:
+                    state -= ahead.counts
+            if not ahead.left.wait_while(0, _remaining(end)):
                 return False
-            if waiter in self._queue:
-                self._queue.remove(waiter)
-        self._admit()  # those who stood behind
+            place.ahead = ahead.ahead
+        unwanted = _INSIDE if writes else _WRITERS
+        while (seen := state | 0) & unwanted:
+            if not state.wait_while(seen, _remaining(end)):
+                return False
+        state += (_WRITER if writes else _READER) - _QUEUED
+        left += 1
+        if writes:
+            holds.writes += 1
+        else:
+            holds.reads += 1
+        left.notify_all()
         return True
 
-    def _admit(self) -> None:
-        """Let in who is at the head of the queue, as long as there is room."""
-        state = self._state
-        with self._queue_lock:
-            while self._queue:
-                # While the queue's bit is set, others only leave.
-                head, seen = self._queue[0], state.get()
-                if seen & _WRITER or (head.writes and seen != _QUEUE):
-                    return
-                state += _WRITER if head.writes else 1
-                self._queue.popleft()
-                head.granted.set(1)
-                head.granted.notify_one()
-            state &= ~_QUEUE
 
-    def _leave(self, amount: int) -> None:
-        if self._state.decrement_and_get(amount) & _QUEUE:
-            self._admit()
+def _remaining(end: float | None) -> float | None:
+    return None if end is None else max(0.0, end - time.monotonic())
 
 
 # Their names in cereggii 1.x.

@@ -36,7 +36,10 @@ def call_once(func: Any = None, *, timeout: float | None = None) -> Any:
         return functools.partial(call_once, timeout=timeout)
     if not callable(func):
         raise TypeError(f"func must be callable, not {func!r}")
-    outcomes: AtomicDict[None, _Outcome] = AtomicDict()
+    name = getattr(func, "__qualname__", None) or repr(func)  # for messages
+    outcomes: AtomicDict[str, _Outcome] = AtomicDict()
+    outcomes.get_or_compute(name, lambda _: _pending, timeout)  # a look at the timeout
+    del outcomes[name]
     result: Any = _pending
 
     @functools.wraps(func)
@@ -44,7 +47,7 @@ def call_once(func: Any = None, *, timeout: float | None = None) -> Any:
         nonlocal result
         if result is not _pending:
             return result
-        outcome = outcomes.get_or_compute(None, lambda _: _Outcome(func, args, kwargs), timeout)
+        outcome = outcomes.get_or_compute(name, lambda _: _Outcome(func, args, kwargs), timeout)
         if outcome.exception is not None:
             # Without the frames of those who raised it before.
             raise outcome.exception.with_traceback(outcome.traceback)
