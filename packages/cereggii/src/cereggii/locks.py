@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from types import TracebackType
@@ -56,20 +57,25 @@ class _Side:
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        holds = self._rw_lock._holds.mine
-        before = holds.reads + holds.writes
-        try:
-            acquired = self.acquire()
-        except BaseException:
-            # Up to Python 3.10, also when `acquire` has returned.
-            if holds.reads + holds.writes > before:
-                self.release()
-            raise
-        if not acquired:
-            raise TimeoutError(
-                f"{self._rw_lock!r} was not free for {self._purpose} in {self._timeout} s"
-            )
-        return self
+        if self.acquire():
+            return self
+        raise TimeoutError(
+            f"{self._rw_lock!r} was not free for {self._purpose} in {self._timeout} s"
+        )
+
+    if sys.version_info < (3, 11):
+        # There, a signal handler may run, and raise, when `acquire` has returned.
+        _enter_at_once = __enter__
+
+        def __enter__(self) -> Self:
+            holds = self._rw_lock._holds.mine
+            before = holds.reads + holds.writes
+            try:
+                return self._enter_at_once()
+            except BaseException:
+                if holds.reads + holds.writes > before:
+                    self.release()
+                raise
 
     def __exit__(
         self,
@@ -280,7 +286,7 @@ class ReadersWriterLock:
     # A linked list, after Craig, Landin and Hagersten: each waits for the one ahead to leave. Who
     # has nobody ahead is at the head: it waits for room, takes it, and leaves the queue. While
     # the state counts anybody as queued, nobody gets in but the head, so that room once there
-    # stays. Who gives up leaves like any other; who stood behind waits for the one ahead of it then.
+    # stays. Who gives up leaves like any other; who stood behind waits for the one before it.
 
     def _enter(self, holds: _Holds, writes: bool, timeout: float | None) -> bool:
         state, place = self._state, _Place()
