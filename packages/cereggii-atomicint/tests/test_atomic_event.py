@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cereggii import AtomicEvent
+from cereggii_atomicint import AtomicEvent
 
 from tools.testing.concurrency import (
     PATIENCE,
@@ -316,7 +316,7 @@ def test_a_thread_that_waits_keeps_the_event() -> None:
 def test_ctrl_c_ends_a_wait_and_others_wait_on(timeout: str) -> None:
     run_program(f"""
         import signal, threading, time
-        from cereggii import AtomicEvent
+        from cereggii_atomicint import AtomicEvent
         # Not installed where the tests run in the background of a shell, with SIGINT ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         event = AtomicEvent()
@@ -349,7 +349,7 @@ def test_ctrl_c_ends_a_wait_and_others_wait_on(timeout: str) -> None:
 def test_a_wait_goes_on_after_a_signal_and_its_handler_may_set_the_event() -> None:
     run_program("""
         import signal, time
-        from cereggii import AtomicEvent
+        from cereggii_atomicint import AtomicEvent
         event, count = AtomicEvent(), []
         signal.signal(signal.SIGALRM, lambda *_: count.append(1))
         signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
@@ -369,7 +369,7 @@ def test_a_forked_child_can_use_what_a_thread_of_its_parent_waits_for() -> None:
     run_program("""
         import faulthandler, os, threading, time, warnings
         warnings.simplefilter("ignore", DeprecationWarning)
-        from cereggii import AtomicEvent
+        from cereggii_atomicint import AtomicEvent
         event = AtomicEvent()
         thread = threading.Thread(target=event.wait)
         thread.start()
