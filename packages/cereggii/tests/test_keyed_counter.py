@@ -972,3 +972,32 @@ def test_a_total_is_of_one_instant(make: Any) -> None:
         for _ in looks:
             assert mine.total() in (len(IN_TURN) - 1, len(IN_TURN))
     assert mine.total() == len(IN_TURN)
+
+
+# ── as a Counter, in small things ──────────────────────────────────────────────────────────────
+
+
+def test_any_mapping_can_be_added_in_place() -> None:
+    counter: Any = AtomicKeyedCounter("aab")
+    counter += {"a": 2, "c": 1}
+    assert counter == Counter(a=4, b=1, c=1)
+    counter -= {"a": 4}
+    counter |= AtomicDict({"b": 3})
+    counter &= {"b": 2}
+    assert counter == Counter(b=2)
+    with pytest.raises(TypeError):
+        counter + {"a": 1}
+
+
+def test_a_counter_that_counts_itself_can_be_shown() -> None:
+    counter: Any = AtomicKeyedCounter()
+    counter["me"] = counter
+    assert repr(counter) == "AtomicKeyedCounter({'me': AtomicKeyedCounter(...)})"
+
+
+def test_a_copy_of_a_subclass_is_one() -> None:
+    class Mine(AtomicKeyedCounter[str]):
+        pass
+
+    assert type(Mine("aab").copy()) is Mine
+    assert type(AtomicKeyedCounter("aab").get_handle().copy()) is AtomicKeyedCounter

@@ -952,6 +952,50 @@ def test_a_signal_handler_may_use_the_lock_whatever_it_interrupts(seed: int) -> 
     )
 
 
+@pytest.mark.thread_unsafe(reason="starts processes")
+@needs_posix_signals
+@pytest.mark.parametrize("handled", ["reader", "writer"])
+@both_sides
+def test_a_signal_handler_that_interrupts_a_wait_is_told_that_it_would_wait_for_itself(
+    side: str, handled: str
+) -> None:
+    run_program(f"""
+        import signal, threading, time
+        from cereggii import ReadersWriterLock
+        lock, told = ReadersWriterLock(), []
+        held, go = threading.Event(), threading.Event()
+
+        def hold():
+            with lock.writer():
+                held.set()
+                go.wait(20)
+
+        def handler(*_):
+            try:
+                lock.{handled}().acquire()
+            except RuntimeError as error:
+                told.append(str(error))
+            go.set()
+
+        signal.signal(signal.SIGUSR1, handler)
+        thread = threading.Thread(target=hold)
+        thread.start()
+        assert held.wait(20)
+        def interrupt():
+            time.sleep(0.2)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+        interrupter = threading.Thread(target=interrupt)
+        interrupter.start()
+        with lock.{side}():
+            pass
+        assert len(told) == 1 and "ReadersWriterLock" in told[0], told
+        thread.join()
+        interrupter.join()
+        with lock.writer(timeout=0), lock.{side}(timeout=0):
+            pass
+    """)
+
+
 @pytest.mark.thread_unsafe(reason="starts processes, and measures time")
 @needs_posix_signals
 def test_a_wait_goes_on_after_a_signal_that_raises_nothing() -> None:
@@ -985,7 +1029,10 @@ def test_a_wait_goes_on_after_a_signal_that_raises_nothing() -> None:
 @pytest.mark.thread_unsafe(reason="starts processes")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
 @both_sides
-def test_what_the_forking_thread_has_the_child_can_release_and_acquire(side: str) -> None:
+@pytest.mark.parametrize("timeout", [0, 5])
+def test_what_the_forking_thread_has_the_child_can_release_and_acquire(
+    side: str, timeout: int
+) -> None:
     """The threads that waited are not in the child: nobody waits for them there."""
     run_program(f"""
         import faulthandler, os, threading, time, warnings
@@ -1009,7 +1056,7 @@ def test_what_the_forking_thread_has_the_child_can_release_and_acquire(side: str
             try:
                 lock.{side}().release()
                 for one in (lock.reader(), lock.writer(), lock.reader()):
-                    assert one.acquire(timeout=5), lock
+                    assert one.acquire({timeout}), lock
                     thread = threading.Thread(target=wait, args=(lock.writer(),))
                     thread.start()
                     time.sleep(0.02)

@@ -345,3 +345,11 @@ def test_it_is_found_where_cereggii_1_has_it_and_documented() -> None:
     assert len(inspect.getdoc(ANY_HANDLE) or "") > 80
     assert len(inspect.getdoc(ANY_HANDLE.unwrap) or "") > 15
     assert [*inspect.signature(ANY_HANDLE).parameters] == ["obj"]
+
+
+def test_a_derived_handle_may_call_the_constructor_by_name() -> None:
+    class Mine(ThreadHandle):
+        def __init__(self, obj: Any) -> None:
+            ThreadHandle.__init__(self, obj)
+
+    assert Mine(5) + 1 == 6

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import threading
@@ -516,3 +517,16 @@ def test_programs_for_cereggii_1_run() -> None:
     assert numbers == {*range(9)}
     assert len(threads) == 7
     assert list(threads.is_alive()) == [False] * 7
+
+
+def test_a_copy_has_the_same_threads_and_is_another_set() -> None:
+    threads = ThreadSet(threading.Thread())
+    copied = copy.copy(threads)
+    assert [*copied] == [*threads]
+    copied |= ThreadSet(threading.Thread())
+    assert (len(copied), len(threads)) == (2, 1)
+
+
+def test_what_cannot_be_called_is_no_target() -> None:
+    with pytest.raises(TypeError, match="5"):
+        ThreadSet.repeat(3)(5)  # type: ignore[arg-type]

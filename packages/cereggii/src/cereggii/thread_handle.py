@@ -46,6 +46,10 @@ else:
         def __new__(cls, obj: Any) -> Any:  # noqa: D102
             return cereggii_atomicref.ThreadHandle(obj)
 
+        def __init__(self, obj: Any) -> None:
+            # Of a derived proxy, which names it explicitly: those made here are ready.
+            cereggii_atomicref.ThreadHandle.__init__(self, obj)
+
         @staticmethod
         def unwrap(handle: Any, /) -> Any:
             """The object that a ThreadHandle was made for."""

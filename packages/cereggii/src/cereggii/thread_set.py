@@ -57,6 +57,8 @@ class ThreadSet:
                 raise TypeError(f"{arg!r} is not an instance of {cls.Args.__qualname__}")
 
         def decorator(target: Callable[..., Any]) -> Any:
+            if not callable(target):
+                raise TypeError(f"the target of a thread must be callable, not {target!r}")
             return cls(
                 *(cls.thread_factory(target=target, args=a.args, kwargs=a.kwargs) for a in args)
             )
@@ -143,6 +145,9 @@ class ThreadSet:
         if not isinstance(other, ThreadSet):
             raise TypeError(f"cannot make a union of a {type(self).__name__} and {other!r}")
         return [*other._threads]
+
+    def __copy__(self) -> Self:
+        return type(self)(*self._threads)
 
     def __len__(self) -> int:
         """How many threads there are."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import operator
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
@@ -27,7 +28,7 @@ class AtomicKeyedCounter(AtomicDict[_K, int]):
     is said about a snapshot, as of one instant. `+`, `-`, `&` and `|` take a Counter as well, and
     as a Counter's keep positive counts only; so do the in-place operators, which change one key
     after another. Everything else is an AtomicDict's, but `del`, which does not mind if the key is
-    absent, and `fromkeys`, which there is not.
+    absent, `fromkeys`, which there is not, and `immortal`, since each keyword is a key.
     """
 
     __slots__ = ()
@@ -85,8 +86,11 @@ class AtomicKeyedCounter(AtomicDict[_K, int]):
         return sum(self.snapshot().values())
 
     def copy(self) -> Any:
-        """A new counter with the same counts."""
-        return AtomicKeyedCounter(self.snapshot())
+        """A new counter with the same counts, of the same class."""
+        kind = type(self)
+        if issubclass(kind, AtomicKeyedCounterHandle):
+            kind = AtomicKeyedCounter
+        return kind(self.snapshot())
 
     @classmethod
     def fromkeys(cls, iterable: Any, value: Any = None) -> NoReturn:
@@ -95,6 +99,7 @@ class AtomicKeyedCounter(AtomicDict[_K, int]):
             f"{cls.__name__}.fromkeys is undefined: use {cls.__name__}(iterable) to count"
         )
 
+    @reprlib.recursive_repr("AtomicKeyedCounter(...)")
     def __repr__(self) -> str:
         counts = dict(_most_common_first(self.snapshot()))
         return f"{type(self).__name__}({counts if counts else ''})"
@@ -141,7 +146,7 @@ class AtomicKeyedCounter(AtomicDict[_K, int]):
         return _combine_in_place(self, other, max)
 
     def __iand__(self, other: Any) -> Any:
-        counts = _counts_of(other)
+        counts = _counts_in_place(other)
         if counts is None:
             return NotImplemented
         for key in self.snapshot():
@@ -204,6 +209,14 @@ def _counts_of(other: object) -> Counter[Any] | None:
     return None
 
 
+def _counts_in_place(other: object) -> Counter[Any] | None:
+    """The same; in place, any mapping will do, as for a Counter."""
+    counts = _counts_of(other)
+    if counts is None and isinstance(other, (Mapping, AtomicDict, AtomicDictHandle)):
+        counts = Counter(dict(other.items()))
+    return counts
+
+
 def _combined(left: object, right: object, operation: Callable[[Any, Any], Any]) -> Any:
     left_counts, right_counts = _counts_of(left), _counts_of(right)
     if left_counts is None or right_counts is None:
@@ -219,7 +232,7 @@ def _compared(left: object, right: object, operation: Callable[[Any, Any], Any])
 
 
 def _combine_in_place(counter: Any, other: object, operation: Callable[[int, int], int]) -> Any:
-    counts = _counts_of(other)
+    counts = _counts_in_place(other)
     if counts is None:
         return NotImplemented
     for key, count in counts.items():
