@@ -87,7 +87,7 @@ def make_handle_copyable(base: Any) -> None:
 
 
 def _check(base: Any, self: Any, method: str) -> None:
-    if not isinstance(self, base):
+    if not issubclass(type(self), base):  # a handle's class is that of its target
         raise TypeError(f"{base.__name__}.{method}() needs one, not {self!r}")
 
 

@@ -23,7 +23,7 @@ ARGUMENTS = {  # the fewest and the most
     "compare_and_set": (3, 3),
     "compare_and_exchange": (3, 3),
     "compare_and_delete": (2, 2),
-    "get_or_compute": (2, 2),
+    "get_or_compute": (2, 3),
     "compute": (2, 2),
     "merge": (3, 3),
     "remove_if": (1, 1),

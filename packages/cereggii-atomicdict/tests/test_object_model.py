@@ -247,3 +247,20 @@ def test_everything_public_is_documented(kind: type[Any]) -> None:
             if callable(member):
                 first = next(iter(inspect.signature(member).parameters))
                 assert first == ("type" if name == "fromkeys" else "self"), name
+
+
+@pytest.mark.parametrize("kind", [AtomicDict])
+def test_a_handle_is_an_instance_of_what_it_is_a_handle_of(kind: type[Any]) -> None:
+    class Derived(kind):  # type: ignore[misc]
+        pass
+
+    handle = Derived().get_handle()
+    assert handle.__class__ is Derived
+    assert isinstance(handle, Derived)
+    assert isinstance(handle, kind)
+    assert not isinstance(kind().get_handle(), Derived)
+    assert type(handle) is type(kind().get_handle())
+    with pytest.raises(TypeError, match="class of a handle"):
+        handle.__class__ = kind
+    without_target = type(handle).__new__(type(handle))
+    assert without_target.__class__ is type(handle)

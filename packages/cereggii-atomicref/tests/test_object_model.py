@@ -333,8 +333,8 @@ def errors_of(instance: Any, name: str) -> set[type[BaseException] | None]:
 
 
 CONSTRUCTING = {"__new__", "__init__", "__setstate__"}
-# The last: a cache of copyreg's.
-NO_MEMBERS = {"__doc__", "__module__", "__class_getitem__", "__slotnames__"}
+# The last but one: see test_a_handle_is_an_instance…; the last: a cache of copyreg's.
+NO_MEMBERS = {"__doc__", "__module__", "__class_getitem__", "__class__", "__slotnames__"}
 
 
 @every_type
@@ -611,3 +611,20 @@ def test_everything_public_is_documented(kind: type[Any]) -> None:
             assert len(inspect.getdoc(member) or "") > 15, name
             if callable(member):
                 assert next(iter(inspect.signature(member).parameters)) == "self", name
+
+
+@pytest.mark.parametrize("kind", [AtomicRef])
+def test_a_handle_is_an_instance_of_what_it_is_a_handle_of(kind: type[Any]) -> None:
+    class Derived(kind):  # type: ignore[misc]
+        pass
+
+    handle = Derived().get_handle()
+    assert handle.__class__ is Derived
+    assert isinstance(handle, Derived)
+    assert isinstance(handle, kind)
+    assert not isinstance(kind().get_handle(), Derived)
+    assert type(handle) is type(kind().get_handle())
+    with pytest.raises(TypeError, match="class of a handle"):
+        handle.__class__ = kind
+    without_target = type(handle).__new__(type(handle))
+    assert without_target.__class__ is type(handle)

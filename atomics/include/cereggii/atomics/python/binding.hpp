@@ -255,7 +255,11 @@ PyObject* class_of_target(PyObject* self, void*) {
 // Into the dict of a new type: to set the attribute would set the class of the type.
 template <class T>
 void define_class_of_target(PyTypeObject* type) {
-    static PyGetSetDef definition{"__class__", &class_of_target<T>, nullptr,
+    constexpr setter refuse = [](PyObject* self, PyObject*, void*) {
+        PyErr_Format(PyExc_TypeError, "the class of a handle cannot be set: %R", self);
+        return -1;
+    };
+    static PyGetSetDef definition{"__class__", &class_of_target<T>, refuse,
                                   "The type of what this is a handle of.", nullptr};
     const nb::object descriptor = owned_or_throw(PyDescr_NewGetSet(type, &definition));
 #if PY_VERSION_HEX >= 0x030C0000
