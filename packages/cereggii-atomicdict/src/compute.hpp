@@ -82,8 +82,8 @@ template <class Form>
 struct ComputeMethods {
     static PyObject* get_or_compute(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                     PyObject* keywords) {
-        static constexpr Signature<3> signature{
-            "get_or_compute", {{{"key"}, {"factory"}, {"timeout", false}}}};
+        static constexpr Signature<3> signature{"get_or_compute",
+                                                {{{"key"}, {"factory"}, {"timeout", false}}}};
         std::array<PyObject*, 3> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
         const auto deadline = atomics::Deadline::parse(given[2]);

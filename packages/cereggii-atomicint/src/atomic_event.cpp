@@ -78,12 +78,13 @@ PyMethodDef method_table[] = {
     plain_method("clear", &clear_flag,
                  "clear($self, /)\n--\n\n"
                  "Have threads wait again. Linearizable and wait-free."),
-    fast_method("wait", &wait,
-                "wait($self, /, timeout=None)\n--\n\n"
-                "Block until the event is set; True then.\n\n"
-                "False if it is not after `timeout` seconds (None: no limit). Sleeps detached from\n"
-                "the interpreter and answers signals (Ctrl-C) at once. ValueError for a negative\n"
-                "timeout, OverflowError for one of over 4e9 seconds."),
+    fast_method(
+        "wait", &wait,
+        "wait($self, /, timeout=None)\n--\n\n"
+        "Block until the event is set; True then.\n\n"
+        "False if it is not after `timeout` seconds (None: no limit). Sleeps detached from\n"
+        "the interpreter and answers signals (Ctrl-C) at once. ValueError for a negative\n"
+        "timeout, OverflowError for one of over 4e9 seconds."),
     cold_method<&new_arguments<Form, &is_set>>("__getnewargs__", nullptr),
     {nullptr, nullptr, 0, nullptr},
 };

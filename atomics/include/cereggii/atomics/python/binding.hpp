@@ -245,7 +245,8 @@ PyType_Slot init_slot() {
         return {Py_tp_init, slot(&init_atomic<Atomic, Construct>)};
 }
 
-// A handle's `__class__`: isinstance() takes it for what it is a handle of, as it does a ThreadHandle.
+// A handle's `__class__`: isinstance() takes it for what it is a handle of, as it does a
+// ThreadHandle.
 template <class T>
 PyObject* class_of_target(PyObject* self, void*) {
     const PyObject* target = payload<T>(self)->target;
