@@ -794,17 +794,26 @@ def test_ctrl_c_ends_a_wait_and_those_behind_go_on(
     """)
 
 
-BESIDE = """
-    import contextlib, random, signal, sys, threading, time
+INTERRUPTIONS = """
+    import random, signal, sys, threading, time
     from cereggii import ReadersWriterLock, locks
 
-    choose = random.Random(int(sys.argv[1]))
-    lock = ReadersWriterLock()
+    class Interrupted(Exception):
+        pass
 
-    @contextlib.contextmanager
-    def others(count):
-        # Threads that use the lock, too, and never wait for long.
-        done, stuck = threading.Event(), []
+    def outermost(frame):
+        # The method of a side that the main thread is in, or None.
+        found = None
+        while frame is not None:
+            if frame.f_code.co_filename == locks.__file__:
+                found = frame.f_code.co_name
+            frame = frame.f_back
+        return found
+
+    def beside(lock, count, main):
+        # Runs main() beside threads that use the lock, and sends signals to it until it returns.
+        done = threading.Event()
+        stuck = []
 
         def use(number):
             while not done.is_set():
@@ -814,101 +823,88 @@ BESIDE = """
                     return
                 one.release()
 
-        threads = [threading.Thread(target=use, args=(number,)) for number in range(count)]
+        def send():
+            while not done.wait(choose.random() / 2000):
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+
+        threads = [threading.Thread(target=use, args=(number,), daemon=True)
+                   for number in range(count)]
+        threads.append(threading.Thread(target=send, daemon=True))
         for thread in threads:
             thread.start()
         try:
-            yield
+            main()
         finally:
             done.set()
-        for thread in threads:
-            thread.join(20)
-            assert not thread.is_alive()
-        assert not stuck
-        assert lock.writer().acquire(timeout=0), lock
+            threads[-1].join()
+        return threads, stuck
 
-    armed = []
-
-    def signal_soon():
-        # In the next microseconds; so, often, while the main thread is in the lock's code.
-        armed.append(True)
-        signal.setitimer(signal.ITIMER_REAL, 10 ** choose.uniform(-6, -4))
-
-    def release_all():
+    def release_all(lock):
         # How often the main thread had it.
         released = 0
         for one in (lock.writer(), lock.reader()):
-            with contextlib.suppress(RuntimeError):
+            try:
                 while True:
                     one.release()
                     released += 1
+            except RuntimeError:
+                pass
         return released
+
+    choose = random.Random(int(sys.argv[1]))
 """
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
 @needs_posix_signals
-@pytest.mark.parametrize("others", [0, 2])
+@pytest.mark.parametrize(("others", "trials"), [(0, 100), (2, 100)], ids=["alone", "contended"])
 @pytest.mark.parametrize("method", ["acquire", "__enter__", "release"])
-def test_a_method_that_is_interrupted_leaves_the_lock_held_or_not_but_never_in_between(
-    method: str, others: int, seed: int
+def test_an_interrupted_method_leaves_the_lock_held_or_not_but_never_in_between(
+    method: str, others: int, trials: int, seed: int
 ) -> None:
     """Whatever the moment: who is interrupted in acquire has nothing, in release at most that."""
     run_program(
-        BESIDE
+        INTERRUPTIONS
         + f"""
-    class Interrupted(Exception):
-        pass
-
     def handler(_signal, frame):
-        # The method of a side that it interrupts, if any: the outermost of the lock's functions.
-        method = None
-        while frame is not None:
-            if frame.f_code.co_filename == locks.__file__:
-                method = frame.f_code.co_name
-            frame = frame.f_back
-        if armed and method == {method!r}:
+        if armed and outermost(frame) == {method!r}:
+            armed.clear()
             raise Interrupted
+    armed = []
+    signal.signal(signal.SIGUSR1, handler)
 
-    def acquire(one):
-        signal_soon()
-        assert one.acquire(timeout)
-        return 1
+    def work():
+        one, other = lock.reader(), lock.writer()
+        end = time.monotonic() + 0.1
+        armed.append(True)
+        try:
+            while time.monotonic() < end:
+                if {method == "__enter__"}:
+                    with one: pass
+                    with other: pass
+                else:
+                    one.acquire()
+                    one.release()
+                    other.acquire()
+                    other.release()
+        except Interrupted:
+            interrupted.append(True)
+        armed.clear()
 
-    def __enter__(one):
-        signal_soon()
-        with one:
-            pass
-        return 0
-
-    def release(one):
-        assert one.acquire(timeout)
-        also_reads = choose.random() < 0.3
-        if also_reads:
-            lock.reader().acquire()
-        signal_soon()
-        one.release()
-        return also_reads
-
-    signal.signal(signal.SIGALRM, handler)
-    timeout = 15 if {others} else None
-    interrupted = 0
+    interrupted = []
     begin = time.monotonic()
-    with others({others}):
-        while (elapsed := time.monotonic() - begin) < 0.7 or (not interrupted and elapsed < 15):
-            one = choose.choice([lock.reader, lock.writer])({"timeout" * (method == "__enter__")})
-            try:
-                has = {method}(one)
-            except Interrupted:
-                armed.clear()
-                interrupted += 1
-                assert release_all() <= 2 * ({method!r} == "release"), interrupted
-            else:
-                armed.clear()
-                assert release_all() == has
-            if not {others}:
-                assert lock.writer().acquire(timeout=0), (lock, interrupted)
-                lock.writer().release()
+    for trial in range({trials}):
+        lock = ReadersWriterLock()
+        threads, stuck = beside(lock, {others}, work)
+        held = release_all(lock)
+        assert held <= ({method!r} == "release"), (trial, held)
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive(), trial
+        assert not stuck, (trial, stuck)
+        assert lock.writer().acquire(timeout=0), (trial, lock)
+        if time.monotonic() - begin > 1:
+            break
     assert interrupted
     """,
         str(seed),
@@ -919,73 +915,41 @@ def test_a_method_that_is_interrupted_leaves_the_lock_held_or_not_but_never_in_b
 @needs_posix_signals
 def test_a_signal_handler_may_use_the_lock_whatever_it_interrupts(seed: int) -> None:
     run_program(
-        BESIDE
+        INTERRUPTIONS
         + """
-    def handler(*_):
-        handled.append(True)
+    def handler(_signal, _frame):
+        if handling:
+            return
+        handling.append(True)
         for one in (lock.reader(), lock.writer()):
-            with contextlib.suppress(RuntimeError):  # it may have interrupted a reader, or a wait
+            try:
                 if one.acquire(timeout=0.0005):
                     one.release()
-    handled = []
-    signal.signal(signal.SIGALRM, handler)
+            except RuntimeError:
+                pass  # it has interrupted a reader
+        handled.append(True)
+        handling.clear()
+    handling, handled = [], []
+    signal.signal(signal.SIGUSR1, handler)
 
-    begin = time.monotonic()
-    with others(2):
-        while (elapsed := time.monotonic() - begin) < 1 or (not handled and elapsed < 15):
+    def work():
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
             for one in (lock.reader(), lock.writer()):
-                signal_soon()
-                assert one.acquire(timeout=15)
-                one.release()
-        signal.setitimer(signal.ITIMER_REAL, 0)
+                with one:
+                    pass
+
+    lock = ReadersWriterLock()
+    threads, stuck = beside(lock, 2, work)
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert not stuck
     assert handled
+    assert lock.writer().acquire(timeout=0), lock
     """,
         str(seed),
     )
-
-
-@pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
-@pytest.mark.parametrize("handled", ["reader", "writer"])
-@both_sides
-def test_a_signal_handler_that_interrupts_a_wait_is_told_that_it_would_wait_for_itself(
-    side: str, handled: str
-) -> None:
-    run_program(f"""
-        import signal, threading, time
-        from cereggii import ReadersWriterLock
-        lock, told = ReadersWriterLock(), []
-        held, go = threading.Event(), threading.Event()
-
-        def hold():
-            with lock.writer():
-                held.set()
-                go.wait(20)
-
-        def handler(*_):
-            try:
-                lock.{handled}().acquire()
-            except RuntimeError as error:
-                told.append(str(error))
-            go.set()
-
-        signal.signal(signal.SIGUSR1, handler)
-        thread = threading.Thread(target=hold)
-        thread.start()
-        assert held.wait(20)
-        def interrupt():
-            time.sleep(0.2)
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-        interrupter = threading.Thread(target=interrupt)
-        interrupter.start()
-        with lock.{side}():
-            pass
-        assert len(told) == 1 and "ReadersWriterLock" in told[0], told
-        thread.join()
-        interrupter.join()
-        with lock.writer(timeout=0), lock.{side}(timeout=0):
-            pass
-    """)
 
 
 @pytest.mark.thread_unsafe(reason="starts processes, and measures time")
@@ -1021,10 +985,7 @@ def test_a_wait_goes_on_after_a_signal_that_raises_nothing() -> None:
 @pytest.mark.thread_unsafe(reason="starts processes")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
 @both_sides
-@pytest.mark.parametrize("timeout", [0, 5])
-def test_what_the_forking_thread_has_the_child_can_release_and_acquire(
-    side: str, timeout: int
-) -> None:
+def test_what_the_forking_thread_has_the_child_can_release_and_acquire(side: str) -> None:
     """The threads that waited are not in the child: nobody waits for them there."""
     run_program(f"""
         import faulthandler, os, threading, time, warnings
@@ -1048,7 +1009,7 @@ def test_what_the_forking_thread_has_the_child_can_release_and_acquire(
             try:
                 lock.{side}().release()
                 for one in (lock.reader(), lock.writer(), lock.reader()):
-                    assert one.acquire({timeout}), lock
+                    assert one.acquire(timeout=5), lock
                     thread = threading.Thread(target=wait, args=(lock.writer(),))
                     thread.start()
                     time.sleep(0.02)
