@@ -27,6 +27,10 @@ _QUEUED = 1 << 40
 _WRITERS = _QUEUED - _WRITER
 _INSIDE = _QUEUED - 1
 
+# How often a thread looks before it goes to sleep, which costs more than most use of a lock. With a
+# GIL nothing changes while it looks.
+_SPINS = 0 if getattr(sys, "_is_gil_enabled", lambda: True)() else 50
+
 # Signal handlers and finalizers run between any two steps of a thread, and may raise. Not quite
 # any: CPython looks for them after a call, at the beginning of a function, and where it jumps back.
 # What must not be torn apart is therefore written without calls, in operators: `+=` on an AtomicInt
@@ -325,10 +329,16 @@ class ReadersWriterLock:
                 (done,) = map(ahead.left.compare_and_set, (0,), (1,))
                 if done:
                     state -= ahead.counts
+            for _ in range(_SPINS):
+                if ahead.left == 1:
+                    break
             if not ahead.left.wait_while(0, _remaining(end)):
                 return False
             place.ahead = ahead.ahead
         unwanted = _INSIDE if writes else _WRITERS
+        for _ in range(_SPINS):
+            if not state & unwanted:
+                break
         while (seen := state | 0) & unwanted:
             if not state.wait_while(seen, _remaining(end)):
                 return False
