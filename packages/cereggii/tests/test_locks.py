@@ -698,23 +698,41 @@ def test_a_writer_that_goes_on_reading_lets_no_other_writer_in_between() -> None
     assert is_free(pair.lock)
 
 
-@concurrent
-@pytest.mark.parametrize("sides", [("reader", "writer"), ("writer",) * 3, ("reader", "reader")])
-def test_nobody_is_forgotten_who_comes_as_another_leaves(sides: tuple[str, ...]) -> None:
-    locks = [ReadersWriterLock() for _ in range(200)]
+class Room:
+    """Counts who is in it."""
 
-    def enter_and_leave(side: str) -> Callable[[ReadersWriterLock], None]:
-        def work(lock: ReadersWriterLock) -> None:
-            for _ in range(3):
-                with side_of(lock, side, PATIENCE):
-                    pass
+    def __init__(self) -> None:
+        self.lock = ReadersWriterLock()
+        self.readers, self.writers = AtomicInt(), AtomicInt()
+
+    def visit(self, side: str) -> None:
+        mine = self.readers if side == "reader" else self.writers
+        with side_of(self.lock, side):
+            mine.increment_and_get()
+            time.sleep(0)
+            readers, writers = self.readers.get(), self.writers.get()
+            assert (writers == 0) if side == "reader" else (readers, writers) == (0, 1)
+            mine.decrement_and_get()
+
+
+@concurrent
+@pytest.mark.parametrize("sides", [("reader", "writer"), ("writer", "writer"), ("writer",) * 3])
+def test_of_those_who_come_and_go_at_once_none_is_let_in_beside_another_or_forgotten(
+    sides: tuple[str, ...],
+) -> None:
+    rooms = [Room() for _ in range(1000 if len(sides) == 2 else 200)]
+
+    def visit(side: str) -> Callable[[Room], None]:
+        def work(room: Room) -> None:
+            for _ in range(2):
+                room.visit(side)
 
         return work
 
-    meet(locks, *map(enter_and_leave, sides))
-    assert all("0 readers inside" in repr(lock) for lock in locks)
-    for lock in locks:
-        assert lock.writer().acquire(timeout=0)
+    meet(rooms, *map(visit, sides))
+    for room in rooms:
+        assert "0 readers inside" in repr(room.lock)
+        assert room.lock.writer().acquire(timeout=0)
 
 
 @concurrent
@@ -794,26 +812,17 @@ def test_ctrl_c_ends_a_wait_and_those_behind_go_on(
     """)
 
 
-INTERRUPTIONS = """
-    import random, signal, sys, threading, time
+BESIDE = """
+    import contextlib, random, signal, sys, threading, time
     from cereggii import ReadersWriterLock, locks
 
-    class Interrupted(Exception):
-        pass
+    choose = random.Random(int(sys.argv[1]))
+    lock = ReadersWriterLock()
 
-    def outermost(frame):
-        # The method of a side that the main thread is in, or None.
-        found = None
-        while frame is not None:
-            if frame.f_code.co_filename == locks.__file__:
-                found = frame.f_code.co_name
-            frame = frame.f_back
-        return found
-
-    def beside(lock, count, main):
-        # Runs main() beside threads that use the lock, and sends signals to it until it returns.
-        done = threading.Event()
-        stuck = []
+    @contextlib.contextmanager
+    def others(count):
+        # Threads that use the lock, too, and never wait for long.
+        done, stuck = threading.Event(), []
 
         def use(number):
             while not done.is_set():
@@ -823,88 +832,101 @@ INTERRUPTIONS = """
                     return
                 one.release()
 
-        def send():
-            while not done.wait(choose.random() / 2000):
-                signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-
-        threads = [threading.Thread(target=use, args=(number,), daemon=True)
-                   for number in range(count)]
-        threads.append(threading.Thread(target=send, daemon=True))
+        threads = [threading.Thread(target=use, args=(number,)) for number in range(count)]
         for thread in threads:
             thread.start()
         try:
-            main()
+            yield
         finally:
             done.set()
-            threads[-1].join()
-        return threads, stuck
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive()
+        assert not stuck
+        assert lock.writer().acquire(timeout=0), lock
 
-    def release_all(lock):
+    armed = []
+
+    def signal_soon():
+        # In the next microseconds; so, often, while the main thread is in the lock's code.
+        armed.append(True)
+        signal.setitimer(signal.ITIMER_REAL, 10 ** choose.uniform(-6, -4))
+
+    def release_all():
         # How often the main thread had it.
         released = 0
         for one in (lock.writer(), lock.reader()):
-            try:
+            with contextlib.suppress(RuntimeError):
                 while True:
                     one.release()
                     released += 1
-            except RuntimeError:
-                pass
         return released
-
-    choose = random.Random(int(sys.argv[1]))
 """
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
 @needs_posix_signals
-@pytest.mark.parametrize(("others", "trials"), [(0, 100), (2, 100)], ids=["alone", "contended"])
+@pytest.mark.parametrize("others", [0, 2])
 @pytest.mark.parametrize("method", ["acquire", "__enter__", "release"])
-def test_an_interrupted_method_leaves_the_lock_held_or_not_but_never_in_between(
-    method: str, others: int, trials: int, seed: int
+def test_a_method_that_is_interrupted_leaves_the_lock_held_or_not_but_never_in_between(
+    method: str, others: int, seed: int
 ) -> None:
     """Whatever the moment: who is interrupted in acquire has nothing, in release at most that."""
     run_program(
-        INTERRUPTIONS
+        BESIDE
         + f"""
+    class Interrupted(Exception):
+        pass
+
     def handler(_signal, frame):
-        if armed and outermost(frame) == {method!r}:
-            armed.clear()
+        # The method of a side that it interrupts, if any: the outermost of the lock's functions.
+        method = None
+        while frame is not None:
+            if frame.f_code.co_filename == locks.__file__:
+                method = frame.f_code.co_name
+            frame = frame.f_back
+        if armed and method == {method!r}:
             raise Interrupted
-    armed = []
-    signal.signal(signal.SIGUSR1, handler)
 
-    def work():
-        one, other = lock.reader(), lock.writer()
-        end = time.monotonic() + 0.1
-        armed.append(True)
-        try:
-            while time.monotonic() < end:
-                if {method == "__enter__"}:
-                    with one: pass
-                    with other: pass
-                else:
-                    one.acquire()
-                    one.release()
-                    other.acquire()
-                    other.release()
-        except Interrupted:
-            interrupted.append(True)
-        armed.clear()
+    def acquire(one):
+        signal_soon()
+        assert one.acquire(timeout)
+        return 1
 
-    interrupted = []
+    def __enter__(one):
+        signal_soon()
+        with one:
+            pass
+        return 0
+
+    def release(one):
+        assert one.acquire(timeout)
+        also_reads = choose.random() < 0.3
+        if also_reads:
+            lock.reader().acquire()
+        signal_soon()
+        one.release()
+        return also_reads
+
+    signal.signal(signal.SIGALRM, handler)
+    timeout = 15 if {others} else None
+    interrupted = 0
     begin = time.monotonic()
-    for trial in range({trials}):
-        lock = ReadersWriterLock()
-        threads, stuck = beside(lock, {others}, work)
-        held = release_all(lock)
-        assert held <= ({method!r} == "release"), (trial, held)
-        for thread in threads:
-            thread.join(20)
-            assert not thread.is_alive(), trial
-        assert not stuck, (trial, stuck)
-        assert lock.writer().acquire(timeout=0), (trial, lock)
-        if time.monotonic() - begin > 1:
-            break
+    with others({others}):
+        while (elapsed := time.monotonic() - begin) < 0.7 or (not interrupted and elapsed < 15):
+            one = choose.choice([lock.reader, lock.writer])({"timeout" * (method == "__enter__")})
+            try:
+                has = {method}(one)
+            except Interrupted:
+                armed.clear()
+                interrupted += 1
+                assert release_all() <= 2 * ({method!r} == "release"), interrupted
+            else:
+                armed.clear()
+                assert release_all() == has
+            if not {others}:
+                assert lock.writer().acquire(timeout=0), (lock, interrupted)
+                lock.writer().release()
     assert interrupted
     """,
         str(seed),
@@ -915,41 +937,73 @@ def test_an_interrupted_method_leaves_the_lock_held_or_not_but_never_in_between(
 @needs_posix_signals
 def test_a_signal_handler_may_use_the_lock_whatever_it_interrupts(seed: int) -> None:
     run_program(
-        INTERRUPTIONS
+        BESIDE
         + """
-    def handler(_signal, _frame):
-        if handling:
-            return
-        handling.append(True)
+    def handler(*_):
+        handled.append(True)
         for one in (lock.reader(), lock.writer()):
-            try:
+            with contextlib.suppress(RuntimeError):  # it may have interrupted a reader, or a wait
                 if one.acquire(timeout=0.0005):
                     one.release()
-            except RuntimeError:
-                pass  # it has interrupted a reader
-        handled.append(True)
-        handling.clear()
-    handling, handled = [], []
-    signal.signal(signal.SIGUSR1, handler)
+    handled = []
+    signal.signal(signal.SIGALRM, handler)
 
-    def work():
-        end = time.monotonic() + 1
-        while time.monotonic() < end:
+    begin = time.monotonic()
+    with others(2):
+        while (elapsed := time.monotonic() - begin) < 1 or (not handled and elapsed < 15):
             for one in (lock.reader(), lock.writer()):
-                with one:
-                    pass
-
-    lock = ReadersWriterLock()
-    threads, stuck = beside(lock, 2, work)
-    for thread in threads:
-        thread.join(20)
-        assert not thread.is_alive()
-    assert not stuck
+                signal_soon()
+                assert one.acquire(timeout=15)
+                one.release()
+        signal.setitimer(signal.ITIMER_REAL, 0)
     assert handled
-    assert lock.writer().acquire(timeout=0), lock
     """,
         str(seed),
     )
+
+
+@pytest.mark.thread_unsafe(reason="starts processes")
+@needs_posix_signals
+@pytest.mark.parametrize("handled", ["reader", "writer"])
+@both_sides
+def test_a_signal_handler_that_interrupts_a_wait_is_told_that_it_would_wait_for_itself(
+    side: str, handled: str
+) -> None:
+    run_program(f"""
+        import signal, threading, time
+        from cereggii import ReadersWriterLock
+        lock, told = ReadersWriterLock(), []
+        held, go = threading.Event(), threading.Event()
+
+        def hold():
+            with lock.writer():
+                held.set()
+                go.wait(20)
+
+        def handler(*_):
+            try:
+                lock.{handled}().acquire()
+            except RuntimeError as error:
+                told.append(str(error))
+            go.set()
+
+        signal.signal(signal.SIGUSR1, handler)
+        thread = threading.Thread(target=hold)
+        thread.start()
+        assert held.wait(20)
+        def interrupt():
+            time.sleep(0.2)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+        interrupter = threading.Thread(target=interrupt)
+        interrupter.start()
+        with lock.{side}():
+            pass
+        assert len(told) == 1 and "ReadersWriterLock" in told[0], told
+        thread.join()
+        interrupter.join()
+        with lock.writer(timeout=0), lock.{side}(timeout=0):
+            pass
+    """)
 
 
 @pytest.mark.thread_unsafe(reason="starts processes, and measures time")
@@ -985,7 +1039,10 @@ def test_a_wait_goes_on_after_a_signal_that_raises_nothing() -> None:
 @pytest.mark.thread_unsafe(reason="starts processes")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
 @both_sides
-def test_what_the_forking_thread_has_the_child_can_release_and_acquire(side: str) -> None:
+@pytest.mark.parametrize("timeout", [0, 5])
+def test_what_the_forking_thread_has_the_child_can_release_and_acquire(
+    side: str, timeout: int
+) -> None:
     """The threads that waited are not in the child: nobody waits for them there."""
     run_program(f"""
         import faulthandler, os, threading, time, warnings
@@ -1009,7 +1066,7 @@ def test_what_the_forking_thread_has_the_child_can_release_and_acquire(side: str
             try:
                 lock.{side}().release()
                 for one in (lock.reader(), lock.writer(), lock.reader()):
-                    assert one.acquire(timeout=5), lock
+                    assert one.acquire({timeout}), lock
                     thread = threading.Thread(target=wait, args=(lock.writer(),))
                     thread.start()
                     time.sleep(0.02)

@@ -32,9 +32,10 @@ _INSIDE = _QUEUED - 1
 _SPINS = 0 if getattr(sys, "_is_gil_enabled", lambda: True)() else 50
 
 # Signal handlers and finalizers run between any two steps of a thread, and may raise. Not quite
-# any: CPython looks for them after a call, at the beginning of a function, and where it jumps back.
-# What must not be torn apart is therefore written without calls, in operators: `+=` on an AtomicInt
-# is one atomic update and keeps the object. There is no lock that such code could find held.
+# any: CPython looks for them after a call, at the beginning of a function, and where it jumps back;
+# up to Python 3.10, wherever it jumps. What must not be torn apart is therefore written without
+# calls and branches, in operators: `+=` on an AtomicInt is one atomic update and keeps the object;
+# a bool is added or subtracted as 1 or 0. There is no lock that such code could find held.
 
 
 class _Side:
@@ -110,6 +111,7 @@ class ReaderLock(_Side):
             holds.reads += 1
             return True
         if timeout == 0:
+            lock._forget_threads_of_ancestors()
             while (seen := state.get()) < _WRITER:
                 (done,) = map(state.compare_and_set, (seen,), (seen + _READER,))
                 if done:
@@ -118,12 +120,18 @@ class ReaderLock(_Side):
             return False
         if state.get() < _WRITER:
             state += _READER
-            if state < _WRITER:
-                holds.reads += 1
+            inside = state < _WRITER
+            holds.reads += inside
+            state -= not inside
+            if inside:
                 return True
-            state -= _READER
             state.notify_all()
-        return lock._enter(holds, False, timeout)
+        try:
+            return lock._enter(holds, False, timeout)
+        except BaseException:
+            if holds.reads:  # up to Python 3.10: when it had returned
+                self.release()
+            raise
 
     def release(self) -> None:  # noqa: D102
         holds = self._rw_lock._holds.mine
@@ -163,6 +171,7 @@ class WriterLock(_Side):
         lock = self._rw_lock
         state = lock._state
         if timeout == 0:
+            lock._forget_threads_of_ancestors()
             (done,) = map(state.compare_and_set, (0,), (_WRITER,))
             if done:
                 holds.writes += 1
@@ -170,23 +179,30 @@ class WriterLock(_Side):
             return False
         if not state.get():
             state += _WRITER
-            if state == _WRITER:
-                holds.writes += 1
+            inside = state == _WRITER
+            holds.writes += inside
+            state -= _WRITER * (not inside)
+            if inside:
                 return True
-            state -= _WRITER
             state.notify_all()
-        return lock._enter(holds, True, timeout)
+        try:
+            return lock._enter(holds, True, timeout)
+        except BaseException:
+            if holds.writes:  # up to Python 3.10: when it had returned
+                self.release()
+            raise
 
     def release(self) -> None:  # noqa: D102
         holds = self._rw_lock._holds.mine
         if not holds.writes:
             raise RuntimeError(f"{self._rw_lock!r} is not held for writing by this thread")
         state = self._rw_lock._state
+        # A writer that goes on reading becomes a reader.
+        amount = _WRITER - _READER if holds.reads else _WRITER
         holds.writes -= 1
         if not holds.writes:
-            # A writer that goes on reading becomes a reader.
             try:
-                seen = state.decrement_and_get(_WRITER - _READER if holds.reads else _WRITER)
+                seen = state.decrement_and_get(amount)
             except BaseException:
                 state.notify_all()
                 raise
@@ -202,11 +218,12 @@ def _check(timeout: float) -> None:
 
 
 class _Holds:
-    """How often a thread has the lock."""
+    """How often a thread has the lock, and whether it waits for it."""
 
-    __slots__ = ("reads", "writes")
+    __slots__ = ("reads", "waits", "writes")
 
     def __init__(self) -> None:
+        self.waits = False
         self.reads = 0
         self.writes = 0
 
@@ -221,21 +238,24 @@ class _HoldsOfThreads(threading.local):
 class _Place:
     """A thread's place in the queue."""
 
-    __slots__ = ("ahead", "counts", "forks", "left")
+    __slots__ = ("ahead", "counts", "forks", "left", "thread")
 
     def __init__(self) -> None:
         self.forks = _forks
+        self.thread = threading.get_ident()
         self.left = AtomicInt()  # 1 once the thread has gone from here, with the lock or without
         self.counts = 0  # _QUEUED while the state counts the thread
         self.ahead: _Place | None = None
 
 
-_forks = 0  # of this process's ancestors
+_forks = 0  # of this process's ancestors, down to it
+_forker: int | None = None  # the one thread that the last fork has left
 
 
 def _forked() -> None:
-    global _forks
+    global _forks, _forker
     _forks += 1
+    _forker = threading.get_ident()
 
 
 if hasattr(os, "register_at_fork"):
@@ -293,23 +313,26 @@ class ReadersWriterLock:
     # stays. Who gives up leaves like any other; who stood behind waits for the one before it.
 
     def _enter(self, holds: _Holds, writes: bool, timeout: float | None) -> bool:
+        if holds.waits:
+            raise RuntimeError(
+                f"this thread waits for {self!r} already, and would wait for itself in what has"
+                " interrupted it"
+            )
         state, place = self._state, _Place()
-        left = place.left
+        left, amount = place.left, _WRITER if writes else _READER
         try:
+            holds.waits = True
             # No loop in here: CPython does not see what is raised where it jumps back as inside.
             return self._queue_up(place, holds, writes, timeout)
         except BaseException:
             if left == 1:  # with the lock
-                if writes:
-                    holds.writes -= 1
-                    state -= _WRITER
-                else:
-                    holds.reads -= 1
-                    state -= _READER
-                if state >= _QUEUED:
-                    state.notify_all()
+                holds.writes -= writes
+                holds.reads -= not writes
+                state -= amount
+                state.notify_all()
             raise
         finally:
+            holds.waits = False
             if left == 0:
                 left += 1
                 state -= place.counts
@@ -318,38 +341,43 @@ class ReadersWriterLock:
     def _queue_up(self, place: _Place, holds: _Holds, writes: bool, timeout: float | None) -> bool:
         state, last, left = self._state, self._last, place.left
         end = None if timeout is None else time.monotonic() + float(timeout)
+        self._forget_threads_of_ancestors()
         state += _QUEUED
         place.counts = _QUEUED
         place.ahead = last.get()
         while not last.compare_and_set(place.ahead, place):
             place.ahead = last.get()
         while (ahead := place.ahead) is not None:
-            if ahead.forks != _forks:
-                # Its thread is not in this process.
-                (done,) = map(ahead.left.compare_and_set, (0,), (1,))
-                if done:
-                    state -= ahead.counts
             for _ in range(_SPINS):
                 if ahead.left == 1:
                     break
             if not ahead.left.wait_while(0, _remaining(end)):
                 return False
             place.ahead = ahead.ahead
-        unwanted = _INSIDE if writes else _WRITERS
+        unwanted, amount = (_INSIDE, _WRITER) if writes else (_WRITERS, _READER)
         for _ in range(_SPINS):
             if not state & unwanted:
                 break
         while (seen := state | 0) & unwanted:
             if not state.wait_while(seen, _remaining(end)):
                 return False
-        state += (_WRITER if writes else _READER) - _QUEUED
+        state += amount - _QUEUED
         left += 1
-        if writes:
-            holds.writes += 1
-        else:
-            holds.reads += 1
+        holds.writes += writes
+        holds.reads += not writes
         left.notify_all()
         return True
+
+    def _forget_threads_of_ancestors(self) -> None:
+        """In the child of a fork: those who were in the queue are not in this process."""
+        if not _forks:
+            return
+        place = self._last.get()
+        while place is not None:
+            if place.forks != _forks and place.thread != _forker:
+                (done,) = map(place.left.compare_and_set, (0,), (1,))
+                self._state -= done * place.counts
+            place = place.ahead
 
 
 def _remaining(end: float | None) -> float | None:
