@@ -795,7 +795,7 @@ def test_values_that_come_and_go_take_no_memory(limits: Limits) -> None:
         cache.invalidate("key")
     gc.collect()
     assert sum(reference() is not None for reference in references) < 100
-    assert len(cache._limits.queue) < 3000
+    assert len(cache._entries.queue) < 3000
 
 
 def test_a_small_cache_stays_small() -> None:
@@ -804,7 +804,7 @@ def test_a_small_cache_stays_small() -> None:
         key = number % 3
         cache[key]
         cache.invalidate(key)
-    assert len(cache._limits.queue) < 50
+    assert len(cache._entries.queue) < 50
 
 
 # ── invalidate, clear ──────────────────────────────────────────────────────────────────────────

@@ -127,13 +127,13 @@ def beside(*works: Callable[[], Any]) -> Iterator[None]:
 
 def entries(cache: AtomicCache[Any, Any]) -> int:
     """How many values are kept, also such that have expired; as of one instant."""
-    limits: Any = cache._limits
-    return len(limits.entries)
+    entries: Any = cache._entries
+    return len(entries)
 
 
 def check_whole(cache: Any) -> None:
     """Whether a cache that is at rest has place for as many values as it should, not for more."""
-    maxsize = cache._limits.maxsize
+    maxsize = cache._entries.maxsize
     if maxsize is None:
         return
     assert len(cache) <= entries(cache) <= maxsize
@@ -635,10 +635,10 @@ def test_two_that_find_nothing_to_evict_do_not_both_stay() -> None:
 
     cache: Any = AtomicCache(fill, maxsize=1)
     cache["old"]
-    cache._limits.queue = Contended(cache._limits.queue)
+    cache._entries.queue = Contended(cache._entries.queue)
     in_threads(cache.__getitem__, 2)
     assert len(cache) <= entries(cache) <= 1
-    cache._limits.queue = deque(cache._limits.queue)
+    cache._entries.queue = deque(cache._entries.queue)
     assert cache["old"] == "old"
     assert [*cache] == ["old"]
 
@@ -736,7 +736,7 @@ def test_many_threads_churn_few_keys_and_memory_is_bounded(clock: Clock, limits:
             cache.invalidate((n + number) % 3)
 
     in_threads(work)
-    assert len(cache._limits.queue) < 100
+    assert len(cache._entries.queue) < 100
     check_whole(cache)
 
 

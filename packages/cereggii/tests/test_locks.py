@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cereggii import AtomicInt, ReadersWriterLock
+from cereggii import AtomicInt, ReadersWriterLock, locks
 
 from tools.testing.concurrency import PATIENCE, Task, background, eventually, meet, run_threads
 from tools.testing.interpreters import run_program
@@ -537,6 +537,42 @@ def test_a_stream_of_writers_does_not_keep_readers_out() -> None:
                     pass
         finally:
             done.set()
+    assert is_free(lock)
+
+
+@concurrent
+@pytest.mark.parametrize("side", ["reader", "writer"])
+def test_a_writer_that_comes_back_at_once_does_not_pass_the_first_of_the_queue_for_long(
+    side: str,
+) -> None:
+    """Also if the first looks only while the lock is taken, as a thread that sleeps may do."""
+
+    class Unlucky(ReadersWriterLock):
+        __slots__ = ()
+
+        def _looks(self, place: Any, *others: Any) -> bool:
+            if place.counts:  # in the queue
+                time.sleep(0.001)
+                if not self._state & locks._TURN:
+                    return False
+            return super()._looks(place, *others)
+
+    lock = Unlucky()
+    other_side = side_of(lock, side)
+    passed = 0
+    with lock.writer() as writer:
+
+        def enter() -> int:
+            with other_side:
+                return passed
+
+        other = Task(enter)
+        other.start()
+        for passed in range(200):
+            time.sleep(0.002)
+            writer.release()
+            assert writer.acquire()
+    assert other.result() < 100
     assert is_free(lock)
 
 

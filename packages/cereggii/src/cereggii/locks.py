@@ -19,35 +19,45 @@ if TYPE_CHECKING:
 __all__ = ["ReaderLock", "ReadersWriterLock", "WriterLock"]
 
 
-# The state of a lock: how many readers and writers are inside, or try to get in, and how many
-# threads are in the queue.
+# The state of a lock: how many readers and writers are inside, or try to get in; how many threads
+# are in the queue; and whether the first of them has waited for so long that it is its turn.
 _READER = 1
 _WRITER = 1 << 24
 _QUEUED = 1 << 40
+_TURN = 1 << 60
 _WRITERS = _QUEUED - _WRITER
 _INSIDE = _QUEUED - 1
 
-# How often a thread looks before it goes to sleep, which costs more than most use of a lock. With a
-# GIL nothing changes while it looks.
-_SPINS = 0 if getattr(sys, "_is_gil_enabled", lambda: True)() else 50
+# What a reader and a writer, who do not come out of the queue, find set if they are to join it.
+_SHUT_TO_READERS = -_WRITER
+_SHUT_TO_WRITERS = _INSIDE | _TURN
+
+# For so many seconds a writer that comes may pass the first of the queue. To hand over the lock to
+# a thread that sleeps takes a hundred times as long as most use of it, while nobody can have it.
+_PATIENCE = 0.001
+
+# How often a thread looks before it goes to sleep. With a GIL nothing changes while it looks.
+_LOOKS = 1 if getattr(sys, "_is_gil_enabled", lambda: True)() else 20
 
 # Signal handlers and finalizers run between any two steps of a thread, and may raise. Not quite
 # any: CPython looks for them after a call, at the beginning of a function, and where it jumps back;
 # up to Python 3.10, wherever it jumps. What must not be torn apart is therefore written without
 # calls and branches, in operators: `+=` on an AtomicInt is one atomic update and keeps the object;
-# a bool is added or subtracted as 1 or 0. There is no lock that such code could find held.
+# a bool is added or subtracted as 1 or 0, and `x & -a_bool` is x or 0. (To multiply a large int may
+# run them as well.) There is no lock that such code could find held.
 
 
 class _Side:
     """What readers and writers have in common."""
 
-    __slots__ = ("__weakref__", "_rw_lock", "_timeout")
+    __slots__ = ("__weakref__", "_holds", "_rw_lock", "_timeout")
     _purpose: ClassVar[str]
 
     def __init__(self, rw_lock: ReadersWriterLock, timeout: float | None = None) -> None:
         if timeout is not None:
             _check(timeout)
         self._rw_lock = rw_lock
+        self._holds = rw_lock._holds
         self._timeout = timeout
 
     def acquire(self, timeout: float | None = None) -> bool:
@@ -73,7 +83,7 @@ class _Side:
         _enter_at_once = __enter__
 
         def __enter__(self) -> Self:
-            holds = self._rw_lock._holds.mine
+            holds = self._holds.mine
             before = holds.reads + holds.writes
             try:
                 return self._enter_at_once()
@@ -105,13 +115,13 @@ class ReaderLock(_Side):
             timeout = self._timeout
         else:
             _check(timeout)
-        lock = self._rw_lock
-        holds, state = lock._holds.mine, lock._state
+        holds = self._holds.mine
         if holds.reads or holds.writes:
             holds.reads += 1
             return True
+        state = holds.state
         if timeout == 0:
-            lock._forget_threads_of_ancestors()
+            self._rw_lock._forget_threads_of_ancestors()
             while (seen := state.get()) < _WRITER:
                 (done,) = map(state.compare_and_set, (seen,), (seen + _READER,))
                 if done:
@@ -127,17 +137,17 @@ class ReaderLock(_Side):
                 return True
             state.notify_all()
         try:
-            return lock._enter(holds, False, timeout)
+            return self._rw_lock._enter(holds, False, timeout)
         except BaseException:
             if holds.reads:  # up to Python 3.10: when it had returned
                 self.release()
             raise
 
     def release(self) -> None:  # noqa: D102
-        holds = self._rw_lock._holds.mine
+        holds = self._holds.mine
         if not holds.reads:
             raise RuntimeError(f"{self._rw_lock!r} is not held for reading by this thread")
-        state = self._rw_lock._state
+        state = holds.state
         holds.reads -= 1
         if not (holds.reads or holds.writes):
             try:
@@ -160,7 +170,7 @@ class WriterLock(_Side):
             timeout = self._timeout
         else:
             _check(timeout)
-        holds = self._rw_lock._holds.mine
+        holds = self._holds.mine
         if holds.writes:
             holds.writes += 1
             return True
@@ -168,35 +178,34 @@ class WriterLock(_Side):
             raise RuntimeError(
                 f"this thread has {self._rw_lock!r} for reading, and would wait for itself to write"
             )
-        lock = self._rw_lock
-        state = lock._state
+        state = holds.state
         if timeout == 0:
-            lock._forget_threads_of_ancestors()
+            self._rw_lock._forget_threads_of_ancestors()
             (done,) = map(state.compare_and_set, (0,), (_WRITER,))
             if done:
                 holds.writes += 1
                 return True
             return False
-        if not state.get():
+        if not state & _SHUT_TO_WRITERS:
             state += _WRITER
-            inside = state == _WRITER
+            inside = (state & _SHUT_TO_WRITERS) == _WRITER
             holds.writes += inside
-            state -= _WRITER * (not inside)
+            state -= _WRITER & -(not inside)
             if inside:
                 return True
             state.notify_all()
         try:
-            return lock._enter(holds, True, timeout)
+            return self._rw_lock._enter(holds, True, timeout)
         except BaseException:
             if holds.writes:  # up to Python 3.10: when it had returned
                 self.release()
             raise
 
     def release(self) -> None:  # noqa: D102
-        holds = self._rw_lock._holds.mine
+        holds = self._holds.mine
         if not holds.writes:
             raise RuntimeError(f"{self._rw_lock!r} is not held for writing by this thread")
-        state = self._rw_lock._state
+        state = holds.state
         # A writer that goes on reading becomes a reader.
         amount = _WRITER - _READER if holds.reads else _WRITER
         holds.writes -= 1
@@ -220,9 +229,11 @@ def _check(timeout: float) -> None:
 class _Holds:
     """How often a thread has the lock, and whether it waits for it."""
 
-    __slots__ = ("reads", "waits", "writes")
+    __slots__ = ("reads", "state", "waits", "writes")
 
-    def __init__(self) -> None:
+    def __init__(self, state: AtomicInt) -> None:
+        # Of the lock; a handle, so that threads do not meet when they count references.
+        self.state = state.get_handle()
         self.waits = False
         self.reads = 0
         self.writes = 0
@@ -231,8 +242,8 @@ class _Holds:
 class _HoldsOfThreads(threading.local):
     """What each thread holds: of a thread-local object, one attribute is read for each call."""
 
-    def __init__(self) -> None:
-        self.mine = _Holds()
+    def __init__(self, state: AtomicInt) -> None:  # in each thread
+        self.mine = _Holds(state)
 
 
 class _Place:
@@ -244,7 +255,7 @@ class _Place:
         self.forks = _forks
         self.thread = threading.get_ident()
         self.left = AtomicInt()  # 1 once the thread has gone from here, with the lock or without
-        self.counts = 0  # _QUEUED while the state counts the thread
+        self.counts = 0  # _QUEUED while the state counts the thread, and _TURN
         self.ahead: _Place | None = None
 
 
@@ -271,7 +282,9 @@ class ReadersWriterLock:
             ...             # alone
 
     Fair: who has to wait gets in first come, first served, so neither readers nor writers starve;
-    readers that stand next to each other in the queue go in together. Reentrant: a thread that has
+    readers that stand next to each other in the queue go in together. Only a writer that comes when
+    nobody is inside may pass those who wait, and nobody once the first of them has waited for a
+    millisecond: so the lock is not idle until a thread has been woken. Reentrant: a thread that has
     the lock gets it again in the same way, also while others wait. A writer may read as well. A
     reader that asks to write would wait for itself: it gets a RuntimeError. Whoever acquires also
     releases.
@@ -285,7 +298,7 @@ class ReadersWriterLock:
 
     def __init__(self) -> None:
         self._state = AtomicInt()
-        self._holds = _HoldsOfThreads()
+        self._holds = _HoldsOfThreads(self._state)
         self._last: AtomicRef[_Place | None] = AtomicRef()
 
     def reader(self, timeout: float | None = None) -> ReaderLock:
@@ -308,9 +321,9 @@ class ReadersWriterLock:
     # ── the queue ──────────────────────────────────────────────────────────────────────────────
     #
     # A linked list, after Craig, Landin and Hagersten: each waits for the one ahead to leave. Who
-    # has nobody ahead is at the head: it waits for room, takes it, and leaves the queue. While
-    # the state counts anybody as queued, nobody gets in but the head, so that room once there
-    # stays. Who gives up leaves like any other; who stood behind waits for the one before it.
+    # has nobody ahead is at the head: it waits for room, takes it, and leaves the queue. No reader
+    # passes the queue; once it is the head's turn, no writer does, and room once there stays. Who
+    # gives up leaves like any other; who stood behind waits for the one before it.
 
     def _enter(self, holds: _Holds, writes: bool, timeout: float | None) -> bool:
         if holds.waits:
@@ -318,7 +331,7 @@ class ReadersWriterLock:
                 f"this thread waits for {self!r} already, and would wait for itself in what has"
                 " interrupted it"
             )
-        state, place = self._state, _Place()
+        state, place = holds.state, _Place()
         left, amount = place.left, _WRITER if writes else _READER
         try:
             holds.waits = True
@@ -333,40 +346,68 @@ class ReadersWriterLock:
             raise
         finally:
             holds.waits = False
-            if left == 0:
-                left += 1
-                state -= place.counts
-                left.notify_all()
+            still = left == 0
+            left += still
+            state -= place.counts & -still
+            left.notify_all()
 
     def _queue_up(self, place: _Place, holds: _Holds, writes: bool, timeout: float | None) -> bool:
-        state, last, left = self._state, self._last, place.left
+        state, last, left = holds.state, self._last, place.left
         end = None if timeout is None else time.monotonic() + float(timeout)
         self._forget_threads_of_ancestors()
+        shut = _SHUT_TO_WRITERS if writes else _SHUT_TO_READERS
+        if self._looks(place, holds, writes, shut):
+            return True
         state += _QUEUED
         place.counts = _QUEUED
         place.ahead = last.get()
         while not last.compare_and_set(place.ahead, place):
             place.ahead = last.get()
         while (ahead := place.ahead) is not None:
-            for _ in range(_SPINS):
+            for _ in range(_LOOKS):
                 if ahead.left == 1:
                     break
             if not ahead.left.wait_while(0, _remaining(end)):
                 return False
             place.ahead = ahead.ahead
-        unwanted, amount = (_INSIDE, _WRITER) if writes else (_WRITERS, _READER)
-        for _ in range(_SPINS):
-            if not state & unwanted:
-                break
-        while (seen := state | 0) & unwanted:
-            if not state.wait_while(seen, _remaining(end)):
+        # At the head.
+        shut = _INSIDE if writes else _WRITERS
+        turn = time.monotonic() + _PATIENCE
+        while not self._looks(place, holds, writes, shut):
+            seen = state | 0
+            if place.counts & _TURN:
+                until = end
+            elif time.monotonic() >= turn:
+                state += _TURN
+                place.counts += _TURN
+                continue
+            else:
+                until = turn if end is None else min(turn, end)
+            if (
+                seen & shut
+                and not state.wait_while(seen, _remaining(until))
+                and end is not None
+                and time.monotonic() >= end
+            ):
                 return False
-        state += amount - _QUEUED
-        left += 1
-        holds.writes += writes
-        holds.reads += not writes
-        left.notify_all()
         return True
+
+    def _looks(self, place: _Place, holds: _Holds, writes: bool, shut: int) -> bool:
+        """Whether there was room, which the thread has taken now, and left its place."""
+        state, left = holds.state, place.left
+        amount, alone = (_WRITER, _WRITER) if writes else (_READER, 0)
+        for _ in range(_LOOKS):
+            if not state & shut:
+                state += amount
+                inside = (state & shut) == alone
+                left += inside
+                holds.writes += inside & writes
+                holds.reads += inside & (not writes)
+                state -= place.counts & -inside | amount & -(not inside)
+                if inside:
+                    return True
+                state.notify_all()
+        return False
 
     def _forget_threads_of_ancestors(self) -> None:
         """In the child of a fork: those who were in the queue are not in this process."""
@@ -376,7 +417,7 @@ class ReadersWriterLock:
         while place is not None:
             if place.forks != _forks and place.thread != _forker:
                 (done,) = map(place.left.compare_and_set, (0,), (1,))
-                self._state -= done * place.counts
+                self._state -= place.counts & -done
             place = place.ahead
 
 

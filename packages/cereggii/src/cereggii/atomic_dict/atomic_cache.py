@@ -28,47 +28,50 @@ class _Entry:
 
     __slots__ = ("__weakref__", "expires", "key", "used", "value")
 
-    def __init__(self, key: Any, value: Any, expires: float) -> None:
+    def __init__(self, key: Any, value: Any, expires: float | None) -> None:
         self.key = key
         self.value = value
         self.expires = expires
         self.used = False  # since it came, or was spared
 
+    def has_expired(self) -> bool:
+        return self.expires is not None and self.expires <= time.monotonic()
 
-class _Limits:
-    """What a cache with limits has: its entries, and the order in which they go."""
 
-    __slots__ = ("entries", "maxsize", "queue", "ttl")
+class _Entries(AtomicDict[Any, _Entry]):
+    """The entries of a cache that has limits, and the order in which they go.
+
+    As a dict of its own it is not slowed down by threads that count references to it.
+    """
+
+    __slots__ = ("maxsize", "queue", "ttl")
 
     def __init__(self, ttl: float | None, maxsize: int | None) -> None:
+        super().__init__()
         self.ttl = ttl
         self.maxsize = maxsize
-        self.entries: AtomicDict[Any, _Entry] = AtomicDict()
         # From the oldest on. Weak: an entry that is taken out of the dict is not kept alive here.
         # Each step of a deque is atomic.
         self.queue: deque[weakref.ref[_Entry]] = deque()
 
     def find(self, key: Any) -> _Entry | None:
         """What is in the cache and has not expired."""
-        entry = self.entries.get(key)
-        return None if entry is None or self.has_expired(entry) else entry
+        entry = self.get(key)
+        return None if entry is None or entry.has_expired() else entry
 
-    def get(self, key: Any, fill: Callable[[Any], Any]) -> Any:
-        entry = self.entries.get(key)
-        if entry is not None:
-            if not self.has_expired(entry):
-                if not entry.used:
-                    entry.used = True
-                return entry.value
+    def fill(self, key: Any, function: Callable[[Any], Any]) -> Any:
+        """The value of a key that has not been found, or has expired."""
+        entry = self.get(key)
+        if entry is not None and entry.has_expired():
             self.drop(entry)
         mine: _Entry | None = None
 
         def make_entry(key: Any) -> _Entry:
             nonlocal mine
-            mine = self.make_entry(key, fill(key))
+            mine = self.make_entry(key, function(key))
             return mine
 
-        entry = self.entries.get_or_compute(key, make_entry)
+        entry = self.get_or_compute(key, make_entry)
         if entry is mine:
             self.admit(entry)
         return entry.value
@@ -77,18 +80,15 @@ class _Limits:
         if type(value) is type(NOT_FOUND):
             raise ValueError(f"{value!r} cannot be a value")
         seconds = self.ttl if seconds is None else seconds
-        return _Entry(key, value, math.inf if seconds is None else time.monotonic() + seconds)
-
-    def has_expired(self, entry: _Entry) -> bool:
-        return self.ttl is not None and entry.expires <= time.monotonic()
+        return _Entry(key, value, None if seconds is None else time.monotonic() + seconds)
 
     def live(self) -> list[_Entry]:
-        return [entry for entry in self.entries.values() if not self.has_expired(entry)]
+        return [entry for entry in self.values() if not entry.has_expired()]
 
     def drop(self, entry: _Entry) -> None:
         """Take an entry out, unless another one has its place."""
         with contextlib.suppress(ExpectationFailed):
-            self.entries.compare_and_delete(entry.key, entry)
+            self.compare_and_delete(entry.key, entry)
 
     def admit(self, entry: _Entry) -> None:
         """Make room for an entry that is in the dict now."""
@@ -99,12 +99,12 @@ class _Limits:
         finally:
             self.queue.append(weakref.ref(entry))
         # An exception that came at any time, as from a signal, may have kept others out of it.
-        if 2 * len(self.queue) <= self.entries.approx_len():
-            self.queue.extendleft([weakref.ref(each) for each in self.entries.values()])
+        if 2 * len(self.queue) <= self.approx_len():
+            self.queue.extendleft([weakref.ref(each) for each in self.values()])
         # Others may have found the queue without this one, and with none to go.
         self.make_room(self.maxsize)
         # Of those that are gone, no more are kept than there are others.
-        if len(self.queue) > 2 * self.entries.approx_len() + 8:
+        if len(self.queue) > 2 * self.approx_len() + 8:
             for _ in range(len(self.queue)):
                 try:
                     oldest = self.queue.popleft()
@@ -116,7 +116,7 @@ class _Limits:
     def make_room(self, maxsize: int) -> None:
         queue = self.queue
         spared = 0
-        while self.entries.approx_len() > maxsize:
+        while self.approx_len() > maxsize:
             try:
                 oldest = queue.popleft()
             except IndexError:  # others are about to put theirs in, and look again then
@@ -125,7 +125,7 @@ class _Limits:
             if entry is None:
                 continue
             # All of them may be in use: then the oldest goes after all.
-            if entry.used and spared <= maxsize and not self.has_expired(entry):
+            if entry.used and spared <= maxsize and not entry.has_expired():
                 entry.used = False
                 queue.append(oldest)
                 spared += 1
@@ -136,19 +136,22 @@ class _Limits:
                 queue.append(oldest)  # its key cannot be compared now
                 raise
 
-    def copy(self) -> _Limits:
-        copied = _Limits(self.ttl, self.maxsize)
+    def copy(self) -> _Entries:
+        copied = _Entries(self.ttl, self.maxsize)
         copied.__setstate__(self.__reduce__()[2])
         return copied
 
     def __reduce__(self) -> tuple[Any, ...]:
         now = time.monotonic()
-        values = [(entry.key, entry.value, entry.expires - now) for entry in self.live()]
-        return _Limits, (self.ttl, self.maxsize), values
+        values = [
+            (each.key, each.value, None if each.expires is None else each.expires - now)
+            for each in self.live()
+        ]
+        return _Entries, (self.ttl, self.maxsize), values
 
     def __setstate__(self, values: Iterable[Any]) -> None:
         for key, value, seconds in values:
-            self.entries[key] = entry = self.make_entry(key, value, seconds)
+            self[key] = entry = self.make_entry(key, value, seconds)
             self.admit(entry)
 
 
@@ -183,7 +186,7 @@ class AtomicCache(AtomicDict[_K, _V]):
     detached from the interpreter, and ends for signals. After `functools.cache`, and Caffeine.
     """
 
-    __slots__ = ("__dict__", "_fill", "_limits")
+    __slots__ = ("__dict__", "_entries", "_fill")
 
     def __init__(
         self, fill: Callable[[_K], _V], ttl: float | None = None, maxsize: int | None = None
@@ -195,12 +198,21 @@ class AtomicCache(AtomicDict[_K, _V]):
         super().__init__()
         self._fill = fill
         # With limits, the values are in there, and none is in the dict itself.
-        self._limits = None if ttl is None and maxsize is None else _Limits(ttl, maxsize)
+        self._entries = None if ttl is None and maxsize is None else _Entries(ttl, maxsize)
 
     def __missing__(self, key: _K) -> _V:
-        if self._limits is None:
+        entries = self._entries
+        if entries is None:
             return AtomicDict.get_or_compute(self, key, self._fill)
-        return self._limits.get(key, self._fill)  # type: ignore[no-any-return]
+        entry = entries.get(key)
+        # As `has_expired`; a call would take longer than all the rest.
+        if entry is None or (
+            (expires := entry.expires) is not None and expires <= time.monotonic()
+        ):
+            return entries.fill(key, self._fill)  # type: ignore[no-any-return]
+        if not entry.used:
+            entry.used = True
+        return entry.value  # type: ignore[no-any-return]
 
     def invalidate(self, key: _K, timeout: float | None = None) -> None:
         """Remove the value of the key: who asks for it afterwards gets a new one.
@@ -209,50 +221,50 @@ class AtomicCache(AtomicDict[_K, _V]):
         TimeoutError after `timeout` seconds; None waits for ever. RuntimeError in the `fill` of the
         same key.
         """
-        limits = self._limits
+        entries = self._entries
         try:
-            if limits is None:
+            if entries is None:
                 AtomicDict.get_or_compute(self, key, _compute_nothing, timeout)
                 AtomicDict.pop(self, key, None)  # type: ignore[arg-type]
             else:
-                limits.drop(limits.entries.get_or_compute(key, _compute_nothing, timeout))
+                entries.drop(entries.get_or_compute(key, _compute_nothing, timeout))
         except _NothingError:
             pass
 
     def clear(self) -> None:
         """Remove all values. What is just being computed is not among them."""
-        if self._limits is None:
+        if self._entries is None:
             AtomicDict.clear(self)
         else:
-            for entry in self._limits.entries.values():
-                self._limits.drop(entry)
+            for entry in self._entries.values():
+                self._entries.drop(entry)
 
     # ── what is there ──────────────────────────────────────────────────────────────────────────
 
     def __contains__(self, key: object) -> bool:
         """Whether the key has a value. Computes nothing, and never blocks."""
-        if self._limits is None:
+        if self._entries is None:
             return AtomicDict.__contains__(self, key)
-        return self._limits.find(key) is not None
+        return self._entries.find(key) is not None
 
     def get(self, key: _K, default: Any = None) -> Any:
         """The value of the key, or `default`. Computes nothing, and never blocks."""
-        if self._limits is None:
+        if self._entries is None:
             return AtomicDict.get(self, key, default)
-        entry = self._limits.find(key)
+        entry = self._entries.find(key)
         return default if entry is None else entry.value
 
     def snapshot(self) -> dict[_K, _V]:
         """A dict of the values that there are; with limits, as of no single instant."""
-        if self._limits is None:
+        if self._entries is None:
             return AtomicDict.snapshot(self)
-        return {entry.key: entry.value for entry in self._limits.live()}
+        return {entry.key: entry.value for entry in self._entries.live()}
 
     def __len__(self) -> int:
-        return AtomicDict.__len__(self) if self._limits is None else len(self._limits.live())
+        return AtomicDict.__len__(self) if self._entries is None else len(self._entries.live())
 
     def __iter__(self) -> Iterator[_K]:
-        return AtomicDict.__iter__(self) if self._limits is None else iter(self.snapshot())
+        return AtomicDict.__iter__(self) if self._entries is None else iter(self.snapshot())
 
     def keys(self) -> Any:
         """The keys of a snapshot."""
@@ -272,9 +284,9 @@ class AtomicCache(AtomicDict[_K, _V]):
 
     def approx_len(self) -> int:
         """About how many values there are, with limits also of such that have expired."""
-        if self._limits is None:
+        if self._entries is None:
             return AtomicDict.approx_len(self)
-        return self._limits.entries.approx_len()
+        return self._entries.approx_len()
 
     def len_bounds(self) -> tuple[int, int]:
         """The same number twice; as that of AtomicDict, for cereggii 1.x."""
@@ -292,15 +304,15 @@ class AtomicCache(AtomicDict[_K, _V]):
 
     @recursive_repr()
     def __repr__(self) -> str:
-        limits = self._limits
-        shown = "" if limits is None else f", ttl={limits.ttl!r}, maxsize={limits.maxsize!r}"
+        entries = self._entries
+        shown = "" if entries is None else f", ttl={entries.ttl!r}, maxsize={entries.maxsize!r}"
         return f"<{type(self).__name__}({self._fill!r}{shown}): {len(self)} values>"
 
     def __reduce_ex__(self, protocol: Any, /) -> tuple[Any, ...]:
         reduced = AtomicDict.__reduce_ex__(self, protocol)
-        if self._limits is not None:
+        if self._entries is not None:
             # The copy's own, in the slots of its state.
-            reduced[2][-1][1]["_limits"] = self._limits.copy()
+            reduced[2][-1][1]["_entries"] = self._entries.copy()
         return reduced
 
     @classmethod
