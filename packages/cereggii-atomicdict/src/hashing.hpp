@@ -10,15 +10,29 @@
 // as that can be told without running Python code.
 namespace cereggii::atomicdict {
 
-// A bijection, so different hashes stay different. The index in a table is the *top* bits, so the
-// order by mixed hash is the order in every table; the tag of a word is taken from the low ones.
-// Hashes of ints are the ints themselves: two rounds, since one multiplication leaves arithmetic
-// progressions with strides that fill a part of the table only.
+// Hashes that differ in these low bits only are neighbours in every table: eight words are a cache
+// line, and what is looked up, inserted or iterated over after one int is the next, as a rule.
+inline constexpr std::uint64_t neighbour_mask = 7;
+
+// A bijection, so different hashes stay different: which neighbours a key is among, and, in the low
+// bits, which of them it is. The neighbours' place in a table is at the *top* bits, so the order by
+// mixed hash is their order in every table. The hashes of ints are the ints themselves:
+//
+// - The multiplication spreads consecutive numbers of neighbours as evenly as can be, so there are
+//   hardly any collisions of consecutive ints, at any size (Fibonacci hashing; Knuth, The Art of
+//   Computer Programming, volume 3, section 6.4).
+// - On its own it leaves arithmetic progressions with certain strides in a small part of the table.
+//   The shifts before it, which make any range of 2^n numbers from 0 on a permutation of itself,
+//   break these up, and leave what is consecutive consecutive.
 inline std::uint64_t mix(Py_hash_t hash) noexcept {
-    auto x = static_cast<std::uint64_t>(hash) * 0x9E3779B97F4A7C15u;
-    x ^= x >> 32;
-    x *= 0xD6E8FEB86659FD93u;
-    return x ^ x >> 32;
+    const auto unmixed = static_cast<std::uint64_t>(hash);
+    std::uint64_t x = unmixed >> 3;
+    x ^= x >> 24;
+    x ^= x >> 12;
+    x ^= x >> 6;
+    x ^= x >> 3;
+    x *= 0x9E3779B97F4A7C18u;  // 2^64 divided by the golden ratio, as 8 times an odd number
+    return x | ((unmixed ^ x >> 29) & neighbour_mask);
 }
 
 // A key in a node is a pointer with this bit set if it is an exact int that is its own hash: two

@@ -12,6 +12,7 @@ namespace cereggii::atomicdict {
 namespace {
 
 constexpr std::size_t words_per_step = 32;
+static_assert(words_per_step % (neighbour_mask + 1) == 0);
 
 // The node's hash, if the word at `slot` still names it; a retired node has a link in its place.
 bool hash_of(const std::atomic<Word>& slot, Word word, std::uint64_t& hash) noexcept {
@@ -99,7 +100,7 @@ bool Scan::collect(HashMap& map) {
         return true;
     }
     serial_ = root->serial;
-    const std::size_t last_word = std::min(root->home(position_) + words_per_step - 1, root->mask);
+    const std::size_t last_word = std::min(root->line(position_) + words_per_step - 1, root->mask);
     std::uint64_t high = UINT64_MAX;
     if (last_word < root->mask) high = ((std::uint64_t{last_word} + 1) << root->shift) - 1;
     high = std::min(high, last_);
@@ -114,7 +115,7 @@ bool Scan::collect(HashMap& map) {
 }
 
 void Scan::scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64_t high) {
-    const std::size_t first = table->home(low), last = table->home(high);
+    const std::size_t first = table->line(low), last = table->line(high) | neighbour_mask;
     // Nodes, keys and values are anywhere in memory: all are fetched at the same time.
     for (std::size_t i = first; i <= last; ++i)
         if (const Word word = table->word(i).load(std::memory_order_relaxed); names_node(word))

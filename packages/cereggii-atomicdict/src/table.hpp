@@ -23,8 +23,8 @@
 //                        words[]          words[]
 //                          └──▶ Node ◀──────┘
 //
-// A *table* is an array of words with linear probing; the first word on the path of a key is the
-// one at the top bits of its hash. A *node* is a key and its value, and never moves: every table of
+// A *table* is an array of words with linear probing; the first word on the path of a key is, of the
+// cache line at the top bits of its hash, the one at the low bits. A *node* is a key and its value, and never moves: every table of
 // the chain that has come to know the key points at the same node. So changing a value is one
 // compare-and-swap on the node, whatever becomes of the tables meanwhile.
 //
@@ -95,8 +95,11 @@ inline constexpr Word moved_bit = 2;
 inline constexpr Word state_mask = 7;
 inline constexpr Word node_mask = 0x0000'FFFF'FFFF'FFF8;
 
-// The tag of a word that names a node is odd, so it is nobody else's.
-inline Word tag_of(std::uint64_t hash) noexcept { return hash << 48 | Word{1} << 48; }
+// The tag of a word that names a node is odd, so it is nobody else's. Neighbours have different
+// ones.
+inline Word tag_of(std::uint64_t hash) noexcept {
+    return (hash ^ hash >> 24) << 49 | Word{1} << 48;
+}
 inline bool same_tag(Word word, Word tag) noexcept { return (word ^ tag) >> 48 == 0; }
 inline Word word_of(const Node* node, std::uint64_t hash) noexcept {
     return tag_of(hash) | reinterpret_cast<std::uintptr_t>(node);
@@ -145,14 +148,16 @@ struct Table {
     std::atomic<std::uint32_t> next_chunk{0};
     std::atomic<std::uint32_t> chunks_done{0};
     std::atomic<bool> chunk_was_returned{false};  // by a mover that found no room
+    bool whole_chain = false;                     // once retired
     std::uint32_t chunk_count;
+
+    void* memory;  // that was allocated
 
     // Once retired.
     Table* link = nullptr;
     std::uint64_t tag = 0;
-    bool whole_chain = false;
 
-    static constexpr std::size_t smallest = 8;
+    static constexpr std::size_t smallest = neighbour_mask + 1;
     static constexpr std::size_t small = 512;
     static constexpr std::size_t chunk_size = 256;
 
@@ -160,8 +165,12 @@ struct Table {
     // Whether so many words are in use that a larger table is due. At most: of the keys that were
     // alive when the table was made, some may be gone before they were moved here.
     bool is_crowded() const noexcept { return count->inserted() - deleted_before > limit; }
+    // The first word of the cache line of a hash. In the order of the hashes.
+    std::size_t line(std::uint64_t hash) const noexcept {
+        return static_cast<std::size_t>(hash >> shift & ~neighbour_mask);
+    }
     std::size_t home(std::uint64_t hash) const noexcept {
-        return static_cast<std::size_t>(hash >> shift);
+        return line(hash) | static_cast<std::size_t>(hash & neighbour_mask);
     }
     std::atomic<Word>& word(std::size_t index) noexcept { return words()[index]; }
     std::atomic<ChunkState>& chunk(std::size_t index) noexcept {
@@ -193,7 +202,7 @@ struct Table {
     }
 
     static std::size_t size_of(std::size_t capacity) noexcept {
-        return sizeof(Table) + capacity * sizeof(Word) + chunks_of(capacity);
+        return padding_of(capacity) + sizeof(Table) + capacity * sizeof(Word) + chunks_of(capacity);
     }
 
     // Outside of a pin. Null: no memory.
@@ -202,8 +211,12 @@ struct Table {
         void* memory = PyMem_RawCalloc(1, size_of(capacity));
         if (!memory) return nullptr;
         prefer_huge_pages(memory, size_of(capacity));
+        auto address = reinterpret_cast<std::uintptr_t>(memory);
+        if (const std::size_t padding = padding_of(capacity))
+            address = ((address + sizeof(Table) + padding) & -line_size) - sizeof(Table);
         static std::atomic<std::uint64_t> serials{1};  // 0 is none
-        auto* table = new (memory) Table;
+        auto* table = new (reinterpret_cast<void*>(address)) Table;
+        table->memory = memory;
         table->shift = 64 - static_cast<std::uint32_t>(std::countr_zero(capacity));
         table->mask = capacity - 1;
         table->serial = serials.fetch_add(1, std::memory_order_relaxed);
@@ -217,10 +230,18 @@ struct Table {
         count = chain_count;
         deleted_before = chain_count->deleted();
     }
-    static void deallocate(Table* table) noexcept { PyMem_RawFree(table); }
+    static void deallocate(Table* table) noexcept {
+        if (table) PyMem_RawFree(table->memory);
+    }
 
 private:
     static constexpr std::size_t largest = std::size_t{1} << 39;
+
+    // Neighbours are on one cache line, but in small tables, which are a few lines in all.
+    static constexpr std::size_t line_size = (neighbour_mask + 1) * sizeof(Word);
+    static std::size_t padding_of(std::size_t capacity) noexcept {
+        return capacity * sizeof(Word) > 16 * line_size ? line_size - 1 : 0;
+    }
 
     static std::size_t chunks_of(std::size_t capacity) noexcept {
         return std::max<std::size_t>(1, capacity / chunk_size);

@@ -103,17 +103,21 @@ def test_another_thread_may_insert_while_a_comparison_takes_its_time() -> None:
 
 # ── hashes that change, and tables that come and go ────────────────────────────────────────────
 
-# Keys for which a place in the table can be chosen: it is at the top of the mixed hash.
+# Keys for which a place in the table can be chosen: its cache line is at the top of the mixed hash,
+# and the place in that at the bottom.
 PLACED = """
     import random, sys
     from cereggii_atomicdict import AtomicDict
     def unmixed(mixed):
         # The hash which src/hashing.hpp mixes to this.
-        mixed ^= mixed >> 32
-        mixed = mixed * pow(0xD6E8FEB86659FD93, -1, 2**64) % 2**64
-        mixed ^= mixed >> 32
-        mixed = mixed * pow(0x9E3779B97F4A7C15, -1, 2**64) % 2**64
-        return mixed - 2**64 if mixed >> 63 else mixed
+        neighbour = (mixed ^ mixed >> 29) & 7
+        line = (mixed >> 3) * pow(0x9E3779B97F4A7C18 >> 3, -1, 2**61) % 2**61
+        for shift in (3, 6, 12, 24):
+            shifted = line
+            for _ in range(64 // shift):
+                line = shifted ^ line >> shift
+        unmixed = line << 3 | neighbour
+        return unmixed - 2**64 if unmixed >> 63 else unmixed
     class Placed:
         def __init__(self, mixed):
             self.hash = unmixed(mixed)
@@ -122,7 +126,9 @@ PLACED = """
         def move(self, mixed):
             self.hash = unmixed(mixed)
     def at(place, size, low=1):
-        return place * 2**64 // size | low
+        # Of one `low`, all have the same tag in a word.
+        line, neighbour = divmod(place, 8)
+        return line * 8 * 2**64 // size | neighbour << 24 | low << 3 | neighbour
     in_order = [Placed(at(place, 64)) for place in range(64)]
     assert list(AtomicDict.fromkeys(reversed(in_order))) == in_order, "src/hashing.hpp has changed"
     def reuse_memory(*numbers):
@@ -140,14 +146,14 @@ def test_a_key_that_is_deleted_after_its_hash_has_changed_leaves_every_table() -
         PLACED
         + """
     d = AtomicDict(min_size=3000)  # of 4096 places, then of 8192
-    before, after = at(200, 8192, 0x7771), at(199, 8192, 0x7771)
+    before, after = at(207, 8192, 0x7771), at(198, 8192, 0x7771)
     key = Placed(before)
     address = id(key)
     d[key] = "value"
-    others = [Placed(at(place, 4096)) for place in range(300, 300 + 3072)]
+    others = [Placed(at(place, 4096)) for place in range(300, 300 + 3328)]
     for other in others:  # the last one begins to move all into a larger table
         d[other] = "other"
-    d[Placed(at(199, 8192, 0x5553))] = "on the way"
+    d[Placed(at(198, 8192, 0x5553))] = "on the way"
     key.move(after)
     d.pop(key, None)
     memory = reuse_memory(before, address, nonsense)
@@ -214,14 +220,14 @@ def test_a_comparison_may_replace_the_table_by_another_at_the_same_address() -> 
             calls += 1
             if calls > 1:
                 return True
-            for placed in others[:2051]:
+            for placed in others[:2306]:
                 del d[placed]
             return False
     d = AtomicDict(min_size=3000)
-    others = [Placed(at(place, 4096)) for place in [*range(300, 300 + 3072), 3500]]
+    others = [Placed(at(place, 4096)) for place in [*range(300, 300 + 3327), 3700]]
     for placed in others:
         d[placed] = "other"
-    mixed = at(200, 8192, 0x7771)
+    mixed = at(207, 8192, 0x7771)
     key = Key(mixed)
     address = id(key)
     d[key] = "value"
@@ -230,8 +236,8 @@ def test_a_comparison_may_replace_the_table_by_another_at_the_same_address() -> 
     memory = reuse_memory(mixed, address, nonsense)
     assert d.get(key) in (None, "value")
     assert (key in d) == (d.get(key) is not None)
-    assert all(placed not in d for placed in others[:2051])
-    assert all(d[placed] == "other" for placed in others[2051:])
+    assert all(placed not in d for placed in others[:2306])
+    assert all(d[placed] == "other" for placed in others[2306:])
     assert len(d) == len(list(d.items()))
     """
     )
