@@ -172,6 +172,8 @@ private:
         holds_updated_ = holds_key_ = false;
         node_ = nullptr;
         Table* table = place.table;
+        // Whoever inserts consecutive ints comes to the next neighbours soon.
+        if (const auto next = next_neighbours(key_)) prefetch(&table->word(table->home(*next)));
         if (table->count->note_insertion(session_.thread(), table->limit < 1024) &&
             table->is_crowded()) [[unlikely]]
             upkeep_.resize = table->serial;

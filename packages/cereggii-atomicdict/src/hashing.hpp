@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <optional>
 
 // What the table needs to know of a key: a well-mixed hash, and whether two keys are equal as far
 // as that can be told without running Python code.
@@ -111,6 +112,21 @@ inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
     }
 #endif
     return make_general_key(object, key);
+}
+
+// For the first of the ints that are neighbours: the mixed hash of the first of those that follow.
+inline std::optional<std::uint64_t> next_neighbours([[maybe_unused]] const Key& key) noexcept {
+#if PY_VERSION_HEX >= 0x030C0000
+    if (key.stored & own_hash_bit) {
+        const auto* number = reinterpret_cast<const PyLongObject*>(key.object);
+        if (PyUnstable_Long_IsCompact(number)) {
+            const Py_ssize_t value = PyUnstable_Long_CompactValue(number);
+            if ((static_cast<std::uint64_t>(value) & neighbour_mask) == 0)
+                return mix(value + static_cast<Py_ssize_t>(neighbour_mask + 1));
+        }
+    }
+#endif
+    return std::nullopt;
 }
 
 inline PyObject* key_object(std::uintptr_t stored) noexcept {

@@ -2,7 +2,9 @@
 #include "migration.hpp"
 
 #include <algorithm>
+#include <array>
 #include <climits>
+#include <span>
 
 // Growing, shrinking and clearing out tombstones are one thing: a next table is published, of a
 // size for the keys that are alive, and the first table of the chain is emptied into it, a chunk at
@@ -13,8 +15,9 @@
 // stays so. When all are done the root moves on, and the table is retired. Nobody ever waits for
 // that.
 //
-// A delete changes the value and then reads the word; a mover changes the word and then reads the
-// value. Both are sequentially consistent, so one of them sees the other and unlinks the node.
+// A delete changes the value and then reads the word; a mover changes the words of a chunk and then,
+// after one fence for all of them, reads the values. Both are sequentially consistent, so one of
+// them sees the other and unlinks the node.
 namespace cereggii::atomicdict {
 
 namespace {
@@ -49,10 +52,32 @@ std::uint64_t insert_further(Table* table, const Node* node, std::uint64_t hash)
     }
 }
 
+// What a mover has written MOVED for, or NODE again, and has to look at once more.
+class Moved {
+public:
+    void add(Node* node, std::uint64_t hash) noexcept { entries_[count_++] = {node, hash}; }
+
+    // The second look: whoever has deleted a node since may have seen MOVING, and left it to us.
+    void look_again(HashMap& map, Session& session) const noexcept {
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        for (const Entry& entry : std::span(entries_).first(count_))
+            if (Node::is_dead(entry.node->value.load(std::memory_order_seq_cst)))
+                unlink(map, session, entry.node, entry.hash);
+    }
+
+private:
+    struct Entry {
+        Node* node;
+        std::uint64_t hash;
+    };
+    std::size_t count_ = 0;
+    std::array<Entry, Table::chunk_size> entries_;
+};
+
 // Empties one word of the root. If there was no room further on: the serial of the table that was
 // full, otherwise 0.
-std::uint64_t move_word(HashMap& map, Session& session, Table* root,
-                        std::atomic<Word>& slot) noexcept {
+std::uint64_t move_word(Session& session, Table* root, std::atomic<Word>& slot,
+                        Moved& moved) noexcept {
     for (;;) {
         Word word = slot.load(std::memory_order_seq_cst);
         if (word == word_empty) {
@@ -76,10 +101,9 @@ std::uint64_t move_word(HashMap& map, Session& session, Table* root,
         }
         const std::uint64_t full =
             insert_further(root->next.load(std::memory_order_seq_cst), node, hash);
-        slot.store(full == 0 ? word | moved_bit : word, std::memory_order_seq_cst);
-        // The second look: whoever has deleted it since may have seen MOVING, and left it to us.
-        if (Node::is_dead(node->value.load(std::memory_order_seq_cst)))
-            unlink(map, session, node, hash);
+        // Release: whoever sees it may go on in the next table. The fence comes later.
+        slot.store(full == 0 ? word | moved_bit : word, std::memory_order_release);
+        moved.add(node, hash);
         return full;
     }
 }
@@ -87,12 +111,26 @@ std::uint64_t move_word(HashMap& map, Session& session, Table* root,
 std::uint64_t move_chunk(HashMap& map, Session& session, Table* root, std::size_t chunk) noexcept {
     const std::size_t size = std::min(Table::chunk_size, root->capacity());
     const std::size_t begin = chunk * size;
-    for (std::size_t i = begin; i < begin + size; ++i)
-        if (const Word word = root->word(i).load(std::memory_order_relaxed); names_node(word))
-            prefetch(node_of(word));
-    for (std::size_t i = begin; i < begin + size; ++i)
-        if (const std::uint64_t full = move_word(map, session, root, root->word(i))) return full;
-    return 0;
+    // Nodes are anywhere in memory, and so is where they are going to.
+    const auto node_at = [&](std::size_t i) -> const Node* {
+        if (i >= begin + size) return nullptr;
+        const Word word = root->word(i).load(std::memory_order_relaxed);
+        return names_node(word) ? node_of(word) : nullptr;
+    };
+    constexpr std::size_t far = 48, near = 16;
+    Table* next = root->next.load(std::memory_order_relaxed);
+    for (std::size_t i = begin; i < begin + far; ++i)
+        if (const Node* node = node_at(i)) prefetch(node);
+    Moved moved;
+    std::uint64_t full = 0;
+    for (std::size_t i = begin; i < begin + size && full == 0; ++i) {
+        if (const Node* node = node_at(i + far)) prefetch(node);
+        if (const Node* node = node_at(i + near))
+            prefetch(&next->word(next->home(node->hash.load(std::memory_order_relaxed))));
+        full = move_word(session, root, root->word(i), moved);
+    }
+    moved.look_again(map, session);
+    return full;
 }
 
 bool claim(std::atomic<ChunkState>& state) noexcept {

@@ -116,8 +116,10 @@ bool Scan::collect(HashMap& map) {
 
 void Scan::scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64_t high) {
     const std::size_t first = table->line(low), last = table->line(high) | neighbour_mask;
-    // Nodes, keys and values are anywhere in memory: all are fetched at the same time.
-    for (std::size_t i = first; i <= last; ++i)
+    // Nodes, keys and values are anywhere in memory. Those of a range are fetched at the same time,
+    // the nodes while the range before is returned.
+    const std::size_t ahead = std::min(last + words_per_step, table->mask);
+    for (std::size_t i = low == 0 ? first : last + 1; i <= ahead; ++i)
         if (const Word word = table->word(i).load(std::memory_order_relaxed); names_node(word))
             prefetch(node_of(word));
     // On past the range's end until a word where every path has ended, around the end of the table.
