@@ -23,17 +23,15 @@ inline constexpr std::uint64_t neighbour_mask = 7;
 //   hardly any collisions of consecutive ints, at any size (Fibonacci hashing; Knuth, The Art of
 //   Computer Programming, volume 3, section 6.4).
 // - On its own it leaves arithmetic progressions with certain strides in a small part of the table.
-//   The shifts before it, which make any range of 2^n numbers from 0 on a permutation of itself,
-//   break these up, and leave what is consecutive consecutive.
+//   The shifts before it break these up, and make a permutation of any 2^n numbers from a multiple
+//   of that on, so that what is consecutive is so afterwards. (They were chosen among many: see
+//   tests/test_hashing.py for what is asked of them.)
 inline std::uint64_t mix(Py_hash_t hash) noexcept {
     const auto unmixed = static_cast<std::uint64_t>(hash);
     std::uint64_t x = unmixed >> 3;
-    x ^= x >> 24;
-    x ^= x >> 12;
-    x ^= x >> 6;
-    x ^= x >> 3;
-    x *= 0x9E3779B97F4A7C18u;  // 2^64 divided by the golden ratio, as 8 times an odd number
-    return x | ((unmixed ^ x >> 29) & neighbour_mask);
+    x ^= x >> 4 ^ x >> 9 ^ x >> 17 ^ x >> 31;
+    // 2^64 divided by the golden ratio, as 8 times an odd number.
+    return x * 0x9E3779B97F4A7C18u | ((unmixed ^ x) & neighbour_mask);
 }
 
 // A key in a node is a pointer with this bit set if it is an exact int that is its own hash: two

@@ -110,13 +110,11 @@ PLACED = """
     from cereggii_atomicdict import AtomicDict
     def unmixed(mixed):
         # The hash which src/hashing.hpp mixes to this.
-        neighbour = (mixed ^ mixed >> 29) & 7
-        line = (mixed >> 3) * pow(0x9E3779B97F4A7C18 >> 3, -1, 2**61) % 2**61
-        for shift in (3, 6, 12, 24):
-            shifted = line
-            for _ in range(64 // shift):
-                line = shifted ^ line >> shift
-        unmixed = line << 3 | neighbour
+        shifted = (mixed >> 3) * pow(0x9E3779B97F4A7C18 >> 3, -1, 2**61) % 2**61
+        line = shifted
+        for _ in range(64 // 4):
+            line = shifted ^ line >> 4 ^ line >> 9 ^ line >> 17 ^ line >> 31
+        unmixed = line << 3 | (mixed ^ shifted) & 7
         return unmixed - 2**64 if unmixed >> 63 else unmixed
     class Placed:
         def __init__(self, mixed):

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where keys are in a table: consecutive ints next to each other, and no pattern in each other's way.
+
+The table itself cannot be looked at, but its order can: it is that of the mixed hashes.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from cereggii_atomicdict import AtomicDict
+
+NEIGHBOURS = 8
+
+
+def mixed(hash_: int) -> int:
+    """As in src/hashing.hpp."""
+    unmixed = hash_ % 2**64
+    line = unmixed >> 3
+    line ^= line >> 4 ^ line >> 9 ^ line >> 17 ^ line >> 31
+    return line * 0x9E3779B97F4A7C18 % 2**64 | (unmixed ^ line) % NEIGHBOURS
+
+
+def home(hash_: int, capacity: int) -> int:
+    """The first word on the path of a key, in a table of so many words."""
+    line = (mixed(hash_) * capacity >> 64) // NEIGHBOURS
+    return line * NEIGHBOURS + mixed(hash_) % NEIGHBOURS
+
+
+def mean_detour(hashes: list[int], capacity: int) -> float:
+    """How many words further on than its home a key is, on average."""
+    in_use = [False] * capacity
+    detours = 0
+    for hash_ in hashes:
+        place = home(hash_, capacity)
+        while in_use[place]:
+            place = (place + 1) % capacity
+            detours += 1
+        in_use[place] = True
+    return detours / len(hashes)
+
+
+@pytest.mark.parametrize("count", [1, 7, 100, 5000])
+def test_the_order_of_a_dict_is_that_of_the_mixed_hashes(count: int, seed: int) -> None:
+    choose = random.Random(seed)
+    keys = {choose.getrandbits(choose.randrange(61)) for _ in range(count)}
+    keys |= {-key - 2 for key in keys if choose.random() < 0.3}
+    assert list(AtomicDict.fromkeys(keys)) == sorted(keys, key=mixed)
+
+
+def test_different_hashes_stay_different(seed: int) -> None:
+    choose = random.Random(seed)
+    hashes = {choose.getrandbits(64) for _ in range(2000)}
+    hashes |= {hash_ ^ 1 << bit for hash_ in [*hashes][:100] for bit in range(64)}
+    assert len({mixed(hash_) for hash_ in hashes}) == len(hashes)
+
+
+@pytest.mark.parametrize("capacity", [64, 1024, 8192])
+@pytest.mark.parametrize("first", [0, 10**6, -(10**6)])
+def test_consecutive_ints_are_neighbours_and_hardly_ever_collide(first: int, capacity: int) -> None:
+    start = first // NEIGHBOURS * NEIGHBOURS
+    lines = {home(start + i, capacity) // NEIGHBOURS for i in range(NEIGHBOURS)}
+    assert len(lines) == 1
+    assert mean_detour([first + i for i in range(capacity // 2)], capacity) < 1
+
+
+def test_consecutive_ints_follow_each_other_when_they_are_iterated_over() -> None:
+    keys = [*AtomicDict.fromkeys(range(8000))]
+    groups = [keys[i : i + NEIGHBOURS] for i in range(0, len(keys), NEIGHBOURS)]
+    assert all(max(group) - min(group) == NEIGHBOURS - 1 for group in groups)
+
+
+STRIDES = [
+    *range(2, 130),
+    *(10**n for n in range(3, 16)),
+    *(2**n for n in range(7, 56)),
+    *(2**n - 1 for n in range(7, 56)),
+    *(2**n + 1 for n in range(7, 56)),
+]
+FIBONACCI = [1, 2]
+while FIBONACCI[-1] < 2**55:
+    FIBONACCI.append(FIBONACCI[-1] + FIBONACCI[-2])
+PATTERNS: dict[str, Callable[[int], int]] = {
+    "squares": lambda i: i * i,
+    "floats": lambda i: hash(i / 10),
+    "large floats": lambda i: hash(i * 1e15),
+    "addresses": lambda i: (0x7F12_3456_0000 + 48 * i) >> 4,
+    "a grid of ints": lambda i: i // 30 * 1000 + i % 30,
+    "a grid of 16 bits": lambda i: i // 100 << 16 | i % 100,
+    "a grid of 32 bits": lambda i: i // 64 << 32 | i % 64,
+    "times and numbers": lambda i: 3 * i << 22 | i % 4,
+    "both signs": lambda i: i if i % 2 else -i - 2,
+    "pairs": lambda i: hash((i // 50, i % 50)),
+}
+
+
+@pytest.mark.parametrize("capacity", [64, 2048])
+@pytest.mark.parametrize("load", [0.44, 0.81])
+def test_no_pattern_of_ints_is_in_its_own_way(capacity: int, load: float) -> None:
+    """Multiplication alone would leave those with the strides of Fibonacci in one place."""
+    count = int(capacity * load)
+    found = {
+        f"stride {stride}": mean_detour([stride * i for i in range(count)], capacity)
+        for stride in STRIDES + FIBONACCI + [NEIGHBOURS * number for number in FIBONACCI]
+    }
+    for name, pattern in PATTERNS.items():
+        found[name] = mean_detour(list(dict.fromkeys(map(pattern, range(count)))), capacity)
+    # With neighbours at random places it is 4 and 17: whole lines go further on, not single words.
+    assert max(found.values()) < (8 if load < 0.5 else 30), max(found, key=lambda name: found[name])
+    assert sum(found.values()) / len(found) < (0.6 if load < 0.5 else 2.5)
