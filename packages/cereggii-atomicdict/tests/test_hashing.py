@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where keys are in a table: consecutive ints next to each other, and no pattern in each other's way.
+"""Where keys are in a table: consecutive ints next to each other, no pattern in its own way.
 
 The table itself cannot be looked at, but its order can: it is that of the mixed hashes.
 """

@@ -568,10 +568,11 @@ def test_a_writer_that_comes_back_at_once_does_not_pass_the_first_of_the_queue_f
 
         other = Task(enter)
         other.start()
-        for passed in range(200):
+        for _ in range(200):
             time.sleep(0.002)
             writer.release()
             assert writer.acquire()
+            passed += 1
     assert other.result() < 100
     assert is_free(lock)
 

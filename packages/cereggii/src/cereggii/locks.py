@@ -352,7 +352,7 @@ class ReadersWriterLock:
             left.notify_all()
 
     def _queue_up(self, place: _Place, holds: _Holds, writes: bool, timeout: float | None) -> bool:
-        state, last, left = holds.state, self._last, place.left
+        state, last = holds.state, self._last
         end = None if timeout is None else time.monotonic() + float(timeout)
         self._forget_threads_of_ancestors()
         shut = _SHUT_TO_WRITERS if writes else _SHUT_TO_READERS
