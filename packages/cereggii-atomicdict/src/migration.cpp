@@ -114,7 +114,8 @@ std::uint64_t move_chunk(HashMap& map, Session& session, Table* root, std::size_
     // Nodes are anywhere in memory, and so is where they are going to.
     const auto node_at = [&](std::size_t i) -> const Node* {
         if (i >= begin + size) return nullptr;
-        const Word word = root->word(i).load(std::memory_order_relaxed);
+        // Acquire: pairs with the insertion, before which the node was made.
+        const Word word = root->word(i).load(std::memory_order_acquire);
         return names_node(word) ? node_of(word) : nullptr;
     };
     constexpr std::size_t far = 48, near = 16;

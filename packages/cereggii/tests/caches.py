@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of AtomicCache have in common."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from typing import Any, TypeAlias
+
+import pytest
+from cereggii import AtomicCache
+
+from tools.testing.concurrency import eventually
+
+Limits: TypeAlias = dict[str, Any]
+# Limits that are never reached, but for the work that they make.
+LIMITS: dict[str, Limits] = {
+    "no limits": {},
+    "ttl": {"ttl": 1e9},
+    "maxsize": {"maxsize": 1000},
+    "ttl and maxsize": {"ttl": 1e9, "maxsize": 1000},
+}
+every_cache = pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
+sized_cache = pytest.mark.parametrize(
+    "limits", [{"maxsize": 1000}, {"ttl": 1e9, "maxsize": 1000}], ids=["maxsize", "and ttl"]
+)
+
+
+class Thing:
+    """Each is another, and can be referred to weakly."""
+
+
+class RefusalError(Exception):
+    """What fills and keys raise."""
+
+
+class Computer:
+    """A fill that notes what it is asked for, and makes a new object each time."""
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def __call__(self, key: Any) -> Thing:
+        self.calls.append(key)
+        return Thing()
+
+
+class Clock(threading.local):
+    """A clock that stands still; each thread that runs a test has one of its own."""
+
+    now = 1000.0
+
+
+def refuse(_key: Any) -> Any:
+    raise RefusalError("computed")
+
+
+def collected(reference: weakref.ref[Any]) -> bool:
+    """Whether the object is freed; the collector does nothing while another thread collects."""
+
+    def gone() -> bool:
+        gc.collect()
+        return reference() is None
+
+    return eventually(gone, timeout=10)
+
+
+def check_whole(cache: AtomicCache[Any, Any], maxsize: int) -> None:
+    """Whether the cache still has place for as many values as it should, and not for one more."""
+    assert len(cache) <= maxsize
+    fresh = [("fresh", number) for number in range(3 * maxsize)]
+    for key in fresh:
+        cache[key]
+    assert sorted(cache) == sorted(fresh[-maxsize:])
