@@ -43,6 +43,36 @@ class Task(threading.Thread):
         return self._result
 
 
+class Thing:
+    """Each is another."""
+
+
+class FailedError(Exception):
+    """What a Gate raises."""
+
+
+class Gate:
+    """A function of a key that can be held, and that notes what it is asked for."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        self.opened = threading.Event()
+        self.calls: list[Any] = []
+        self.fails = False
+
+    def __call__(self, key: Any) -> Thing:
+        self.calls.append(key)
+        self.entered.release()
+        assert self.opened.wait(PATIENCE)
+        if self.fails:
+            raise FailedError(key)
+        return Thing()
+
+    def wait_until_entered(self) -> None:
+        """Until a thread has called it, one more each time."""
+        assert self.entered.acquire(timeout=PATIENCE)
+
+
 def run_threads(*targets: Callable[[], Any]) -> list[Any]:
     """Run every target in a thread of its own, started on a barrier; their results, in order."""
     barrier = threading.Barrier(len(targets))

@@ -15,9 +15,9 @@
 // stays so. When all are done the root moves on, and the table is retired. Nobody ever waits for
 // that.
 //
-// A delete changes the value and then reads the word; a mover changes the words of a chunk and then,
-// after one fence for all of them, reads the values. Both are sequentially consistent, so one of
-// them sees the other and unlinks the node.
+// A delete changes the value and then reads the word; a mover changes the words of a chunk and
+// then, after one fence for all of them, reads the values. Both are sequentially consistent, so one
+// of them sees the other and unlinks the node.
 namespace cereggii::atomicdict {
 
 namespace {

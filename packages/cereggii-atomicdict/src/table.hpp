@@ -23,10 +23,11 @@
 //                        words[]          words[]
 //                          └──▶ Node ◀──────┘
 //
-// A *table* is an array of words with linear probing; the first word on the path of a key is, of the
-// cache line at the top bits of its hash, the one at the low bits. A *node* is a key and its value, and never moves: every table of
-// the chain that has come to know the key points at the same node. So changing a value is one
-// compare-and-swap on the node, whatever becomes of the tables meanwhile.
+// A *table* is an array of words with linear probing; the first word on the path of a key is, of
+// the cache line at the top bits of its hash, the one at the low bits. A *node* is a key and its
+// value, and never moves: every table of the chain that has come to know the key points at the same
+// node. So changing a value is one compare-and-swap on the node, whatever becomes of the tables
+// meanwhile.
 //
 //     word    tag:16 │ node:48, of which the low 3 bits are a state
 //

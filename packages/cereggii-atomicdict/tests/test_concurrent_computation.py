@@ -13,7 +13,10 @@ from cereggii_atomicdict import NOT_FOUND, AtomicDict
 
 from tools.testing.concurrency import (
     PATIENCE,
+    FailedError,
+    Gate,
     Task,
+    Thing,
     background,
     give_time_to_block,
     meet,
@@ -35,35 +38,6 @@ pytestmark = [
     pytest.mark.thread_unsafe(reason="has threads of its own"),
     pytest.mark.usefixtures("switch_often"),
 ]
-
-
-class Thing:
-    """Each is another."""
-
-
-class FailedError(Exception):
-    """What factories raise."""
-
-
-class Gate:
-    """A factory that can be held, and that counts its calls."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
-        self.opened = threading.Event()
-        self.calls: list[Any] = []
-        self.fails = False
-
-    def __call__(self, key: Any) -> Thing:
-        self.calls.append(key)
-        self.entered.release()
-        assert self.opened.wait(PATIENCE)
-        if self.fails:
-            raise FailedError(key)
-        return Thing()
-
-    def wait_until_entered(self) -> None:
-        assert self.entered.acquire(timeout=PATIENCE)
 
 
 # ── once ───────────────────────────────────────────────────────────────────────────────────────

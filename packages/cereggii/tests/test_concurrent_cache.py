@@ -20,7 +20,10 @@ from cereggii.atomic_dict import atomic_cache
 
 from tools.testing.concurrency import (
     PATIENCE,
+    FailedError,
+    Gate,
     Task,
+    Thing,
     background,
     give_time_to_block,
     meet,
@@ -56,35 +59,6 @@ TIGHT: dict[str, Limits] = {
     "ttl and maxsize 2": {"ttl": 10, "maxsize": 2},
 }
 tight_cache = pytest.mark.parametrize("limits", TIGHT.values(), ids=TIGHT)
-
-
-class Thing:
-    """Each is another."""
-
-
-class FailedError(Exception):
-    """What fills raise."""
-
-
-class Gate:
-    """A fill that can be held, and that notes what it is asked for."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Semaphore(0)
-        self.opened = threading.Event()
-        self.calls: list[Any] = []
-        self.fails = False
-
-    def __call__(self, key: Any) -> Thing:
-        self.calls.append(key)
-        self.entered.release()
-        assert self.opened.wait(PATIENCE)
-        if self.fails:
-            raise FailedError(key)
-        return Thing()
-
-    def wait_until_entered(self) -> None:
-        assert self.entered.acquire(timeout=PATIENCE)
 
 
 class Clock:
