@@ -1124,6 +1124,98 @@ def test_what_the_forking_thread_has_the_child_can_release_and_acquire(
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
+@both_sides
+def test_a_thread_that_is_about_to_queue_up_is_not_counted_in_the_child(side: str) -> None:
+    """It is stopped, here, where it has not been seen by others yet."""
+    run_program(f"""
+        import faulthandler, os, threading, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from cereggii import ReadersWriterLock
+        lock = ReadersWriterLock()
+        last, reached, go = lock._last, threading.Event(), threading.Event()
+        class Slow:
+            def __getattr__(self, name):
+                if threading.current_thread() is thread:
+                    reached.set()
+                    go.wait(20)
+                return getattr(last, name)
+        def wait():
+            with lock.{side}():
+                pass
+        thread = threading.Thread(target=wait, daemon=True)
+        with lock.writer():
+            lock._last = Slow()
+            thread.start()
+            assert reached.wait(20)
+            child = os.fork()
+        if child == 0:
+            faulthandler.dump_traceback_later(20, exit=True)
+            code = 1
+            try:
+                lock._last = last
+                for one in (lock.reader(), lock.writer()):
+                    assert one.acquire(timeout=0), lock
+                    one.release()
+                code = 0
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0, status
+        go.set()
+        thread.join(20)
+        assert not thread.is_alive()
+        assert lock.writer().acquire(timeout=0)
+    """)
+
+
+@pytest.mark.thread_unsafe(reason="starts processes")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
+def test_a_fork_of_a_fork_forgets_who_waited_before_the_first() -> None:
+    """Also if the thread that forks has the id of the one that waited, as is likely."""
+    run_program("""
+        import os, threading, time, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from cereggii import ReadersWriterLock
+        lock = ReadersWriterLock()
+        writer = lock.writer()
+        writer.acquire()
+        def wait():
+            with lock.writer():
+                pass
+        threading.Thread(target=wait, daemon=True).start()
+        time.sleep(0.1)
+        def fork(action):
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    action()
+                    code = 0
+                finally:
+                    os._exit(code)
+            _, status = os.waitpid(child, 0)
+            assert os.waitstatus_to_exitcode(status) == 0, status
+        def in_grandchild():
+            assert lock.writer().acquire(timeout=5), lock
+        def in_child():
+            writer.release()
+            errors = []
+            def fork_again():
+                try:
+                    fork(in_grandchild)
+                except BaseException as error:
+                    errors.append(error)
+            thread = threading.Thread(target=fork_again)
+            thread.start()
+            thread.join()
+            assert not errors, errors
+        fork(in_child)
+        os._exit(0)
+    """)
+
+
+@pytest.mark.thread_unsafe(reason="starts processes")
 def test_daemon_threads_that_wait_do_not_keep_the_interpreter_from_ending() -> None:
     assert "the end" in run_program("""
         import threading, time

@@ -252,21 +252,19 @@ class _Place:
     __slots__ = ("ahead", "counts", "forks", "left", "thread")
 
     def __init__(self) -> None:
-        self.forks = _forks
+        self.forks = len(_forkers)
         self.thread = threading.get_ident()
         self.left = AtomicInt()  # 1 once the thread has gone from here, with the lock or without
         self.counts = 0  # _QUEUED while the state counts the thread, and _TURN
         self.ahead: _Place | None = None
 
 
-_forks = 0  # of this process's ancestors, down to it
-_forker: int | None = None  # the one thread that the last fork has left
+# Of each fork of this process's ancestors, down to it: the one thread that it has left.
+_forkers: list[int] = []
 
 
 def _forked() -> None:
-    global _forks, _forker
-    _forks += 1
-    _forker = threading.get_ident()
+    _forkers.append(threading.get_ident())
 
 
 if hasattr(os, "register_at_fork"):
@@ -347,8 +345,8 @@ class ReadersWriterLock:
         finally:
             holds.waits = False
             still = left == 0
-            left += still
             state -= place.counts & -still
+            left += still
             left.notify_all()
 
     def _queue_up(self, place: _Place, holds: _Holds, writes: bool, timeout: float | None) -> bool:
@@ -358,11 +356,12 @@ class ReadersWriterLock:
         shut = _SHUT_TO_WRITERS if writes else _SHUT_TO_READERS
         if self._looks(place, holds, writes, shut):
             return True
-        state += _QUEUED
-        place.counts = _QUEUED
         place.ahead = last.get()
         while not last.compare_and_set(place.ahead, place):
             place.ahead = last.get()
+        # After that: what the state counts can be found, by the child of a fork.
+        state += _QUEUED
+        place.counts = _QUEUED
         while (ahead := place.ahead) is not None:
             for _ in range(_LOOKS):
                 if ahead.left == 1:
@@ -400,10 +399,11 @@ class ReadersWriterLock:
             if not state & shut:
                 state += amount
                 inside = (state & shut) == alone
-                left += inside
                 holds.writes += inside & writes
                 holds.reads += inside & (not writes)
                 state -= place.counts & -inside | amount & -(not inside)
+                # Only now: who stands behind may set _TURN at once.
+                left += inside
                 if inside:
                     return True
                 state.notify_all()
@@ -411,13 +411,15 @@ class ReadersWriterLock:
 
     def _forget_threads_of_ancestors(self) -> None:
         """In the child of a fork: those who were in the queue are not in this process."""
-        if not _forks:
+        if not _forkers:
             return
         place = self._last.get()
         while place is not None:
-            if place.forks != _forks and place.thread != _forker:
+            # An id may be that of another thread by now.
+            if any(forker != place.thread for forker in _forkers[place.forks :]):
                 (done,) = map(place.left.compare_and_set, (0,), (1,))
                 self._state -= place.counts & -done
+                place.left.notify_all()
             place = place.ahead
 
 
