@@ -47,7 +47,9 @@ def call_once(func: Any = None, *, timeout: float | None = None) -> Any:
         nonlocal result
         if result is not _pending:
             return result
-        outcome = outcomes.get_or_compute(name, lambda _: _Outcome(func, args, kwargs), timeout)
+        # Not a lambda: to have the arguments in its closure would cost every call.
+        make_outcome = functools.partial(_Outcome, func, args, kwargs)
+        outcome = outcomes.get_or_compute(name, make_outcome, timeout)
         if outcome.exception is not None:
             # Without the frames of those who raised it before.
             raise outcome.exception.with_traceback(outcome.traceback)
@@ -63,7 +65,7 @@ _pending: Any = object()  # the result of what has none yet
 class _Outcome:
     __slots__ = ("exception", "result", "traceback")
 
-    def __init__(self, func: Callable[..., Any], args: Any, kwargs: Any) -> None:
+    def __init__(self, func: Callable[..., Any], args: Any, kwargs: Any, _name: str) -> None:
         self.exception: Exception | None = None
         self.traceback: Any = None
         self.result: Any = None
