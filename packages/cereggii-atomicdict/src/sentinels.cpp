@@ -48,6 +48,11 @@ PyTypeObject* make_sentinel_type() {
     return reinterpret_cast<PyTypeObject*>(owned_or_throw(PyType_FromSpec(&spec)).release().ptr());
 }
 
+// What the initializer of a static object is made for.
+struct Header {
+    PyObject object;
+};
+
 void make_sentinels() {
     PyTypeObject* type = make_sentinel_type();
     for (PyObject& sentinel : sentinels) {
@@ -57,7 +62,11 @@ void make_sentinels() {
         sentinel.ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
         sentinel.ob_type = type;
 #elif PY_VERSION_HEX >= 0x030C0000
-        sentinel = PyObject{PyObject_HEAD_INIT(type)};
+        const Header header{PyObject_HEAD_INIT(type)};
+        sentinel = header.object;
+#if PY_VERSION_HEX < 0x030D0000
+        Py_SET_REFCNT(&sentinel, _Py_IMMORTAL_REFCNT);  // only CPython's own are immortal there
+#endif
 #else
         // Nothing is immortal there: out of reach of all that will ever be released.
         Py_SET_REFCNT(&sentinel, PY_SSIZE_T_MAX / 2);
