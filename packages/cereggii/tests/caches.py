@@ -3,15 +3,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
 import weakref
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, TypeAlias, TypeVar
 
 import pytest
 from cereggii import AtomicCache
+from cereggii.atomic_dict import atomic_cache
 
 from tools.testing.concurrency import eventually
+
+_C = TypeVar("_C")
 
 Limits: TypeAlias = dict[str, Any]
 # Limits that are never reached, but for the work that they make.
@@ -50,6 +56,18 @@ class Clock(threading.local):
     """A clock that stands still; each thread that runs a test has one of its own."""
 
     now = 1000.0
+
+
+@contextlib.contextmanager
+def caches_go_by(clock: _C) -> Iterator[_C]:
+    """Meanwhile, the time of caches is `clock.now`."""
+    module: Any = atomic_cache
+    before = module.time
+    module.time = SimpleNamespace(monotonic=lambda: clock.now)  # type: ignore[attr-defined]
+    try:
+        yield clock
+    finally:
+        module.time = before
 
 
 def refuse(_key: Any) -> Any:

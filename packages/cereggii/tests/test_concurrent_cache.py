@@ -11,12 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import pytest
 from cereggii import AtomicCache
-from cereggii.atomic_dict import atomic_cache
 
 from tools.testing.concurrency import (
     PATIENCE,
@@ -29,6 +27,8 @@ from tools.testing.concurrency import (
     meet,
     run_threads,
 )
+
+from .caches import caches_go_by
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="has threads of its own"),
@@ -70,12 +70,8 @@ class Clock:
 @pytest.fixture
 def clock() -> Iterator[Clock]:
     """The clock by which caches go."""
-    clock = Clock()
-    module: Any = atomic_cache
-    before = module.time
-    module.time = SimpleNamespace(monotonic=lambda: clock.now)
-    yield clock
-    module.time = before
+    with caches_go_by(Clock()) as clock:
+        yield clock
 
 
 def in_threads(work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:

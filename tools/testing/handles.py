@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for the handles of all atomic types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def check_class_of_handle(kind: type[Any]) -> None:
+    """A handle is an instance of what it is a handle of, as a ThreadHandle is of its object.
+
+    Its own type is no such class, and stays what it is.
+    """
+
+    class Derived(kind):  # type: ignore[misc]
+        pass
+
+    handle = Derived().get_handle()
+    assert handle.__class__ is Derived
+    assert isinstance(handle, Derived)
+    assert isinstance(handle, kind)
+    assert not isinstance(kind().get_handle(), Derived)
+    assert type(handle) is type(kind().get_handle())
+    with pytest.raises(TypeError, match="class of a handle"):
+        handle.__class__ = kind
+    without_target = type(handle).__new__(type(handle))
+    assert without_target.__class__ is type(handle)
