@@ -25,5 +25,5 @@ def check_class_of_handle(kind: type[Any]) -> None:
     assert type(handle) is type(kind().get_handle())
     with pytest.raises(TypeError, match="class of a handle"):
         handle.__class__ = kind
-    without_target = type(handle).__new__(type(handle))
-    assert without_target.__class__ is type(handle)
+    handle_type: Any = type(handle)
+    assert handle_type.__new__(handle_type).__class__ is handle_type
