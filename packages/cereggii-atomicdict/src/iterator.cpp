@@ -8,7 +8,7 @@
 #include "scan.hpp"
 #include "types.hpp"
 
-// The iterator of AtomicDict. Threads may share one: each item goes to one of them.
+// The iterator of AtomicDict.
 namespace cereggii::atomicdict {
 
 namespace {
@@ -43,12 +43,10 @@ PyObject* as_yielded(Yields yields, const Scan::Item& item) {
 PyObject* iterator_next(PyObject* self) {
     Iterator* iterator = as_iterator(self);
     Scan::Item item;
-    Scan::Result result = Scan::Result::error;
-    with_object_lock(self, [&] {
-        HashMap& map = payload<AtomicDict>(iterator->dict)->map;
-        result = iterator->scan.next(map, iterator->yields != Yields::keys, item);
-    });
-    return result == Scan::Result::item ? as_yielded(iterator->yields, item) : nullptr;
+    HashMap& map = payload<AtomicDict>(iterator->dict)->map;
+    if (iterator->scan.next(map, iterator->yields != Yields::keys, item) != Scan::Result::item)
+        return nullptr;
+    return as_yielded(iterator->yields, item);
 }
 
 int iterator_traverse(PyObject* self, visitproc visit, void* arg) {

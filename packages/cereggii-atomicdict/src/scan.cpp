@@ -11,8 +11,27 @@ namespace cereggii::atomicdict {
 
 namespace {
 
-constexpr std::size_t words_per_step = 32;
+constexpr std::size_t words_per_step = 256;
 static_assert(words_per_step % (neighbour_mask + 1) == 0);
+
+// Keys and values are fetched so many items before they are returned: for about as long as memory
+// takes to answer, and no more at a time than a processor asks for at a time.
+constexpr std::size_t items_ahead = 15;
+
+// One thread at a time is in here. It runs natively only, for a bounded time.
+class Turn {
+public:
+    explicit Turn(std::atomic<bool>& taken) : taken_(taken) {
+        while (taken_.exchange(true, std::memory_order_acquire)) [[unlikely]]
+            yield_detached();
+    }
+    ~Turn() { taken_.store(false, std::memory_order_release); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+private:
+    std::atomic<bool>& taken_;
+};
 
 // The node's hash, if the word at `slot` still names it; a retired node has a link in its place.
 bool hash_of(const std::atomic<Word>& slot, Word word, std::uint64_t& hash) noexcept {
@@ -53,51 +72,72 @@ Scan Scan::partition(std::uint64_t part, std::uint64_t parts) noexcept {
 }
 
 Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
+    for (;;) {
+        Unused unused;
+        Session session(map);
+        if (!session.ready()) return Result::error;
+        const Step result = [&] {
+            const Turn turn(has_turn_);
+            return step(map, session, with_value, item, unused);
+        }();
+        if (result == Step::item) [[likely]]
+            return Result::item;
+        if (result == Step::end) return Result::end;
+        if (result == Step::no_memory) {
+            PyErr_NoMemory();
+            return Result::error;
+        }
+    }
+}
+
+Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& item,
+                      Unused& unused) {
     bool taking = false;
     try {
         for (;;) {
             if (!group_.empty()) {
                 item = group_.back();
                 group_.pop_back();
-                return Result::item;
+                return Step::item;
             }
+            session.enter_reading();
             taking = done_ < entries_.size();
-            if (taking) {
-                const Entry entry = entries_[done_++];
-                Result result = Result::end;
-                if (take_from_root(map, entry, with_value, item, result)) {
-                    if (result == Result::end) continue;  // gone meanwhile
-                    return result;
-                }
-                if (!take_group(map, entry.hash)) return Result::error;
+            if (!taking) {
+                if (at_end_) return Step::end;
+                collect(map);
+                session.leave();
                 continue;
             }
-            if (at_end_) return Result::end;
-            if (!collect(map)) return Result::error;
+            const Entry& entry = entries_[done_++];
+            const Take take = take_from_root(map, entry, with_value, item, unused);
+            if (take == Take::item) [[likely]]
+                return Step::item;
+            if (take == Take::again ||
+                (take == Take::elsewhere && !take_group(map, entry.hash, unused))) {
+                --done_;
+                return Step::again;
+            }
+            session.leave();
         }
     } catch (const std::bad_alloc&) {
-        PyErr_NoMemory();
         // As before, for another try.
         if (taking)
             --done_;
         else
             entries_.clear();
-        return Result::error;
+        return Step::no_memory;
     }
 }
 
 // Collects the hashes of a range of words of the root, and of the same range of hashes in the
-// tables behind it.
-bool Scan::collect(HashMap& map) {
+// tables behind it. Only inside.
+[[gnu::noinline]] void Scan::collect(HashMap& map) {
     entries_.clear();
     done_ = 0;
-    Session session(map);
-    if (!session.ready()) return false;
-    session.enter_reading();
     Table* root = map.root.load(std::memory_order_seq_cst);
     if (!root) {
         at_end_ = true;
-        return true;
+        return;
     }
     serial_ = root->serial;
     const std::size_t last_word = std::min(root->line(position_) + words_per_step - 1, root->mask);
@@ -108,18 +148,22 @@ bool Scan::collect(HashMap& map) {
     // other.
     for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
         scan_table(table, table == root, position_, high);
-    sort();
+    if (!entries_.empty()) sort();
     at_end_ = high == last_;
     position_ = high + 1;
-    return true;
+    for (std::size_t i = 0; i < std::min(items_ahead, entries_.size()); ++i) {
+        prefetch(entries_[i].key);
+        prefetch(entries_[i].value);
+    }
+    fetched_ = last_word + 1;
+    to_fetch_ = at_end_ ? fetched_ : std::min(fetched_ + words_per_step, root->capacity());
+    words_per_item_ = words_per_step / std::max<std::size_t>(entries_.size(), 1) + 1;
 }
 
 void Scan::scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64_t high) {
     const std::size_t first = table->line(low), last = table->line(high) | neighbour_mask;
-    // Nodes, keys and values are anywhere in memory. Those of a range are fetched at the same time,
-    // the nodes while the range before is returned.
-    const std::size_t ahead = std::min(last + words_per_step, table->mask);
-    for (std::size_t i = low == 0 ? first : last + 1; i <= ahead; ++i)
+    // What was not fetched while other entries were returned.
+    for (std::size_t i = is_root && fetched_ > 0 ? last + 1 : first; i <= last; ++i)
         if (const Word word = table->word(i).load(std::memory_order_relaxed); names_node(word))
             prefetch(node_of(word));
     // On past the range's end until a word where every path has ended, around the end of the table.
@@ -130,23 +174,39 @@ void Scan::scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64
         std::uint64_t hash = 0;
         if (names_node(word)) {
             if (!hash_of(slot, word, hash) || hash < low || high < hash) continue;
-            entries_.push_back({hash, word, index, is_root});
-            prefetch(key_object(node_of(word)->key));
-            prefetch(Node::object(node_of(word)->value.load(std::memory_order_relaxed)));
+            const Node* node = node_of(word);
+            entries_.push_back({hash, word, is_root ? index : elsewhere, key_object(node->key),
+                                Node::object(node->value.load(std::memory_order_relaxed))});
         } else if (i > last && ends_path(word)) {
             break;
         }
     }
 }
 
-// By hash, each once. Nearly sorted as it comes.
+// Nodes, keys and values are anywhere in memory. While some wait for the processor others are on
+// their way to it: the key and value of an item that is returned soon, and nodes of the next range.
+inline void Scan::fetch_ahead(Table* root) noexcept {
+    if (const std::size_t soon = done_ - 1 + items_ahead; soon < entries_.size()) {
+        prefetch(entries_[soon].key);
+        prefetch(entries_[soon].value);
+    }
+    for (const std::size_t end = std::min(fetched_ + words_per_item_, to_fetch_); fetched_ < end;
+         ++fetched_) {
+        const Word word = root->word(fetched_).load(std::memory_order_relaxed);
+        if (names_node(word)) prefetch(node_of(word));
+    }
+}
+
+// By hash, each once. Nearly sorted as it comes from one table, in which few are far from home.
 void Scan::sort() {
     const auto begin = entries_.begin();
-    if (entries_.size() > 4 * words_per_step) {
+    if (entries_.size() > words_per_step || entries_.back().index == elsewhere) {
         std::sort(begin, entries_.end(),
                   [](const Entry& a, const Entry& b) { return a.hash < b.hash; });
     } else {
         for (std::size_t i = 1; i < entries_.size(); ++i) {
+            if (entries_[i - 1].hash <= entries_[i].hash) [[likely]]
+                continue;
             const Entry entry = entries_[i];
             std::size_t at = i;
             for (; at > 0 && entry.hash < entries_[at - 1].hash; --at)
@@ -154,77 +214,63 @@ void Scan::sort() {
             entries_[at] = entry;
         }
     }
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-        if (kept > 0 && entries_[kept - 1].hash == entries_[i].hash)
-            entries_[kept - 1].only_in_root = false;
+    const auto same_hash = [](const Entry& a, const Entry& b) { return a.hash == b.hash; };
+    auto kept = std::adjacent_find(begin, entries_.end(), same_hash);
+    if (kept == entries_.end()) return;
+    for (auto entry = kept + 1; entry != entries_.end(); ++entry) {
+        if (same_hash(*kept, *entry))
+            kept->index = elsewhere;
         else
-            entries_[kept++] = entries_[i];
+            *++kept = *entry;
     }
-    entries_.resize(kept);
+    entries_.erase(kept + 1, entries_.end());
 }
 
-// Looks where the node was. False: the table has been left, or the node has.
-bool Scan::take_from_root(HashMap& map, const Entry& entry, bool with_value, Item& item,
-                          Result& result) {
-    if (!entry.only_in_root) return false;
-    Session session(map);
-    if (!session.ready()) {
-        result = Result::error;
-        return true;
-    }
-    for (;;) {
-        session.enter_reading();
-        Table* root = map.root.load(std::memory_order_seq_cst);
-        if (!root || root->serial != serial_) return false;
-        const Word now = root->word(entry.index).load(std::memory_order_seq_cst);
-        if ((now & node_mask) != (entry.word & node_mask)) return false;
-        const Node* node = node_of(entry.word);
-        Taken taken = Taken::value;
-        if (with_value)
-            taken = take_value(node, item.value);
-        else if (Node::is_dead(node->value.load(std::memory_order_seq_cst)))
-            taken = Taken::dead;
-        if (taken == Taken::dead) return true;
-        if (taken == Taken::value) {
-            item.key = Py_NewRef(key_object(node->key));
-            result = Result::item;
-            return true;
+// Looks where the node was. Elsewhere: the table has been left, or the node has. Only inside.
+[[gnu::always_inline]] inline Scan::Take Scan::take_from_root(HashMap& map, const Entry& entry,
+                                                              bool with_value, Item& item,
+                                                              Unused& unused) {
+    Table* root = map.root.load(std::memory_order_seq_cst);
+    if (!root || root->serial != serial_ || entry.index == elsewhere) return Take::elsewhere;
+    fetch_ahead(root);
+    const Word now = root->word(entry.index).load(std::memory_order_seq_cst);
+    if ((now & node_mask) != (entry.word & node_mask)) return Take::elsewhere;
+    const Node* node = node_of(entry.word);
+    PyObject* value = nullptr;
+    if (with_value) {
+        const Taken taken = take_value(node, value);
+        if (taken == Taken::dead) return Take::nothing;
+        if (taken == Taken::another) {
+            unused.value = value;
+            return Take::again;
         }
-        session.leave();
-        Py_DECREF(std::exchange(item.value, nullptr));
+    } else if (Node::is_dead(node->value.load(std::memory_order_seq_cst))) {
+        return Take::nothing;
     }
+    PyObject* key = key_object(node->key);
+    Py_INCREF(key);
+    item = {key, value};
+    return Take::item;
 }
 
-// All that have this hash, wherever they are by now.
-bool Scan::take_group(HashMap& map, std::uint64_t hash) {
+// All that have this hash, wherever they are by now. False: another try is due, since a value was
+// replaced in between. Only inside.
+[[gnu::noinline]] bool Scan::take_group(HashMap& map, std::uint64_t hash, Unused& unused) {
     std::vector<Node*> nodes;
-    std::vector<Item> group;
-    Session session(map);
-    if (!session.ready()) return false;
-    for (bool complete = false; !complete;) {
-        session.enter_reading();
-        find_nodes(map, hash, nodes);
-        group.reserve(nodes.size());
+    find_nodes(map, hash, nodes);
+    group_.reserve(nodes.size());
+    // Only now: a key that was deleted and inserted again meanwhile has two, of which one is dead.
+    for (const Node* node : nodes) {
         Item item;
-        complete = true;
-        // Only now: a key that was deleted and inserted again meanwhile has two, of which one is
-        // dead.
-        for (const Node* node : nodes) {
-            const Taken taken = take_value(node, item.value);
-            complete = taken != Taken::another;
-            if (!complete) break;
-            if (taken == Taken::dead) continue;
-            item.key = Py_NewRef(key_object(node->key));
-            group.push_back(item);
+        const Taken taken = take_value(node, item.value);
+        if (taken == Taken::dead) continue;
+        if (taken == Taken::another) {
+            unused.value = item.value;
+            unused.items.swap(group_);
+            return false;
         }
-        session.leave();
-        if (complete) group_.swap(group);
-        // All is taken anew, if a value was replaced in between.
-        for (const Item& unused : group) release(unused);
-        if (!complete) Py_DECREF(item.value);
-        nodes.clear();
-        group.clear();
+        item.key = Py_NewRef(key_object(node->key));
+        group_.push_back(item);
     }
     return true;
 }

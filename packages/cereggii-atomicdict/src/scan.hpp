@@ -3,6 +3,8 @@
 
 #include <Python.h>
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -14,8 +16,11 @@
 // no resize repeats or skips a key.
 namespace cereggii::atomicdict {
 
-// Where an iterator is. Not to be used by two threads at a time. It holds no reference to a key or
-// value between two calls, but to those whose hash is that of the item it returned last.
+class Session;
+
+// Where an iterator is. Threads may share it: each item goes to one of them. It holds no reference
+// to a key or value between two calls, but to those whose hash is that of the item it returned
+// last.
 class Scan {
 public:
     // The hashes from `first` to `last`.
@@ -29,7 +34,7 @@ public:
         PyObject* value = nullptr;  // owned, if it is wanted
     };
     static void release(const Item& item) {
-        Py_DECREF(item.key);
+        Py_XDECREF(item.key);
         Py_XDECREF(item.value);
     }
 
@@ -44,27 +49,56 @@ public:
     std::vector<Item> take_all() noexcept { return std::exchange(group_, {}); }
 
 private:
+    // What was found: a node with this hash, named by this word, at this index of a table; and the
+    // addresses of what it named then, which are only good for being fetched ahead.
     struct Entry {
         std::uint64_t hash;
-        Word word;  // that names a node with this hash, at this index of a table
-        std::size_t index;
-        bool only_in_root;  // it is the root, and no other node with this hash was seen
+        Word word;
+        std::size_t index;  // elsewhere: it is not the root, or more than one node has this hash
+        const void* key;
+        const void* value;
+    };
+    static constexpr std::size_t elsewhere = SIZE_MAX;
+
+    // What was taken in vain. Released when the turn is over, since that may run finalizers.
+    struct Unused {
+        PyObject* value = nullptr;
+        std::vector<Item> items;
+        Unused() = default;
+        Unused(const Unused&) = delete;
+        Unused& operator=(const Unused&) = delete;
+        ~Unused() noexcept(false) {
+            Py_XDECREF(value);
+            for (const Item& item : items) release(item);
+        }
     };
 
-    bool collect(HashMap& map);
+    // `again`: something was taken in vain.
+    enum class Step { item, end, again, no_memory };
+    Step step(HashMap& map, Session& session, bool with_value, Item& item, Unused& unused);
+    enum class Take { item, nothing, again, elsewhere };
+    Take take_from_root(HashMap& map, const Entry& entry, bool with_value, Item& item,
+                        Unused& unused);
+    bool take_group(HashMap& map, std::uint64_t hash, Unused& unused);
+
+    void collect(HashMap& map);
     void scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64_t high);
     void sort();
-    bool take_from_root(HashMap& map, const Entry& entry, bool with_value, Item& item,
-                        Result& result);
-    bool take_group(HashMap& map, std::uint64_t hash);
+    void fetch_ahead(Table* root) noexcept;
 
-    std::uint64_t position_;  // the first hash not yet collected
+    std::atomic<bool> has_turn_{false};  // a thread is in step()
+    bool at_end_ = false;                // all are collected
+    std::uint64_t position_;             // the first hash not yet collected
     std::uint64_t last_;
-    bool at_end_ = false;         // all are collected
     std::uint64_t serial_ = 0;    // of the root when the entries were collected
     std::size_t done_ = 0;        // entries
     std::vector<Entry> entries_;  // by hash
     std::vector<Item> group_;     // of one hash, still to be returned
+
+    // Of the root, the words whose nodes are fetched while the entries are returned.
+    std::size_t fetched_ = 0;
+    std::size_t to_fetch_ = 0;
+    std::size_t words_per_item_ = 0;
 };
 
 }  // namespace cereggii::atomicdict

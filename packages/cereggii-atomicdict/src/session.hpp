@@ -67,6 +67,13 @@ private:
     static Table* table(Item item) noexcept { return reinterpret_cast<Table*>(item & ~table_bit); }
 };
 
+// Lets others run: for a thread that waits until another has left a bounded native section.
+inline void yield_detached() {
+    PyThreadState* state = PyEval_SaveThread();
+    std::this_thread::yield();
+    PyEval_RestoreThread(state);
+}
+
 #ifdef Py_GIL_DISABLED
 
 using Reclaimer = atomics::Reclaimer<RetiredItems>;
@@ -115,7 +122,7 @@ public:
             if (!map_.gate_closed.load(std::memory_order_seq_cst)) [[likely]]
                 break;
             Reclaimer::unpin(*record_);
-            wait_for_gate();
+            yield_detached();
         }
         inside_ = true;
     }
@@ -130,7 +137,7 @@ public:
         bool open = false;
         while (!map_.gate_closed.compare_exchange_strong(open, true, std::memory_order_seq_cst)) {
             open = false;  // one closer at a time
-            wait_for_gate();
+            yield_detached();
         }
         Reclaimer::wait_for_writers(&map_, [] { std::this_thread::yield(); });
     }
@@ -162,13 +169,6 @@ public:
     }
 
 private:
-    // The gate is closed for a bounded native section.
-    static void wait_for_gate() {
-        PyThreadState* state = PyEval_SaveThread();
-        std::this_thread::yield();
-        PyEval_RestoreThread(state);
-    }
-
     HashMap& map_;
     Reclaimer::Record* record_;
     RetiredItems::Item retired_ = 0;

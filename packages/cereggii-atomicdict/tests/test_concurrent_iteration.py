@@ -23,6 +23,7 @@ from .crowd import (
     MakeKey,
     beside,
     every_key,
+    flat,
     in_threads,
     is_filler,
     resizing,
@@ -279,6 +280,45 @@ def test_an_iterator_may_be_shared_by_threads(view: str) -> None:
         if is_filler(item):
             del stayed[item]
     assert stayed == Counter(range(2000))
+
+
+def test_each_item_of_a_shared_iterator_goes_to_one_thread() -> None:
+    """Where nothing is written, and so nothing else keeps the threads apart."""
+    shared = AtomicDict.fromkeys(range(3000))
+    iterators = [iter(shared) for _ in range(100)]
+    for parts in meet(iterators, list, list):
+        assert sorted(flat([*parts])) == [*range(3000)]
+
+
+def test_a_finalizer_may_go_on_with_the_iterator_that_runs_it() -> None:
+    """What was replaced while it was taken, or retired by others, is dropped by who iterates."""
+    shared: AtomicDict[int, Any] = AtomicDict()
+    values = shared.values()
+    current = iter(values)
+    end = time.monotonic() + 4 * ITERATING
+
+    class Goes:
+        def __del__(self) -> None:
+            next(current, None)
+
+    for key in range(20):
+        shared[key] = Goes()
+
+    def write(_: int) -> None:
+        while time.monotonic() < end:
+            for key in range(20):
+                shared[key] = Goes()
+            del shared[7]
+
+    def look(_: int) -> None:
+        nonlocal current
+        while time.monotonic() < end:
+            current = iter(values)
+            for _value in current:
+                pass
+
+    with beside(functools.partial(write, 0)):
+        in_threads(look, threads=2)
 
 
 def test_iterators_are_dropped_half_way_while_others_write() -> None:

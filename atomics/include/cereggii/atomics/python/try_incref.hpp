@@ -39,14 +39,14 @@ inline bool is_immortal(PyObject* op) noexcept {
 // makes the owner merge its count into the shared one first, in a compare-and-swap that a try wins
 // or loses against. A count of 0 in state 0, or merged, is that of an object that cannot be had.
 
-#if PY_VERSION_HEX >= 0x030E0000
+#if PY_VERSION_HEX >= 0x030F0000
 
 inline void enable_try_incref_of_mortal(PyObject* op) noexcept { PyUnstable_EnableTryIncRef(op); }
 inline bool try_incref_of_foreign(PyObject* op) noexcept { return PyUnstable_TryIncRef(op) != 0; }
 
 #else
 
-// Python 3.13 keeps these to itself: its protocol in our words, for 3.13 alone.
+// In our own words: Python 3.13 keeps these to itself, and in 3.14 they are the same, behind calls.
 
 inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
@@ -56,7 +56,7 @@ inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
     }
 }
 
-inline bool try_incref_of_foreign(PyObject* op) noexcept {
+[[gnu::always_inline]] inline bool try_incref_of_foreign(PyObject* op) noexcept {
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
     do {
         if (shared == 0 || shared == _Py_REF_MERGED) return false;
