@@ -90,8 +90,7 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
     }
 }
 
-Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& item,
-                      Unused& unused) {
+Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& item, Unused& unused) {
     bool taking = false;
     try {
         for (;;) {

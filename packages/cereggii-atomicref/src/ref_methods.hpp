@@ -154,12 +154,11 @@ private:
     [[gnu::always_inline]] static PyObject* exchange(const Signature<1>& signature, PyObject* self,
                                                      PyObject* const* args, Py_ssize_t count,
                                                      PyObject* keywords) {
-        std::array<PyObject*, 1> given;
-        if (!signature.parse(args, count, keywords, given) || !accepts(given[0], "updated"))
-            return nullptr;
+        PyObject* updated = signature.parse_only(args, count, keywords);
+        if (!updated || !accepts(updated, "updated")) return nullptr;
         Slot* slot = Form::value(self);
         if (!slot) return nullptr;
-        PyObject* replaced = slot->exchange(given[0]);
+        PyObject* replaced = slot->exchange(updated);
         slot->note_update();
         return replaced;
     }

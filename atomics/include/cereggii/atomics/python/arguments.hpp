@@ -35,8 +35,8 @@ struct Signature {
 
     // Fills `values` with borrowed references, null where an optional argument is absent. False
     // with TypeError. Runs no Python code but the repr of nothing: keywords are str.
-    bool parse(PyObject* const* args, Py_ssize_t positional, PyObject* keywords,
-               std::array<PyObject*, N>& values) const {
+    [[gnu::always_inline]] bool parse(PyObject* const* args, Py_ssize_t positional,
+                                      PyObject* keywords, std::array<PyObject*, N>& values) const {
         if (positional == static_cast<Py_ssize_t>(N) && !keywords) [[likely]] {
             for (std::size_t i = 0; i < N; ++i) values[i] = args[i];
             return true;
@@ -44,9 +44,26 @@ struct Signature {
         return parse_general(args, positional, keywords, values);
     }
 
+    // The one argument, borrowed; null with TypeError. By value, not by way of memory.
+    [[gnu::always_inline]] PyObject* parse_only(PyObject* const* args, Py_ssize_t positional,
+                                                PyObject* keywords) const
+        requires(N == 1)
+    {
+        if (positional == 1 && !keywords) [[likely]]
+            return args[0];
+        return parse_only_general(args, positional, keywords);
+    }
+
 private:
-    bool parse_general(PyObject* const* args, Py_ssize_t positional, PyObject* keywords,
-                       std::array<PyObject*, N>& values) const {
+    [[gnu::noinline]] PyObject* parse_only_general(PyObject* const* args, Py_ssize_t positional,
+                                                   PyObject* keywords) const {
+        std::array<PyObject*, N> values;
+        return parse_general(args, positional, keywords, values) ? values[0] : nullptr;
+    }
+
+    [[gnu::noinline]] bool parse_general(PyObject* const* args, Py_ssize_t positional,
+                                         PyObject* keywords,
+                                         std::array<PyObject*, N>& values) const {
         values.fill(nullptr);
         const auto most = static_cast<Py_ssize_t>(N);
         if (positional > most) {

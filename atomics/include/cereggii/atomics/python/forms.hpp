@@ -89,8 +89,7 @@ struct AtomicForm {
     static constexpr bool is_handle = false;
 
     [[gnu::always_inline]] static Value* value(PyObject* self) {
-        note_use<Atomic>(self, Types<Atomic>::atomic);
-        return peek(self);
+        return peek(note_use<Atomic>(self, Types<Atomic>::atomic));
     }
     static Value* peek(PyObject* self) {
         auto* atomic = payload<Atomic>(self);

@@ -36,22 +36,24 @@ public:
     bool constructed() const noexcept { return word_.load(std::memory_order_relaxed) != nullptr; }
 
     // A new reference to the object that is stored.
-    PyObject* load() const {
-        for (;;) {
-            PyObject* found = word_.load();
-            if (try_incref(found)) [[likely]] {
-                if (word_.load() == found) [[likely]]
-                    return found;
-                Py_DECREF(found);
-            }
+    [[gnu::always_inline]] PyObject* load() const {
+        PyObject* found = word_.load();
+        if (try_incref(found)) [[likely]] {
+            if (word_.load() == found) [[likely]]
+                return found;
+        } else {
+            found = nullptr;
         }
+        return load_again(found);
     }
 
     // Only to compare addresses with: the object may be gone.
     PyObject* address() const noexcept { return word_.load(); }
 
     // Returns the reference that the word owned.
-    PyObject* exchange(PyObject* updated) noexcept { return word_.exchange(publish(updated)); }
+    [[gnu::always_inline]] PyObject* exchange(PyObject* updated) noexcept {
+        return word_.exchange(publish(updated));
+    }
 
     // If the word holds `expected`, to which the caller owns a reference, stores `updated` and
     // returns true: the caller now owns the word's reference to `expected` as well.
@@ -74,10 +76,23 @@ public:
     }
 
 private:
+    // After a try that failed, or that took a reference to what is to be dropped.
+    [[gnu::noinline]] PyObject* load_again(PyObject* other) const {
+        for (;;) {
+            Py_XDECREF(other);
+            other = nullptr;
+            PyObject* found = word_.load();
+            if (!try_incref(found)) continue;
+            if (word_.load() == found) return found;
+            other = found;
+        }
+    }
+
     // In this order: reading the count right after it was changed would wait for the change.
-    static PyObject* publish(PyObject* object) noexcept {
+    [[gnu::always_inline]] static PyObject* publish(PyObject* object) noexcept {
         enable_try_incref(object);
-        return Py_NewRef(object);
+        Py_INCREF(object);
+        return object;
     }
 
     std::atomic<PyObject*> word_;

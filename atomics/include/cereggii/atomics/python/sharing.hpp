@@ -174,17 +174,24 @@ struct BecomesDeferred {
     }
 };
 
-// Call at the beginning of an operation, with no exception set. `exact` is the type whose instances
-// are meant: those of subclasses may own more than we know.
+// For a use by a thread that does not own the object. Returns it, so that the caller need not keep
+// it.
 template <class Atomic>
-[[gnu::always_inline]] inline void note_use(PyObject* op, PyTypeObject* exact) {
-    using Sharing = typename Atomic::Sharing;
-    if constexpr (Sharing::possible) {
-        if (Sharing::is_relieved(op) || _Py_IsOwnedByCurrentThread(op)) [[likely]]
-            return;
-        if (detail::is_sampled_use() && Py_TYPE(op) == exact && detail::UseSampler::shared(op))
-            Sharing::relieve(op);
+[[gnu::noinline]] PyObject* note_foreign_use(PyObject* op, const PyTypeObject* exact) {
+    if (detail::is_sampled_use() && Py_TYPE(op) == exact && detail::UseSampler::shared(op))
+        Atomic::Sharing::relieve(op);
+    return op;
+}
+
+// Call at the beginning of an operation, with no exception set. `exact` is the type whose instances
+// are meant: those of subclasses may own more than we know. Returns the object.
+template <class Atomic>
+[[gnu::always_inline]] inline PyObject* note_use(PyObject* op, const PyTypeObject* exact) {
+    if constexpr (Atomic::Sharing::possible) {
+        if (!_Py_IsOwnedByCurrentThread(op) && !Atomic::Sharing::is_relieved(op)) [[unlikely]]
+            return note_foreign_use<Atomic>(op, exact);
     }
+    return op;
 }
 
 inline void note_creation([[maybe_unused]] PyObject* op) noexcept {
@@ -206,7 +213,9 @@ struct BecomesImmortal {};
 struct BecomesDeferred {};
 
 template <class Atomic>
-void note_use(PyObject*, PyTypeObject*) noexcept {}
+PyObject* note_use(PyObject* op, const PyTypeObject*) noexcept {
+    return op;
+}
 
 inline void note_creation(PyObject*) noexcept {}
 
