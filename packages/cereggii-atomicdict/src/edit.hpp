@@ -62,6 +62,7 @@ public:
 
     // Not to be called twice. May run Python code: __eq__ of keys, finalizers.
     Edited run() {
+        map_.prefetch_home(key_.hash);
         if (!session_.ready()) return {Done::error};
         if constexpr (inserts) {
             // Ours until the end: whatever Python code runs meanwhile may insert, too.

@@ -24,7 +24,8 @@ namespace cereggii::atomicdict {
 // The protocol, with its invariants and the mistakes that it avoids, is written down in
 // docs/architecture.md, and as a model that can be explored in docs/model.
 struct HashMap {
-    std::atomic<Table*> root{nullptr};  // null: empty, and no table yet
+    std::atomic<Table*> root{nullptr};         // null: empty, and no table yet
+    std::atomic<std::uint32_t> root_shift{0};  // of the root, as a rule
     std::atomic<bool> gate_closed{false};
     std::atomic<bool> constructed{false};
     std::atomic<std::size_t> floor{Table::smallest};  // capacity that it does not shrink below
@@ -34,6 +35,22 @@ struct HashMap {
     HashMap() noexcept = default;
     HashMap(const HashMap&) = delete;
     HashMap& operator=(const HashMap&) = delete;
+
+    // Begins to fetch the word where the path of a key begins, which is not in the caches of a
+    // processor if the map is large: well before it is needed, and so without being inside. Nothing
+    // is read through the root, which may be gone.
+    void prefetch_home(std::uint64_t hash) const noexcept {
+        prefetch(Table::supposed_home(root.load(std::memory_order_relaxed),
+                                      root_shift.load(std::memory_order_relaxed), hash));
+    }
+
+    // After the root was changed. Only inside.
+    void note_root() noexcept {
+        const Table* noted = nullptr;
+        for (const Table* now; (now = root.load(std::memory_order_seq_cst)) && now != noted;
+             noted = now)
+            root_shift.store(now->shift, std::memory_order_seq_cst);
+    }
 };
 
 // Frees the tables from here on, and the keys and values of the nodes in them. Nobody is inside.

@@ -38,6 +38,7 @@ enum class Found { present, absent, error };
 // Linearizes at the load of the value, or of the word or link that says there is no such key.
 template <bool with_value>
 [[gnu::always_inline]] inline Found look_up(HashMap& map, const Key& key, PyObject*& object) {
+    map.prefetch_home(key.hash);
     Session session(map);
     if (!session.ready()) return Found::error;
     for (;;) {

@@ -179,8 +179,10 @@ Helped help(HashMap& map, Session& session, std::uint64_t& full) {
         }
         // Lost to another helper, or to a clear, which then owns the whole chain.
         if (root->chunks_done.load(std::memory_order_seq_cst) == root->chunk_count &&
-            map.root.compare_exchange_strong(root, next, std::memory_order_seq_cst))
+            map.root.compare_exchange_strong(root, next, std::memory_order_seq_cst)) {
+            map.note_root();
             session.retire(root);
+        }
     }
     session.leave();
     return helped;
@@ -292,6 +294,7 @@ bool make_root(HashMap& map, Session& session, std::size_t capacity) {
     session.enter_reading();
     Table* none = nullptr;
     const bool published = map.root.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
+    if (published) map.note_root();
     session.leave();
     if (!published) {
         Table::deallocate(fresh);

@@ -170,10 +170,16 @@ struct Table {
     std::size_t line(std::uint64_t hash) const noexcept {
         return static_cast<std::size_t>(hash >> shift & ~neighbour_mask);
     }
-    std::size_t home(std::uint64_t hash) const noexcept {
-        return line(hash) | static_cast<std::size_t>(hash & neighbour_mask);
-    }
+    std::size_t home(std::uint64_t hash) const noexcept { return home(hash, shift); }
     std::atomic<Word>& word(std::size_t index) noexcept { return words()[index]; }
+
+    // Where home(hash) is in a table at this address, with this shift: neither need be true, or
+    // there be a table at all. Only to be fetched ahead.
+    static const void* supposed_home(const Table* table, std::uint32_t shift,
+                                     std::uint64_t hash) noexcept {
+        return reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(table + 1) +
+                                             home(hash, shift) * sizeof(Word));
+    }
     std::atomic<ChunkState>& chunk(std::size_t index) noexcept {
         return reinterpret_cast<std::atomic<ChunkState>*>(words() + capacity())[index];
     }
@@ -236,6 +242,11 @@ struct Table {
     }
 
 private:
+    static std::size_t home(std::uint64_t hash, std::uint32_t shift) noexcept {
+        return static_cast<std::size_t>((hash >> shift & ~neighbour_mask) |
+                                        (hash & neighbour_mask));
+    }
+
     static constexpr std::size_t largest = std::size_t{1} << 39;
 
     // Neighbours are on one cache line, but in small tables, which are a few lines in all.
