@@ -89,6 +89,40 @@ TEST(of_two_threads_that_slow_each_other_down_one_stands_back) {
     }));
 }
 
+// As where many threads are at a word from the beginning.
+TEST(of_two_threads_that_are_never_alone_one_stands_back_to_see_what_the_other_takes_alone) {
+    check(seen([] {
+        Turns word;
+        std::array<Clock::duration, 2> pauses{};
+        // Several times: losing the processor looks the same.
+        const auto run = [&](Clock::duration& fourth) {
+            fourth = ranked_pause(word, {true, microseconds(2)}, windows - 4);
+        };
+        std::thread other(run, std::ref(pauses[0]));
+        std::thread another(run, std::ref(pauses[1]));
+        other.join();
+        another.join();
+        return std::max(pauses[0], pauses[1]) >= pause;
+    }));
+}
+
+// They seldom meet, and never run alone for long either: a turn shows nothing.
+TEST(threads_that_are_never_alone_with_work_of_their_own_seldom_stand_back) {
+    Turns word;
+    check(seen([&] {
+        std::array<Clock::duration, 2> pauses{};
+        const auto run = [&](Clock::duration& median) {
+            const Loop loop{true, microseconds(20)};
+            for (int i = 0; i < 3; ++i) median = ranked_pause(word, loop);
+        };
+        std::thread other(run, std::ref(pauses[0]));
+        std::thread another(run, std::ref(pauses[1]));
+        other.join();
+        another.join();
+        return std::max(pauses[0], pauses[1]) < pause;
+    }));
+}
+
 TEST(a_thread_that_is_slowed_down_by_what_never_takes_a_turn_does_not_stand_back) {
     Turns word;
     check(seen([&] {

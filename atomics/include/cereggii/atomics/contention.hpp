@@ -23,6 +23,9 @@ namespace cereggii::atomics {
 //   took more than `slowdown` times as long as that, running side by side is slower than taking
 //   turns.
 //
+// Where many threads are at the word, no such run comes about. Then a turn is taken to see one; if
+// it does not, because the loop has work of its own, the next attempt comes after twice as long.
+//
 // A loop with work of its own between the updates is not slowed down that much, and never stands
 // back. An update costs a look at the cache line that it has just written, and one in `run` a look
 // at the clock. A turn is only advice: nobody waits for a thread, but for a time that is fixed
@@ -48,6 +51,7 @@ private:
 
     static constexpr int slowdown = 2;
     static constexpr Clock::duration turn = std::chrono::microseconds(200);
+    static constexpr std::uint32_t longest_patience = 4096;  // windows
 
     // When the turn of whoever took it last ends, by the address of the word. Apart from it, so
     // that who stands back leaves its cache line alone.
@@ -67,8 +71,10 @@ private:
     void note_run(const Turns* word, std::uint32_t alone) noexcept {
         if (word_ != word) start(word);
         const Clock::time_point now = Clock::now();
-        if (run_start_ != Clock::time_point{} && alone - run_alone_ == run)
+        if (run_start_ != Clock::time_point{} && alone - run_alone_ == run) {
             time_alone_ = now - run_start_;
+            patience_ = 1;
+        }
         run_start_ = now;
         run_alone_ = alone;
     }
@@ -78,15 +84,30 @@ private:
         run_start_ = {};
         if (++changes_ < window) return;
         Clock::time_point now = Clock::now();
-        if (window_start_ != Clock::time_point{} && time_alone_ != Clock::duration{}) {
-            // Those alone were others' in part, which makes the time of each seem shorter.
-            const std::uint32_t updates = window + (alone - window_alone_);
-            if ((now - window_start_) * run > slowdown * time_alone_ * updates)
-                now = stand_back(now);
+        if (window_start_ != Clock::time_point{}) {
+            if (time_alone_ == Clock::duration{}) {
+                now = look_for_run(now);
+            } else {
+                // Those alone were others' in part, which makes the time of each seem shorter.
+                const std::uint32_t updates = window + (alone - window_alone_);
+                if ((now - window_start_) * run > slowdown * time_alone_ * updates)
+                    now = stand_back(now);
+            }
         }
         window_start_ = now;
         window_alone_ = alone;
         changes_ = 0;
+    }
+
+    // It is not known what the loop takes alone.
+    Clock::time_point look_for_run(Clock::time_point now) noexcept {
+        if (++windows_unknown_ < patience_) return now;
+        windows_unknown_ = 0;
+        const Clock::time_point before = my_turn_end_;
+        now = stand_back(now);
+        // A turn of another's is no attempt of ours.
+        if (my_turn_end_ != before && patience_ < longest_patience) patience_ *= 2;
+        return now;
     }
 
     // Ends at once if it is this thread's turn, or nobody's; otherwise, when the other's turn ends.
@@ -132,6 +153,8 @@ private:
 
     const Turns* word_ = nullptr;  // only compared
     std::uint32_t changes_ = 0;
+    std::uint32_t windows_unknown_ = 0;
+    std::uint32_t patience_ = 1;  // not of one word alone
     std::uint32_t run_alone_ = 0;
     std::uint32_t window_alone_ = 0;
     Clock::time_point run_start_{};
