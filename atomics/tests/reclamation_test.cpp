@@ -258,14 +258,43 @@ TEST(what_was_looked_at_too_early_is_looked_at_again) {
     check_equal(thing.freed, 1);
 }
 
-TEST(who_retires_while_nobody_is_inside_frees_what_was_left_too) {
-    Thing& left = new_thing();
-    Other other;
+TEST(who_retires_while_nobody_is_inside_frees_what_waits_of_its_own_too) {
+    for (const std::size_t count : {std::size_t{1}, 3 * until_a_collection + 1}) {
+        std::deque<Thing*> waiting;
+        Other inside;
+        inside.run(pin);
+        for (std::size_t i = 0; i < count; ++i) retire(*waiting.emplace_back(&new_thing()));
+        for (const Thing* thing : waiting) check_equal(thing->freed, 0);
+        inside.run(unpin);
+        retire(new_thing());
+        for (const Thing* thing : waiting) check_equal(thing->freed, 1);
+    }
+}
+
+TEST(much_that_a_thread_has_retired_that_has_ended_is_freed_by_who_comes_and_goes) {
+    std::array<Thing*, 10 * until_a_collection> things{};
     pin();
-    other.run([&] { retire(left); });
+    Other().run([&] {
+        for (Thing*& thing : things) retire(*(thing = &new_thing()));
+    });
     unpin();
-    retire(new_thing());
-    check_equal(left.freed, 1);
+    come_and_go();
+    for (const Thing* thing : things) check_equal(thing->freed, 1);
+}
+
+TEST(although_somebody_is_always_inside_what_an_idle_thread_has_retired_is_freed_at_last) {
+    Thing& thing = new_thing();
+    Other idle;
+    std::array<Other, 2> others;
+    others[0].run(pin);
+    idle.run([&] { retire(thing); });
+    for (std::size_t i = 0; i < 1000 && thing.freed == 0; ++i) {
+        others[(i + 1) % 2].run(pin);
+        others[i % 2].run(unpin);
+        come_and_go();
+    }
+    check_equal(thing.freed, 1);
+    for (Other& other : others) other.run(unpin);
 }
 
 // --- While another thread collects
@@ -343,6 +372,28 @@ TEST(what_is_freed_may_go_inside_retire_and_collect) {
         collect();
         for (const Thing* thing : things) check_equal(thing->freed, 1);
     }
+}
+
+// What is in a bag that was filled meanwhile is not among what was seen to be free.
+TEST(who_comes_inside_while_something_is_freed_holds_up_what_is_retired_then) {
+    std::array<Thing*, 2 * until_a_collection> things{};
+    std::array<Thing*, 4 * until_a_collection> late{};
+    Other inside;
+    inside.run(pin);
+    for (Thing*& thing : things) retire(*(thing = &new_thing()));
+    inside.run(unpin);
+    for (const std::size_t first_freed : {std::size_t{0}, until_a_collection})
+        things[first_freed]->when_freed = [&] {
+            if (late[0]) return;
+            inside.run(pin);
+            for (Thing*& thing : late) retire(*(thing = &new_thing()));
+        };
+    retire(new_thing());
+    for (const Thing* thing : things) check_equal(thing->freed, 1);
+    for (const Thing* thing : late) check_equal(thing->freed, 0);
+    inside.run(unpin);
+    retire(new_thing());
+    for (const Thing* thing : late) check_equal(thing->freed, 1);
 }
 
 TEST(each_of_many_that_are_freed_may_retire_more) {
@@ -461,6 +512,7 @@ TEST(forgotten_threads_hold_nothing_up_and_what_they_retired_is_freed) {
     Thing& after = new_thing();
     retire(after);
     check_equal(after.freed, 1);
+    come_and_go();
     check_equal(before.freed, 1);
 }
 
@@ -504,6 +556,7 @@ TEST(memory_can_be_read_inside_and_is_freed_afterwards) {
         });
     inside.run([] { Heap::unpin(*Heap::mine()); });
     Heap::retire(*Heap::mine(), (++Allocated::alive, new Memory));
+    Heap::collect(*Heap::mine());
     check_equal(Allocated::alive, 0);
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <utility>
 
 #include "cereggii/atomics/cache_line.hpp"
 
@@ -13,24 +15,29 @@ namespace cereggii::atomics {
 // When the memory that a lock-free structure has unlinked may be given back: when every thread that
 // could have found it before has been outside of the structure since. After Fraser's epochs
 // ("Practical lock-freedom", 2004), with two differences: whoever retires something looks first
-// whether anybody is inside at all, and frees it at once if not; and what had to wait is nobody's
-// own, so that a thread that falls asleep or ends strands nothing.
+// whether anybody else is inside at all, and frees it at once if not; and what had to wait can be
+// taken over by others, so that a thread that falls asleep or ends strands nothing.
 //
 //     record of each thread:   state = epoch:62 | writing:1 | pinned:1     0 while it is outside
 //                              waiting ─▶ item ─▶ item      retired while somebody was inside
+//                              bags[]: item(tag) ─▶ item    the same, a while ago
 //     shared:                  epoch_
-//                              old_ ─▶ item(tag) ─▶ item(tag)
+//                              taken_over_ ─▶ item(tag) ─▶ item(tag)
 //
 // To be inside is to be pinned. Between pin and unpin a thread runs natively only, and never waits
 // for anything, so pins are short; they do not nest.
+//
+// Where many threads retire, each works on what is its own: it makes bags of what waits, and frees
+// its bags, and only now and then looks at what others have left. The epoch, which every pin reads,
+// is changed as seldom as is enough for that.
 //
 // Correctness. All of it is sequentially consistent. An item is retired after its last link is
 // gone.
 //   - At once: for each record, the retiring thread has seen it unpinned after that. A pin that
 //     follows is an exchange later in the one order of all, so no link is seen under it.
-//   - Later: a tag is what epoch_ was when it was incremented, after the item was retired. A record
-//     pinned with a larger epoch has loaded epoch_ after that, so it found no link. An item is
-//     freed when no record is pinned with an epoch up to its tag.
+//   - Later: a tag is what epoch_ was after the item was retired. A record pinned with a larger
+//     epoch has loaded epoch_ after that, so it found no link. An item is freed when each record
+//     has been seen unpinned, or pinned with a larger epoch, since it was tagged.
 //
 // Items says what can be retired. It is told from the inside where an item keeps its link and tag,
 // which only the reclaimer touches once the item is retired; readers that are inside still read the
@@ -53,10 +60,17 @@ public:
         std::uint32_t number = 0;
         std::uint32_t unpins = 0;
         void* spare = nullptr;  // for the structure: what its next insertion needs
-        std::uint32_t retired = 0;
-        std::atomic<Item> waiting{};
-        std::atomic<bool> lent{false};
         Record* next = nullptr;
+        std::atomic<bool> lent{false};
+
+        // Apart from the state, which others look at all the time. Others only take out.
+        alignas(destructive_interference) std::atomic<Item> waiting{};
+        std::array<std::atomic<Item>, 4> bags{};
+        // The thread's own: the tags of the bags it has filled, and how many items it has retired.
+        std::array<std::uint64_t, 4> tags{};
+        std::uint64_t last_tag = 0;
+        std::uint32_t retired = 0;
+        std::uint32_t looks = 0;
     };
 
     static constexpr std::uint64_t pinned = 1;
@@ -89,15 +103,16 @@ public:
     // have left something to free.
     [[gnu::always_inline]] static void after_unpin(Record& record) {
         if (++record.unpins % between_looks == 0 && something_waits()) [[unlikely]]
-            collect(record);
+            look_around(record);
     }
 
     // A list of items that nobody who pins from now on can find. The caller is not pinned.
     static void retire(Record& record, Item list) {
         if (!others_are_pinned(record)) {
+            Lists own = take_own(record, UINT64_MAX);  // retired before that was seen, too
             free_all(list);
-            if (something_waits()) [[unlikely]]
-                collect(record);
+            own.free();
+            after_unpin(record);
             return;
         }
         std::uint32_t count = 1;
@@ -107,10 +122,11 @@ public:
             ++count;
         }
         push(record.waiting, list, last);
-        something_waits_.store(true, std::memory_order_seq_cst);
-        if ((record.retired += count) >= enough_to_collect) {
+        if (!something_waits()) something_waits_.store(true, std::memory_order_seq_cst);
+        if ((record.retired += count) >= enough_for_a_bag) {
             record.retired = 0;
-            collect(record);
+            fill_bag(record);
+            take_own(record, oldest_epoch(record)).free();
         }
     }
 
@@ -140,16 +156,20 @@ public:
         // Cleared before the lists are taken: what is added later sets it again.
         something_waits_.store(false, std::memory_order_seq_cst);
         Item list{};
+        const auto take_over = [&list](std::atomic<Item>& from) {
+            if (from.load(std::memory_order_seq_cst) != Item{})
+                list = concatenate(from.exchange(Item{}, std::memory_order_seq_cst), list);
+        };
         for (Record* record = first(); record; record = record->next) {
-            if (record->waiting.load(std::memory_order_seq_cst) == Item{}) continue;
-            list = concatenate(record->waiting.exchange(Item{}, std::memory_order_seq_cst), list);
+            take_over(record->waiting);
+            for (std::atomic<Item>& bag : record->bags) take_over(bag);
         }
         if (list != Item{}) {
             const std::uint64_t tag = epoch_.fetch_add(1, std::memory_order_seq_cst);
             for (Item item = list; item != Item{}; item = Items::link(item))
                 Items::set_tag(item, tag);
         }
-        list = concatenate(old_.exchange(Item{}, std::memory_order_seq_cst), list);
+        list = concatenate(taken_over_.exchange(Item{}, std::memory_order_seq_cst), list);
         const std::uint64_t oldest = oldest_epoch(me);
         Item free{}, keep{}, last_kept{};
         while (list != Item{}) {
@@ -165,7 +185,7 @@ public:
             }
         }
         if (keep != Item{}) {
-            push(old_, keep, last_kept);
+            push(taken_over_, keep, last_kept);
             something_waits_.store(true, std::memory_order_seq_cst);
         }
         free_all(free);
@@ -176,16 +196,69 @@ public:
 
 private:
     static constexpr std::uint32_t between_looks = 64;
-    static constexpr std::uint32_t enough_to_collect = 32;
+    static constexpr std::uint32_t between_thorough_looks = 64;
+    static constexpr std::uint32_t enough_for_a_bag = 32;
 
     static bool something_waits() noexcept {
         return something_waits_.load(std::memory_order_relaxed);
     }
 
+    // Beginning with another record in each thread, so that not all ask the same thread.
     static bool others_are_pinned(const Record& me) noexcept {
-        for (Record* record = first(); record; record = record->next)
-            if (record != &me && record->state.load(std::memory_order_seq_cst) != 0) return true;
+        const auto is_pinned = [](const Record& record) {
+            return record.state.load(std::memory_order_seq_cst) != 0;
+        };
+        for (const Record* record = me.next; record; record = record->next)
+            if (is_pinned(*record)) return true;
+        for (const Record* record = first(); record != &me; record = record->next)
+            if (is_pinned(*record)) return true;
         return false;
+    }
+
+    // Among threads that retire all the time, each sees to its own; what others have left is taken
+    // over when nobody is inside, or at last in any case.
+    [[gnu::noinline]] static void look_around(Record& me) {
+        if (++me.looks % between_thorough_looks == 0 || !others_are_pinned(me)) collect(me);
+    }
+
+    // Of what waits in the thread's record, if there is an empty bag.
+    static void fill_bag(Record& me) noexcept {
+        std::size_t i = 0;
+        while (i < me.bags.size() && me.bags[i].load(std::memory_order_seq_cst) != Item{}) ++i;
+        if (i == me.bags.size()) return;
+        const Item list = me.waiting.exchange(Item{}, std::memory_order_seq_cst);
+        if (list == Item{}) return;
+        // Others may see to it that the epoch goes on. If nobody has since the last bag, it is up
+        // to us; lost to another thread, it has just done so.
+        std::uint64_t tag = epoch_.load(std::memory_order_seq_cst);
+        me.tags[i] = tag;
+        if (std::exchange(me.last_tag, tag) == tag)
+            epoch_.compare_exchange_strong(tag, tag + 1, std::memory_order_seq_cst);
+        me.bags[i].store(list, std::memory_order_seq_cst);
+    }
+
+    // Lists that are to be freed, each on its own.
+    struct Lists {
+        std::array<Item, 5> lists{};
+
+        void free() const {
+            for (const Item list : lists) free_all(list);
+        }
+    };
+
+    // The thread's bags with a tag below this one; of all epochs, what waits as well. Taken before
+    // any of it is freed, which may come back here.
+    static Lists take_own(Record& me, std::uint64_t oldest) noexcept {
+        Lists own;
+        const auto take = [](std::atomic<Item>& from) {
+            return from.load(std::memory_order_relaxed) == Item{}
+                       ? Item{}
+                       : from.exchange(Item{}, std::memory_order_seq_cst);
+        };
+        for (std::size_t i = 0; i < me.bags.size(); ++i)
+            if (me.tags[i] < oldest) own.lists[i] = take(me.bags[i]);
+        if (oldest == UINT64_MAX) own.lists[me.bags.size()] = take(me.waiting);
+        return own;
     }
 
     static std::uint64_t oldest_epoch(const Record& me) noexcept {
@@ -260,8 +333,8 @@ private:
     static inline std::atomic<Record*> first_{nullptr};
     static inline std::atomic<std::uint32_t> records_{0};
     alignas(destructive_interference) static inline std::atomic<std::uint64_t> epoch_{0};
-    static inline std::atomic<bool> something_waits_{false};
-    alignas(destructive_interference) static inline std::atomic<Item> old_{};
+    alignas(destructive_interference) static inline std::atomic<bool> something_waits_{false};
+    alignas(destructive_interference) static inline std::atomic<Item> taken_over_{};
 };
 
 }  // namespace cereggii::atomics
