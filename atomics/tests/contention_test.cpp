@@ -123,6 +123,33 @@ TEST(threads_that_are_never_alone_with_work_of_their_own_seldom_stand_back) {
     }));
 }
 
+TEST(what_is_seen_of_a_word_of_its_own_makes_no_thread_impatient_with_another) {
+    check(seen([] {
+        Turns shared;
+        std::array<Clock::duration, 2> pauses{};
+        const auto run = [&](Clock::duration& paused) {
+            Turns own;
+            static thread_local char mark = 0;
+            const auto me = reinterpret_cast<std::uintptr_t>(&mark);
+            for (int cycle = 0; cycle < 200; ++cycle) {
+                for (std::uint32_t i = 0; i < 2 * ContentionManager::run; ++i) own.note_update(me);
+                for (std::uint32_t i = 0; i < 3 * ContentionManager::window; ++i) {
+                    spin(microseconds(2));
+                    const auto start = Clock::now();
+                    shared.note_update(me + 4096);
+                    shared.note_update(me);
+                    paused += Clock::now() - start;
+                }
+            }
+        };
+        std::thread other(run, std::ref(pauses[0]));
+        std::thread another(run, std::ref(pauses[1]));
+        other.join();
+        another.join();
+        return pauses[0] + pauses[1] < std::chrono::milliseconds(10);
+    }));
+}
+
 TEST(a_thread_that_is_slowed_down_by_what_never_takes_a_turn_does_not_stand_back) {
     Turns word;
     check(seen([&] {

@@ -146,6 +146,33 @@ TEST(threads_may_begin_and_end_meanwhile) {
     check(records <= 4 + 1, "a record is not used again");
 }
 
+// Whoever looks while a thread packs up what waits must not make everybody forget it.
+TEST(what_a_thread_has_left_is_not_forgotten_by_who_collects_meanwhile) {
+    struct OfGames : Deleted {};
+    using Domain = atomics::Reclaimer<OfGames>;
+    constexpr std::uint64_t left = 32;  // a bag
+    Deleted::freed = 0;
+    std::uint64_t retired = 0;
+    Random random(1);
+    for (Budget budget(time, rounds); budget.more();) {
+        Domain::pin(*Domain::mine());
+        std::atomic<bool> almost{false};
+        std::jthread retires([&] {
+            for (std::uint64_t i = 1; i < left; ++i) Domain::retire(*Domain::mine(), new Node);
+            almost = true;
+            Domain::retire(*Domain::mine(), new Node);
+        });
+        while (!almost) std::this_thread::yield();
+        linger(random, 40);
+        std::jthread([] { Domain::collect(*Domain::mine()); }).join();
+        retires.join();
+        Domain::unpin(*Domain::mine());
+        retired += left;
+        for (int i = 0; i < 64; ++i) Domain::after_unpin(*Domain::mine());
+        check_equal(Deleted::freed.load(), retired);
+    }
+}
+
 // A gate that some close, to be alone with what the others write to.
 TEST(nobody_writes_once_the_writers_have_been_waited_for) {
     struct OfGate : Poisoned {};

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "lookup.hpp"
 #include "session.hpp"
@@ -18,19 +19,23 @@ static_assert(words_per_step % (neighbour_mask + 1) == 0);
 // takes to answer, and no more at a time than a processor asks for at a time.
 constexpr std::size_t items_ahead = 15;
 
-// One thread at a time is in here. It runs natively only, for a bounded time.
+// One thread at a time takes a step, natively. Who waits for it is detached meanwhile.
 class Turn {
 public:
-    explicit Turn(std::atomic<bool>& taken) : taken_(taken) {
-        while (taken_.exchange(true, std::memory_order_acquire)) [[unlikely]]
+    explicit Turn(std::atomic<bool>& taken) : taken_(&taken) {
+        while (taken_->exchange(true, std::memory_order_acquire)) [[unlikely]]
             yield_detached();
     }
-    ~Turn() { taken_.store(false, std::memory_order_release); }
+    ~Turn() { end(); }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
+    void end() noexcept {
+        if (taken_) std::exchange(taken_, nullptr)->store(false, std::memory_order_release);
+    }
+
 private:
-    std::atomic<bool>& taken_;
+    std::atomic<bool>* taken_;
 };
 
 // The node's hash, if the word at `slot` still names it; a retired node has a link in its place.
@@ -74,12 +79,11 @@ Scan Scan::partition(std::uint64_t part, std::uint64_t parts) noexcept {
 Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
     for (;;) {
         Unused unused;
+        Turn turn(has_turn_);
         Session session(map);
         if (!session.ready()) return Result::error;
-        const Step result = [&] {
-            const Turn turn(has_turn_);
-            return step(map, session, with_value, item, unused);
-        }();
+        const Step result = step(map, session, with_value, item, unused);
+        turn.end();  // from here on, finalizers may run
         if (result == Step::item) [[likely]]
             return Result::item;
         if (result == Step::end) return Result::end;
@@ -119,6 +123,7 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
             session.leave();
         }
     } catch (const std::bad_alloc&) {
+        session.leave();
         // As before, for another try.
         if (taking)
             --done_;

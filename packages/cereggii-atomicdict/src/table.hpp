@@ -177,8 +177,8 @@ struct Table {
     // there be a table at all. Only to be fetched ahead.
     static const void* supposed_home(const Table* table, std::uint32_t shift,
                                      std::uint64_t hash) noexcept {
-        return reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(table + 1) +
-                                             home(hash, shift) * sizeof(Word));
+        return reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(table) +
+                                             sizeof(Table) + home(hash, shift) * sizeof(Word));
     }
     std::atomic<ChunkState>& chunk(std::size_t index) noexcept {
         return reinterpret_cast<std::atomic<ChunkState>*>(words() + capacity())[index];

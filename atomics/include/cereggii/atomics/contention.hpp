@@ -73,7 +73,7 @@ private:
         const Clock::time_point now = Clock::now();
         if (run_start_ != Clock::time_point{} && alone - run_alone_ == run) {
             time_alone_ = now - run_start_;
-            patience_ = 1;
+            if (my_turn_end_ != Clock::time_point{}) patience_ = 1;  // shown by a turn
         }
         run_start_ = now;
         run_alone_ = alone;

@@ -31,8 +31,8 @@ namespace cereggii::atomics {
 // its bags, and only now and then looks at what others have left. The epoch, which every pin reads,
 // is changed as seldom as is enough for that.
 //
-// Correctness. All of it is sequentially consistent. An item is retired after its last link is
-// gone.
+// Correctness. All of it is sequentially consistent, but for hints. An item is retired after its
+// last link is gone.
 //   - At once: for each record, the retiring thread has seen it unpinned after that. A pin that
 //     follows is an exchange later in the one order of all, so no link is seen under it.
 //   - Later: a tag is what epoch_ was after the item was retired. A record pinned with a larger
@@ -109,25 +109,25 @@ public:
     // A list of items that nobody who pins from now on can find. The caller is not pinned.
     static void retire(Record& record, Item list) {
         if (!others_are_pinned(record)) {
-            Lists own = take_own(record, UINT64_MAX);  // retired before that was seen, too
+            const Lists own = take_own(record, UINT64_MAX);  // retired before that was seen, too
             free_all(list);
             own.free();
-            after_unpin(record);
-            return;
+        } else {
+            std::uint32_t count = 1;
+            Item last = list;
+            for (Item next = Items::link(last); next != Item{}; next = Items::link(last)) {
+                last = next;
+                ++count;
+            }
+            push(record.waiting, list, last);
+            note_that_something_waits();
+            if ((record.retired += count) >= enough_for_a_bag) {
+                record.retired = 0;
+                fill_bag(record);
+                take_own(record, oldest_epoch(record)).free();
+            }
         }
-        std::uint32_t count = 1;
-        Item last = list;
-        for (Item next = Items::link(last); next != Item{}; next = Items::link(last)) {
-            last = next;
-            ++count;
-        }
-        push(record.waiting, list, last);
-        if (!something_waits()) something_waits_.store(true, std::memory_order_seq_cst);
-        if ((record.retired += count) >= enough_for_a_bag) {
-            record.retired = 0;
-            fill_bag(record);
-            take_own(record, oldest_epoch(record)).free();
-        }
+        after_unpin(record);
     }
 
     // Whether a thread is pinned for writing to this. Each is asked in turn: one that pins after it
@@ -186,7 +186,7 @@ public:
         }
         if (keep != Item{}) {
             push(taken_over_, keep, last_kept);
-            something_waits_.store(true, std::memory_order_seq_cst);
+            note_that_something_waits();
         }
         free_all(free);
     }
@@ -199,8 +199,15 @@ private:
     static constexpr std::uint32_t between_thorough_looks = 64;
     static constexpr std::uint32_t enough_for_a_bag = 32;
 
+    // A hint, of which a thread gets to know at last.
     static bool something_waits() noexcept {
         return something_waits_.load(std::memory_order_relaxed);
+    }
+    // After it can be found. In the one order of all: a collection that has not found it has
+    // cleared the flag before. Written only if need be, since everybody reads it.
+    static void note_that_something_waits() noexcept {
+        if (!something_waits_.load(std::memory_order_seq_cst))
+            something_waits_.store(true, std::memory_order_seq_cst);
     }
 
     // Beginning with another record in each thread, so that not all ask the same thread.
@@ -235,6 +242,8 @@ private:
         if (std::exchange(me.last_tag, tag) == tag)
             epoch_.compare_exchange_strong(tag, tag + 1, std::memory_order_seq_cst);
         me.bags[i].store(list, std::memory_order_seq_cst);
+        // A collection that has come between found it neither there nor here.
+        note_that_something_waits();
     }
 
     // Lists that are to be freed, each on its own.
@@ -270,7 +279,7 @@ private:
         return oldest;
     }
 
-    // Two threads may push; whoever takes takes everything, so there is no ABA.
+    // Several threads may push; whoever takes takes everything, so there is no ABA.
     static void push(std::atomic<Item>& list, Item first, Item last) noexcept {
         Item head = list.load(std::memory_order_relaxed);
         do {

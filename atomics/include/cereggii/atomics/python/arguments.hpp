@@ -44,7 +44,8 @@ struct Signature {
         return parse_general(args, positional, keywords, values);
     }
 
-    // The one argument, borrowed; null with TypeError. By value, not by way of memory.
+    // The one argument, which has to be a required one, borrowed; null with TypeError. By value,
+    // not by way of memory.
     [[gnu::always_inline]] PyObject* parse_only(PyObject* const* args, Py_ssize_t positional,
                                                 PyObject* keywords) const
         requires(N == 1)
