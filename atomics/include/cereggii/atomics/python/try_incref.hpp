@@ -39,7 +39,7 @@ inline bool is_immortal(PyObject* op) noexcept {
 // makes the owner merge its count into the shared one first, in a compare-and-swap that a try wins
 // or loses against. A count of 0 in state 0, or merged, is that of an object that cannot be had.
 
-#if PY_VERSION_HEX >= 0x030F0000
+#if PY_VERSION_HEX >= 0x030F0000 || (PY_VERSION_HEX >= 0x030E0000 && defined(Py_REF_DEBUG))
 
 inline void enable_try_incref_of_mortal(PyObject* op) noexcept { PyUnstable_EnableTryIncRef(op); }
 inline bool try_incref_of_foreign(PyObject* op) noexcept { return PyUnstable_TryIncRef(op) != 0; }
@@ -47,6 +47,7 @@ inline bool try_incref_of_foreign(PyObject* op) noexcept { return PyUnstable_Try
 #else
 
 // In our own words: Python 3.13 keeps these to itself, and in 3.14 they are the same, behind calls.
+// The layout and the protocol of the counts are part of the ABI of a release, as Py_INCREF is.
 
 inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
