@@ -28,8 +28,8 @@ namespace cereggii::atomics {
 // for anything, so pins are short; they do not nest.
 //
 // Where many threads retire, each works on what is its own: it makes bags of what waits, and frees
-// its bags, and only now and then looks at what others have left. The epoch, which every pin reads,
-// is changed as seldom as is enough for that.
+// its bags, and only when it is quiet, or now and then, looks at what others have left. The epoch,
+// which every pin reads, is changed as seldom as is enough for that.
 //
 // Correctness. All of it is sequentially consistent, but for hints. An item is retired after its
 // last link is gone.
@@ -112,6 +112,9 @@ public:
             const Lists own = take_own(record, UINT64_MAX);  // retired before that was seen, too
             free_all(list);
             own.free();
+            // It is quiet: what others have left can be freed as well.
+            if (something_waits()) [[unlikely]]
+                collect(record);
         } else {
             std::uint32_t count = 1;
             Item last = list;
