@@ -52,6 +52,8 @@ class Reclaimer {
 public:
     using Item = typename Items::Item;
 
+    static constexpr std::size_t bag_count = 4;
+
     // What a thread is in. Never freed: it is lent to one thread after another.
     struct alignas(destructive_interference) Record {
         std::atomic<std::uint64_t> state{0};
@@ -65,9 +67,9 @@ public:
 
         // Apart from the state, which others look at all the time. Others only take out.
         alignas(destructive_interference) std::atomic<Item> waiting{};
-        std::array<std::atomic<Item>, 4> bags{};
+        std::array<std::atomic<Item>, bag_count> bags{};
         // The thread's own: the tags of the bags it has filled, and how many items it has retired.
-        std::array<std::uint64_t, 4> tags{};
+        std::array<std::uint64_t, bag_count> tags{};
         std::uint64_t last_tag = 0;
         std::uint32_t retired = 0;
         std::uint32_t looks = 0;
@@ -251,7 +253,7 @@ private:
 
     // Lists that are to be freed, each on its own.
     struct Lists {
-        std::array<Item, 5> lists{};
+        std::array<Item, bag_count + 1> lists{};
 
         void free() const {
             for (const Item list : lists) free_all(list);
@@ -269,7 +271,7 @@ private:
         };
         for (std::size_t i = 0; i < me.bags.size(); ++i)
             if (me.tags[i] < oldest) own.lists[i] = take(me.bags[i]);
-        if (oldest == UINT64_MAX) own.lists[me.bags.size()] = take(me.waiting);
+        if (oldest == UINT64_MAX) own.lists[bag_count] = take(me.waiting);
         return own;
     }
 
