@@ -44,7 +44,7 @@ inline bool store(HashMap& map, PyObject* key_object, PyObject* value) {
     Key key;
     if (!check_key(key_object, key) || !may_be_value(value)) return false;
     constexpr EditKind set{IfAbsent::insert, IfPresent::replace, Values::any, false};
-    const Edited edited = edit<set>(map, key, value);
+    const Edited edited = Edit<set>(map, key, value).run();
     drop_found(edited);
     return edited.done != Done::error;
 }

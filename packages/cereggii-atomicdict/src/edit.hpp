@@ -61,13 +61,21 @@ public:
         : map_(map), key_(key), updated_(updated), expected_(expected), session_(map) {}
 
     // Not to be called twice. May run Python code: __eq__ of keys, finalizers.
-    Edited run() {
+    [[gnu::always_inline]] Edited run() {
         map_.prefetch_home(key_.hash);
         if (!session_.ready()) return {Done::error};
         if constexpr (inserts) {
             // Ours until the end: whatever Python code runs meanwhile may insert, too.
+            const bool likely_absent = session_.inserted_last();
+            // Whoever inserts consecutive ints comes to the next neighbours soon.
+            if (likely_absent)
+                if (const auto next = next_neighbours(key_)) map_.prefetch_home(*next);
             node_ = session_.take_node();
             if (!node_) return {Done::error};
+            // The processor waits for the word, if the map is large, and no atomic step that comes
+            // later is done until it is there: so what will be needed is done now.
+            if (kind.if_present == IfPresent::replace || likely_absent) hold_updated();
+            if (likely_absent) prepare();
         }
         Edited edited;
         do {
@@ -77,7 +85,7 @@ public:
         release_what_is_left_over();
         if (node_) session_.give_node_back(node_);
         if (upkeep_.migrating || upkeep_.resize) [[unlikely]]
-            keep_up(map_, session_, upkeep_);
+            keep_up(map_, upkeep_);
         return edited;
     }
 
@@ -85,12 +93,13 @@ private:
     static constexpr bool inserts = kind.if_absent == IfAbsent::insert;
 
     // Inside at first. False: not inside any more, and to be tried anew from the root.
-    bool attempt(Edited& edited) {
+    [[gnu::always_inline]] bool attempt(Edited& edited) {
         Table* root = map_.root.load(std::memory_order_seq_cst);
         if (!root) [[unlikely]] {
             edited = {Done::absent};
-            return inserts ? start_anew_with([&] { return make_root(map_, session_, 0); }, edited)
-                           : true;
+            if constexpr (!inserts) return true;
+            session_.leave();
+            return start_anew_with(make_root(map_, 0), edited);
         }
         root_ = root;
         upkeep_.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
@@ -124,8 +133,8 @@ private:
             if constexpr (!inserts) return true;
             if (step == Step::full) {
                 const std::uint64_t serial = place.table->serial;
-                return start_anew_with(
-                    [&] { return extend(map_, session_, serial, Extension::needed, 0); }, edited);
+                session_.leave();
+                return start_anew_with(extend(map_, serial, Extension::needed, 0), edited);
             }
             if (insert(place)) {
                 edited = {Done::inserted};
@@ -134,23 +143,21 @@ private:
         }
     }
 
-    bool start_anew() noexcept {
+    [[gnu::always_inline]] bool start_anew() noexcept {
         session_.leave();
         return false;
     }
 
-    // Leaves, provides what is missing, and starts anew; or fails with MemoryError.
-    template <class Provide>
-    bool start_anew_with(const Provide& provide, Edited& edited) {
-        session_.leave();
-        if (provide()) return false;
+    // With what was missing, if it was provided; otherwise fails with MemoryError.
+    [[gnu::always_inline]] static bool start_anew_with(bool provided, Edited& edited) {
+        if (provided) return false;
         PyErr_NoMemory();
         edited = {Done::error};
         return true;
     }
 
     // At an EMPTY word, the end of the path. False: look at the same word again, or further on.
-    bool insert(Place& place) noexcept {
+    [[gnu::always_inline]] bool insert(Place& place) noexcept {
         Word empty = word_empty;
         if (place.table->next.load(std::memory_order_seq_cst)) {
             // The table is not the last. The word is closed before the key is put further on: from
@@ -158,23 +165,16 @@ private:
             place.slot().compare_exchange_strong(empty, word_frozen, std::memory_order_seq_cst);
             return false;
         }
-        node_->hash.store(key_.hash, std::memory_order_relaxed);
-        node_->key = key_.stored;
-        node_->value.store(reinterpret_cast<std::uintptr_t>(updated_), std::memory_order_relaxed);
+        if (!prepared_) prepare();
         hold_updated();
-        if (!holds_key_) {
-            atomics::hold_shared(key_.object);
-            holds_key_ = true;
-        }
+        place.table->announce(key_.hash);
         // Fails if lost to a rival insertion, or to a freeze.
-        if (!place.slot().compare_exchange_strong(empty, word_of(node_, key_.hash),
+        if (!place.slot().compare_exchange_strong(empty, place.naming(node_),
                                                   std::memory_order_seq_cst))
             return false;
-        holds_updated_ = holds_key_ = false;
+        holds_updated_ = prepared_ = false;
         node_ = nullptr;
         Table* table = place.table;
-        // Whoever inserts consecutive ints comes to the next neighbours soon.
-        if (const auto next = next_neighbours(key_)) prefetch(&table->word(table->home(*next)));
         if (table->count->note_insertion(session_.thread(), table->limit < 1024) &&
             table->is_crowded()) [[unlikely]]
             upkeep_.resize = table->serial;
@@ -183,15 +183,24 @@ private:
 
     // References for the map to own are counted before it does, and released only outside of the
     // pin, by the way of a retry or at the end.
-    void hold_updated() noexcept {
+    [[gnu::always_inline]] void hold_updated() noexcept {
         if (holds_updated_) return;
         atomics::hold_findable(updated_);
         holds_updated_ = true;
     }
 
-    void release_what_is_left_over() {
+    // The node for an insertion, and its reference to the key.
+    [[gnu::always_inline]] void prepare() noexcept {
+        node_->hash.store(key_.hash, std::memory_order_relaxed);
+        node_->key = key_.stored;
+        node_->value.store(reinterpret_cast<std::uintptr_t>(updated_), std::memory_order_relaxed);
+        atomics::hold_shared(key_.object);
+        prepared_ = true;
+    }
+
+    [[gnu::always_inline]] void release_what_is_left_over() {
         if (holds_updated_) atomics::release_shared(updated_);
-        if (holds_key_) atomics::release_shared(key_.object);
+        if (prepared_) atomics::release_shared(key_.object);
         Py_XDECREF(equal_);
     }
 
@@ -202,7 +211,7 @@ private:
     };
 
     // At a node with the key.
-    Outcome change(Place& place, Edited& edited) {
+    [[gnu::always_inline]] Outcome change(Place& place, Edited& edited) {
         Node* node = place.node();
         for (;;) {
             std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
@@ -230,7 +239,7 @@ private:
     }
 
     // Expecting an int, str or bytes which is not the same object as the value, but may be equal.
-    Outcome change_if_equal(Place& place, Edited& edited) {
+    [[gnu::always_inline]] Outcome change_if_equal(Place& place, Edited& edited) {
         PyObject* found = nullptr;
         const Taken taken = take_value(place.node(), found);
         if (taken == Taken::dead) return Outcome::dead;
@@ -246,7 +255,7 @@ private:
         return Outcome::done;
     }
 
-    Outcome keep(const Node* node, Done done, Edited& edited) {
+    [[gnu::always_inline]] Outcome keep(const Node* node, Done done, Edited& edited) {
         PyObject* found = nullptr;
         const Taken taken = take_value(node, found);
         if (taken == Taken::dead) return Outcome::dead;
@@ -255,14 +264,14 @@ private:
         return Outcome::done;
     }
 
-    Outcome drop_and_start_anew(PyObject* object) {
+    [[gnu::always_inline]] Outcome drop_and_start_anew(PyObject* object) {
         session_.leave();
         Py_DECREF(object);
         return Outcome::again;
     }
 
     // Compare-and-swap of the value.
-    bool exchange(Place& place, std::uintptr_t value, Edited& edited) {
+    [[gnu::always_inline]] bool exchange(Place& place, std::uintptr_t value, Edited& edited) {
         Node* node = place.node();
         if constexpr (kind.if_present == IfPresent::replace) {
             const auto updated = reinterpret_cast<std::uintptr_t>(updated_);
@@ -300,7 +309,7 @@ private:
     const Table* root_ = nullptr;  // when this attempt began; null if it has left meanwhile
     Node* node_ = nullptr;         // owned: for an insertion
     bool holds_updated_ = false;
-    bool holds_key_ = false;
+    bool prepared_ = false;
     PyObject* equal_ = nullptr;  // owned: a value that was equal to what was expected
     Upkeep upkeep_;
     Session session_;
@@ -308,7 +317,8 @@ private:
 
 // Releases what a session must have left before: after Edit is gone.
 template <EditKind kind>
-Edited edit(HashMap& map, const Key& key, PyObject* updated, PyObject* expected = nullptr) {
+[[gnu::noinline]] Edited edit(HashMap& map, const Key& key, PyObject* updated,
+                              PyObject* expected = nullptr) {
     return Edit<kind>(map, key, updated, expected).run();
 }
 

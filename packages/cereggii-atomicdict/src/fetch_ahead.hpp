@@ -22,7 +22,7 @@ inline void fetch_ahead(Table* root, std::span<const std::uint64_t> hashes) noex
     for (const std::uint64_t hash : hashes) prefetch(&root->word(root->home(hash)));
     for (std::size_t i = 0; i < hashes.size(); ++i) {
         nodes[i] = nullptr;
-        const Word tag = tag_of(hashes[i]);
+        const Word tag = root->tag_of(hashes[i]);
         std::size_t index = root->home(hashes[i]);
         // The key is in the first few words, as a rule.
         for (int left = 8; left > 0; --left, index = (index + 1) & root->mask) {

@@ -3,6 +3,8 @@
 
 #include <Python.h>
 
+#include <algorithm>
+
 #include "hashing.hpp"
 #include "session.hpp"
 #include "table.hpp"
@@ -13,13 +15,18 @@ namespace cereggii::atomicdict {
 // How far a walk has come: at a word, in a table of the chain.
 struct Place {
     Table* table;
+    Word tag;  // of the key, in this table
     std::size_t index;
     std::size_t left;  // words of this table still to be looked at
     Word word;         // as it was loaded last
 
     void start(Table* in, std::uint64_t hash) noexcept {
+        start(in, in->tag_of(hash), in->home(hash));
+    }
+    void start(Table* in, Word with_tag, std::size_t home) noexcept {
         table = in;
-        index = in->home(hash);
+        tag = with_tag;
+        index = home;
         left = in->capacity();
     }
     void advance() noexcept {
@@ -28,6 +35,14 @@ struct Place {
     }
     std::atomic<Word>& slot() const noexcept { return table->word(index); }
     Node* node() const noexcept { return node_of(word); }
+    // What the word is to become if it is to name a node with this key.
+    Word naming(const Node* node) const noexcept {
+        const std::size_t steps = table->capacity() - left;
+        const std::size_t lines =
+            ((tag >> neighbour_at & neighbour_mask) + steps) >> neighbour_bits;
+        return tag | std::min<Word>(lines, far_away) << away_at |
+               reinterpret_cast<std::uintptr_t>(node);
+    }
 };
 
 enum class Step {
@@ -39,11 +54,10 @@ enum class Step {
 
 // Goes on from `place`. Only inside.
 [[gnu::always_inline]] inline Step walk(Place& place, const Key& key) noexcept {
-    const Word tag = tag_of(key.hash);
     for (;;) {
         while (place.left > 0) {
             const Word word = place.word = place.slot().load(std::memory_order_seq_cst);
-            if (same_tag(word, tag)) {
+            if (same_tag(word, place.tag)) {
                 // NODE, MOVING or MOVED: as long as a word names a node, its value is there.
                 const Node* node = node_of(word);
                 if (node->key == key.stored) return Step::match;
@@ -75,34 +89,41 @@ enum class Answer {
     error,      // not inside, with the exception of the user's __eq__
 };
 
-// Whether the word in the chain from `root` on that was at `place` still names the same node.
-inline Answer find_again(HashMap& map, Place& place, std::uint64_t serial, bool same) noexcept {
+// Runs the user's __eq__: 1, 0, or -1 with an exception.
+[[gnu::noinline]] inline int compare_in_python(PyObject* owned, PyObject* key) {
+    const int same = PyObject_RichCompareBool(owned, key, Py_EQ);
+    Py_DECREF(owned);
+    return same;
+}
+
+// The table of the chain with this serial, if it is still in it. Inside.
+[[gnu::noinline]] inline Table* find_table(HashMap& map, std::uint64_t serial) noexcept {
     Table* table = map.root.load(std::memory_order_seq_cst);
     while (table && table->serial != serial) table = table->next.load(std::memory_order_seq_cst);
-    if (!table) return Answer::restart;
-    place.table = table;
-    const Word now = place.slot().load(std::memory_order_seq_cst);
-    // A word names one node in its life. TOMB: the node has been deleted since.
-    if ((now & node_mask) != (place.word & node_mask)) return Answer::different;
-    place.word = now;
-    return same ? Answer::equal : Answer::different;
+    return table;
 }
 
 // Asks the keys' own __eq__, outside of the pin, since it can run anything for any time. Afterwards
 // the table is looked up by its serial: its address may be another table's by now.
 template <bool writing>
-[[gnu::noinline]] Answer ask_keys(HashMap& map, Session& session, Place& place, const Key& key) {
+[[gnu::always_inline]] inline Answer ask_keys(HashMap& map, Session& session, Place& place,
+                                              const Key& key) {
     const std::uint64_t serial = place.table->serial;
     PyObject* other = Py_NewRef(key_object(place.node()->key));
     session.leave();
-    const int same = PyObject_RichCompareBool(other, key.object, Py_EQ);
-    Py_DECREF(other);
+    const int same = compare_in_python(other, key.object);
     if (same < 0) return Answer::error;
     if constexpr (writing)
         session.enter_writing();
     else
         session.enter_reading();
-    return find_again(map, place, serial, same != 0);
+    place.table = find_table(map, serial);
+    if (!place.table) return Answer::restart;
+    const Word now = place.slot().load(std::memory_order_seq_cst);
+    // A word names one node in its life. TOMB: the node has been deleted since.
+    if ((now & node_mask) != (place.word & node_mask)) return Answer::different;
+    place.word = now;
+    return same ? Answer::equal : Answer::different;
 }
 
 }  // namespace cereggii::atomicdict

@@ -39,9 +39,9 @@ struct HashMap {
     // Begins to fetch the word where the path of a key begins, which is not in the caches of a
     // processor if the map is large: well before it is needed, and so without being inside. Nothing
     // is read through the root, which may be gone.
-    void prefetch_home(std::uint64_t hash) const noexcept {
-        prefetch(Table::supposed_home(root.load(std::memory_order_relaxed),
-                                      root_shift.load(std::memory_order_relaxed), hash));
+    [[gnu::always_inline]] void prefetch_home(std::uint64_t hash) const noexcept {
+        Table::prefetch_supposed(root.load(std::memory_order_relaxed),
+                                 root_shift.load(std::memory_order_relaxed), hash);
     }
 
     // After the root was changed. Only inside.
@@ -59,8 +59,6 @@ void free_chain(Table* table);
 
 // ── growing and shrinking (migration.cpp) ──────────────────────────────────────────────────────
 
-class Session;
-
 // What an operation has seen that calls for something to be done about the tables once it is done.
 struct Upkeep {
     bool migrating = false;    // there are two tables or more: empty a chunk
@@ -68,19 +66,18 @@ struct Upkeep {
 };
 
 // Does what is to be done; not inside. Never fails: without memory it is done another time.
-void keep_up(HashMap& map, Session& session, const Upkeep& upkeep);
+void keep_up(HashMap& map, Upkeep upkeep);
 
 enum class Extension { advised, needed };  // needed: there is no word left for a key
 
 // Sees to it that the table with this serial is not the last of the chain any more, if it is. Not
 // inside. False, without an exception: no memory.
 // The next one has at least this capacity.
-bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension extension,
-            std::size_t capacity);
+bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t capacity);
 
 // Makes the first table of an empty map, of at least this capacity. Not inside. False, without an
 // exception: no memory.
-bool make_root(HashMap& map, Session& session, std::size_t capacity);
+bool make_root(HashMap& map, std::size_t capacity);
 
 // Makes room for this many keys in all. False with MemoryError.
 bool reserve(HashMap& map, std::size_t keys);

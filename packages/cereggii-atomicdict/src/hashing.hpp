@@ -13,6 +13,7 @@ namespace cereggii::atomicdict {
 
 // Hashes that differ in these low bits only are neighbours in every table: eight words are a cache
 // line, and what is looked up, inserted or iterated over after one int is the next, as a rule.
+inline constexpr int neighbour_bits = 3;
 inline constexpr std::uint64_t neighbour_mask = 7;
 
 // A bijection, so different hashes stay different: which neighbours a key is among, and, in the low

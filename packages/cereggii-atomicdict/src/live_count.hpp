@@ -48,7 +48,7 @@ public:
         return note(&Cell::deleted, thread, few);
     }
 
-    std::int64_t inserted() const noexcept { return sum(&Cell::inserted); }
+    [[gnu::always_inline]] std::int64_t inserted() const noexcept { return sum(&Cell::inserted); }
     std::int64_t deleted() const noexcept { return sum(&Cell::deleted); }
     // Negative for a moment, if others count: a key may be deleted before its insertion is counted.
     std::int64_t live() const noexcept { return inserted() - deleted(); }
@@ -73,18 +73,23 @@ private:
     }
 
     // Relaxed: a thread that has to see it has seen the unpin that follows.
-    bool note(Count which, std::uint32_t thread, bool few) noexcept {
+    [[gnu::always_inline]] bool note(Count which, std::uint32_t thread, bool few) noexcept {
+        if (!stripes_.load(std::memory_order_acquire) &&
+            home_.load(std::memory_order_relaxed) == thread + 1) [[likely]] {
+            // Nobody else writes this one.
+            std::atomic<std::int64_t>& mine = alone_.*which;
+            mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+            return true;
+        }
+        return note_among_others(which, thread, few);
+    }
+
+    [[gnu::noinline]] bool note_among_others(Count which, std::uint32_t thread, bool few) noexcept {
         Stripe* stripes = stripes_.load(std::memory_order_acquire);
-        if (!stripes) [[likely]] {
-            std::uint32_t home = home_.load(std::memory_order_relaxed);
-            if (home == thread + 1 ||
-                (home == 0 &&
-                 home_.compare_exchange_strong(home, thread + 1, std::memory_order_relaxed))) {
-                // Nobody else writes this one.
-                std::atomic<std::int64_t>& mine = alone_.*which;
-                mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-                return true;
-            }
+        if (!stripes) {
+            std::uint32_t none = 0;
+            if (home_.compare_exchange_strong(none, thread + 1, std::memory_order_relaxed))
+                return note(which, thread, few);
             stripes = grow();
             if (!stripes) {  // no memory: slower, but right
                 (together_.*which).fetch_add(1, std::memory_order_relaxed);
@@ -108,12 +113,16 @@ private:
         return current;  // lost to a concurrent grow
     }
 
-    std::int64_t sum(Count which) const noexcept {
-        std::int64_t total = (alone_.*which).load(std::memory_order_relaxed) +
-                             (together_.*which).load(std::memory_order_relaxed);
-        if (const Stripe* stripes = stripes_.load(std::memory_order_acquire))
-            for (std::size_t i = 0; i < stripe_count(); ++i)
-                total += (stripes[i].*which).load(std::memory_order_relaxed);
+    [[gnu::always_inline]] std::int64_t sum(Count which) const noexcept {
+        const std::int64_t total = (alone_.*which).load(std::memory_order_relaxed) +
+                                   (together_.*which).load(std::memory_order_relaxed);
+        const Stripe* stripes = stripes_.load(std::memory_order_acquire);
+        return stripes ? total + sum(stripes, which) : total;
+    }
+    [[gnu::noinline]] static std::int64_t sum(const Stripe* stripes, Count which) noexcept {
+        std::int64_t total = 0;
+        for (std::size_t i = 0; i < stripe_count(); ++i)
+            total += (stripes[i].*which).load(std::memory_order_relaxed);
         return total;
     }
 

@@ -45,6 +45,8 @@ template <bool with_value>
         session.enter_reading();
         Table* root = map.root.load(std::memory_order_seq_cst);
         if (!root) return Found::absent;
+        if (root->excludes(key.hash) && !root->next.load(std::memory_order_seq_cst))
+            return Found::absent;
         Place place;
         place.start(root, key.hash);
         for (;; place.advance()) {

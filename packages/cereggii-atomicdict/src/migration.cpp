@@ -15,9 +15,14 @@
 // stays so. When all are done the root moves on, and the table is retired. Nobody ever waits for
 // that.
 //
-// A delete changes the value and then reads the word; a mover changes the words of a chunk and
-// then, after one fence for all of them, reads the values. Both are sequentially consistent, so one
-// of them sees the other and unlinks the node.
+// A delete changes the value and then reads the word. If it says MOVING, the delete leaves the node
+// to the mover, tells it so by a counter of the table, and reads the word again; the mover changes
+// the words of a chunk and then, after one fence for all of them, reads the counter. All of it is
+// sequentially consistent, so one of them sees the other and unlinks the node.
+//
+// As a rule a mover need not look at the nodes at all, which are anywhere in memory: what a word
+// says of the hash, and where it is, tell where its node belongs in the next table. So dead nodes
+// are moved like others.
 namespace cereggii::atomicdict {
 
 namespace {
@@ -26,11 +31,9 @@ namespace {
 // chain is longer.
 constexpr std::size_t longest_chain = 48;
 
-// Inserts the node that a MOVING word names into the chain from `table` on. If there is no room:
-// the serial of the last table. Otherwise 0.
-std::uint64_t insert_further(Table* table, const Node* node, std::uint64_t hash) noexcept {
-    Place place;
-    place.start(table, hash);
+// Inserts the node that a MOVING word names into the chain from `place` on, where its path begins,
+// and where it was announced. If there is no room: the serial of the last table. Otherwise 0.
+[[gnu::always_inline]] inline std::uint64_t insert_further(Place place, const Node* node) noexcept {
     for (;;) {
         while (place.left > 0) {
             Word word = place.slot().load(std::memory_order_seq_cst);
@@ -41,96 +44,122 @@ std::uint64_t insert_further(Table* table, const Node* node, std::uint64_t hash)
             }
             // As an insertion does: claim the word if the table is the last, or else close it.
             const bool last = !place.table->next.load(std::memory_order_seq_cst);
-            const Word mine = last ? word_of(node, hash) : word_frozen;
+            const Word mine = last ? place.naming(node) : word_frozen;
             if (place.slot().compare_exchange_strong(word, mine, std::memory_order_seq_cst) && last)
                 return 0;
             // Closed, or lost to another insertion or freeze: look again.
         }
         Table* next = place.table->next.load(std::memory_order_seq_cst);
         if (!next) return place.table->serial;
+        const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
+        next->announce(hash);
         place.start(next, hash);
     }
 }
 
-// What a mover has written MOVED for, or NODE again, and has to look at once more.
-class Moved {
+// A chunk of the root, by whoever has claimed it.
+class Chunk {
 public:
-    void add(Node* node, std::uint64_t hash) noexcept { entries_[count_++] = {node, hash}; }
+    Chunk(Table* root, std::size_t number) noexcept
+        : root_(root),
+          next_(root->next.load(std::memory_order_seq_cst)),
+          begin_(number * std::min(Table::chunk_size, root->capacity())),
+          end_(begin_ + std::min(Table::chunk_size, root->capacity())),
+          left_before_(root->left_to_movers.load(std::memory_order_seq_cst)) {}
+
+    // Empties it. If there was no room further on: the serial of the table that was full, otherwise
+    // 0.
+    std::uint64_t move() noexcept {
+        // Nodes are anywhere in memory: those that need not be asked for their hash are not
+        // touched, and the others have been fetched when they are.
+        std::array<std::size_t, Table::chunk_size> asked;
+        std::size_t count = 0;
+        const bool tags_tell = next_->tag_skip == root_->tag_skip;
+        for (std::size_t i = begin_; i < end_; ++i) {
+            // Acquire: pairs with the insertion, before which the node was made.
+            const Word word = root_->word(i).load(std::memory_order_acquire);
+            if (names_node(word) && !(tags_tell && lines_away(word) != far_away)) {
+                prefetch(node_of(word));
+                asked[count++] = i;
+                continue;
+            }
+            if (const std::uint64_t full = move_word<true>(i, tags_tell)) return full;
+        }
+        constexpr std::size_t ahead = 16;
+        for (std::size_t i = 0; i < count; ++i) {
+            if (i + ahead < count)
+                if (const Node* node =
+                        node_of(root_->word(asked[i + ahead]).load(std::memory_order_acquire)))
+                    prefetch(&next_->word(next_->home(node->hash.load(std::memory_order_relaxed))));
+            if (const std::uint64_t full = move_word<false>(asked[i], tags_tell)) return full;
+        }
+        return 0;
+    }
 
     // The second look: whoever has deleted a node since may have seen MOVING, and left it to us.
     void look_again(HashMap& map, Session& session) const noexcept {
         std::atomic_thread_fence(std::memory_order_seq_cst);
-        for (const Entry& entry : std::span(entries_).first(count_))
-            if (Node::is_dead(entry.node->value.load(std::memory_order_seq_cst)))
-                unlink(map, session, entry.node, entry.hash);
+        // Of a chunk that was returned, the mover before us may have been told.
+        if (root_->left_to_movers.load(std::memory_order_seq_cst) == left_before_ &&
+            !root_->chunk_was_returned.load(std::memory_order_seq_cst)) [[likely]]
+            return;
+        for (std::size_t i = begin_; i < end_; ++i) {
+            const Word word = root_->word(i).load(std::memory_order_seq_cst);
+            if (!names_node(word)) continue;
+            Node* node = node_of(word);
+            // A link, if the node has been retired: then it is in no table any more.
+            const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
+            if (Node::is_dead(node->value.load(std::memory_order_seq_cst)))
+                if (unlink(map, node, hash)) session.retire(node);
+        }
     }
 
 private:
-    struct Entry {
-        Node* node;
-        std::uint64_t hash;
-    };
-    std::size_t count_ = 0;
-    std::array<Entry, Table::chunk_size> entries_;
+    template <bool may_tell>
+    [[gnu::always_inline]] std::uint64_t move_word(std::size_t index, bool tags_tell) noexcept {
+        std::atomic<Word>& slot = root_->word(index);
+        for (;;) {
+            Word word = slot.load(std::memory_order_seq_cst);
+            if (word == word_empty) {
+                // Lost to an insertion, whose node has to be moved: look again.
+                if (slot.compare_exchange_strong(word, word_frozen, std::memory_order_seq_cst))
+                    return 0;
+                continue;
+            }
+            if (!names_node(word) || (word & state_mask) != 0) return 0;
+            // From now on only we change the word, and whoever deletes the node leaves it to us.
+            // Lost to an unlink: look again.
+            if (!slot.compare_exchange_strong(word, word | moving_bit, std::memory_order_seq_cst))
+                continue;
+            const Node* node = node_of(word);
+            const bool told = may_tell && tags_tell && lines_away(word) != far_away;
+            const std::uint64_t hash =
+                told ? root_->known_hash(index, word) : node->hash.load(std::memory_order_relaxed);
+            Place place;
+            place.start(next_, told ? word & tag_mask : next_->tag_of(hash), next_->home(hash));
+            // Neighbours are announced by one bit.
+            if (const std::uint64_t bit = next_->announced_by(hash); bit != announced_) {
+                next_->announce(hash);
+                announced_ = bit;
+            }
+            const std::uint64_t full = insert_further(place, node);
+            // Release: whoever sees it may go on in the next table. The fence comes later.
+            slot.store(full == 0 ? word | moved_bit : word, std::memory_order_release);
+            return full;
+        }
+    }
+
+    Table* const root_;
+    Table* const next_;
+    const std::size_t begin_, end_;
+    const std::uint64_t left_before_;
+    std::uint64_t announced_ = UINT64_MAX;  // the last one
 };
 
-// Empties one word of the root. If there was no room further on: the serial of the table that was
-// full, otherwise 0.
-std::uint64_t move_word(Session& session, Table* root, std::atomic<Word>& slot,
-                        Moved& moved) noexcept {
-    for (;;) {
-        Word word = slot.load(std::memory_order_seq_cst);
-        if (word == word_empty) {
-            // Lost to an insertion, whose node has to be moved: look again.
-            if (slot.compare_exchange_strong(word, word_frozen, std::memory_order_seq_cst))
-                return 0;
-            continue;
-        }
-        if (!names_node(word) || (word & state_mask) != 0) return 0;
-        // From now on only we change the word. Lost to an unlink: look again.
-        if (!slot.compare_exchange_strong(word, word | moving_bit, std::memory_order_seq_cst))
-            continue;
-        Node* node = node_of(word);
-        const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
-        // Whoever deletes stops at MOVING, so a node that is dead by now is ours to retire: it is
-        // in no later table, and no earlier one can be reached.
-        if (Node::is_dead(node->value.load(std::memory_order_seq_cst))) {
-            slot.store(word_tomb, std::memory_order_seq_cst);
-            session.retire(node);
-            return 0;
-        }
-        const std::uint64_t full =
-            insert_further(root->next.load(std::memory_order_seq_cst), node, hash);
-        // Release: whoever sees it may go on in the next table. The fence comes later.
-        slot.store(full == 0 ? word | moved_bit : word, std::memory_order_release);
-        moved.add(node, hash);
-        return full;
-    }
-}
-
-std::uint64_t move_chunk(HashMap& map, Session& session, Table* root, std::size_t chunk) noexcept {
-    const std::size_t size = std::min(Table::chunk_size, root->capacity());
-    const std::size_t begin = chunk * size;
-    // Nodes are anywhere in memory, and so is where they are going to.
-    const auto node_at = [&](std::size_t i) -> const Node* {
-        if (i >= begin + size) return nullptr;
-        // Acquire: pairs with the insertion, before which the node was made.
-        const Word word = root->word(i).load(std::memory_order_acquire);
-        return names_node(word) ? node_of(word) : nullptr;
-    };
-    constexpr std::size_t far = 48, near = 16;
-    Table* next = root->next.load(std::memory_order_relaxed);
-    for (std::size_t i = begin; i < begin + far; ++i)
-        if (const Node* node = node_at(i)) prefetch(node);
-    Moved moved;
-    std::uint64_t full = 0;
-    for (std::size_t i = begin; i < begin + size && full == 0; ++i) {
-        if (const Node* node = node_at(i + far)) prefetch(node);
-        if (const Node* node = node_at(i + near))
-            prefetch(&next->word(next->home(node->hash.load(std::memory_order_relaxed))));
-        full = move_word(session, root, root->word(i), moved);
-    }
-    moved.look_again(map, session);
+std::uint64_t move_chunk(HashMap& map, Session& session, Table* root, std::size_t number) noexcept {
+    Chunk chunk(root, number);
+    const std::uint64_t full = chunk.move();
+    chunk.look_again(map, session);
     return full;
 }
 
@@ -157,7 +186,8 @@ enum class Helped { nothing_to_do, moved, no_room };
 
 // Empties a chunk of the root, if there is a next table. Not inside. If there is no room, `full` is
 // the serial of the table that has none.
-Helped help(HashMap& map, Session& session, std::uint64_t& full) {
+Helped help(HashMap& map, std::uint64_t& full) {
+    Session session(map);
     session.enter_writing();
     Table* root = map.root.load(std::memory_order_seq_cst);
     Table* next = root ? root->next.load(std::memory_order_seq_cst) : nullptr;
@@ -173,8 +203,9 @@ Helped help(HashMap& map, Session& session, std::uint64_t& full) {
             } else {
                 // Helping never fails for the writer who helps: the chunk is somebody else's now.
                 helped = Helped::no_room;
-                root->chunk(chunk).store(ChunkState::free, std::memory_order_seq_cst);
+                // In this order: whoever has such a chunk knows that it is one.
                 root->chunk_was_returned.store(true, std::memory_order_seq_cst);
+                root->chunk(chunk).store(ChunkState::free, std::memory_order_seq_cst);
             }
         }
         // Lost to another helper, or to a clear, which then owns the whole chain.
@@ -188,12 +219,12 @@ Helped help(HashMap& map, Session& session, std::uint64_t& full) {
     return helped;
 }
 
-void empty_root(HashMap& map, Session& session, int most) {
+void empty_root(HashMap& map, int most) {
     for (int i = 0; i < most; ++i) {
         std::uint64_t full = 0;
-        const Helped helped = help(map, session, full);
+        const Helped helped = help(map, full);
         if (helped == Helped::nothing_to_do) return;
-        if (helped == Helped::no_room && !extend(map, session, full, Extension::needed, 0)) return;
+        if (helped == Helped::no_room && !extend(map, full, Extension::needed, 0)) return;
     }
 }
 
@@ -207,41 +238,49 @@ bool raise(std::atomic<std::size_t>& floor, std::size_t capacity) noexcept {
 
 }  // namespace
 
-void unlink(HashMap& map, Session& session, Node* node, std::uint64_t hash) noexcept {
+bool unlink(HashMap& map, Node* node, std::uint64_t hash) noexcept {
     std::atomic<Word>* marks[longest_chain];  // the MOVED words that name the node
     std::size_t marked = 0;
     // From the root of now: no table before it can be reached by a new reader.
-    for (Table* table = map.root.load(std::memory_order_seq_cst); table;
-         table = table->next.load(std::memory_order_seq_cst)) {
+    Table* table = map.root.load(std::memory_order_seq_cst);
+    while (table) {
         Place place;
         for (place.start(table, hash); place.left > 0; place.advance()) {
             std::atomic<Word>& slot = place.slot();
             Word word = slot.load(std::memory_order_seq_cst);
-            if (word == word_empty) return;  // somebody else has done it
+            if (word == word_empty) return false;  // somebody else has done it
             if (word == word_frozen) break;
             if (node_of(word) != node) continue;
-            if (word & moved_bit) {
-                marks[marked++] = &slot;
-                break;
+            while (names_node(word) && (word & moved_bit) == 0) {
+                if ((word & moving_bit) != 0) {
+                    // Left to the mover, which looks whether anything was once it has written
+                    // MOVED, or NODE; unless it has written that already.
+                    table->left_to_movers.fetch_add(1, std::memory_order_seq_cst);
+                    word = slot.load(std::memory_order_seq_cst);
+                    if ((word & moving_bit) != 0) return false;
+                } else if (slot.compare_exchange_strong(word, word_tomb,
+                                                        std::memory_order_seq_cst)) {
+                    // Nobody else writes the MOVED words of a node that is in no table any more.
+                    while (marked > 0) marks[--marked]->store(word_tomb, std::memory_order_seq_cst);
+                    return true;
+                }
             }
-            if ((word & moving_bit) == 0 &&
-                slot.compare_exchange_strong(word, word_tomb, std::memory_order_seq_cst)) {
-                // Nobody else writes the MOVED words of a node that is in no table any more.
-                while (marked > 0) marks[--marked]->store(word_tomb, std::memory_order_seq_cst);
-                session.retire(node);
-                return;
-            }
-            // MOVING: the mover looks at the value after it has written MOVED, or NODE. TOMB:
-            // another unlink has won. Otherwise it has been MOVED just now.
-            if ((word & moved_bit) == 0) return;
+            if (!names_node(word)) return false;  // TOMB: another unlink has won
             marks[marked++] = &slot;
             break;
         }
+        // Movers carry a dead node on. While this thread was asleep, through any number of tables
+        // that have been the root: those before the root of now need no mark.
+        const bool is_left_behind = marked == longest_chain;
+        if (is_left_behind) marked = 0;
+        table = is_left_behind ? map.root.load(std::memory_order_seq_cst)
+                               : table->next.load(std::memory_order_seq_cst);
     }
+    return false;
 }
 
-bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension extension,
-            std::size_t capacity) {
+bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t capacity) {
+    Session session(map);
     const auto find = [&](Table*& root) -> Table* {
         Table* last = root = map.root.load(std::memory_order_seq_cst);
         if (!last) return nullptr;
@@ -282,7 +321,7 @@ bool extend(HashMap& map, Session& session, std::uint64_t serial, Extension exte
     return true;
 }
 
-bool make_root(HashMap& map, Session& session, std::size_t capacity) {
+bool make_root(HashMap& map, std::size_t capacity) {
     capacity = std::max(capacity, map.floor.load(std::memory_order_relaxed));
     LiveCount* count = LiveCount::allocate();
     Table* fresh = count ? Table::allocate(capacity) : nullptr;
@@ -291,6 +330,7 @@ bool make_root(HashMap& map, Session& session, std::size_t capacity) {
         return false;
     }
     fresh->count_in(count);
+    Session session(map);
     session.enter_reading();
     Table* none = nullptr;
     const bool published = map.root.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
@@ -303,9 +343,9 @@ bool make_root(HashMap& map, Session& session, std::size_t capacity) {
     return true;
 }
 
-void keep_up(HashMap& map, Session& session, const Upkeep& upkeep) {
-    if (upkeep.resize != 0) extend(map, session, upkeep.resize, Extension::advised, 0);
-    empty_root(map, session, 1);
+void keep_up(HashMap& map, Upkeep upkeep) {
+    if (upkeep.resize != 0) extend(map, upkeep.resize, Extension::advised, 0);
+    empty_root(map, 1);
 }
 
 bool reserve(HashMap& map, std::size_t keys) {
@@ -326,13 +366,13 @@ bool reserve(HashMap& map, std::size_t keys) {
         session.leave();
         // Only when the memory has been had: until then, others ask for no more than they need.
         if (enough && raise(map.floor, capacity)) break;
-        if (!enough && !(serial != 0 ? extend(map, session, serial, Extension::needed, capacity)
-                                     : make_root(map, session, capacity))) {
+        if (!enough && !(serial != 0 ? extend(map, serial, Extension::needed, capacity)
+                                     : make_root(map, capacity))) {
             PyErr_NoMemory();
             return false;
         }
     }
-    empty_root(map, session, INT_MAX);
+    empty_root(map, INT_MAX);
     return true;
 }
 

@@ -9,15 +9,16 @@
 // Taking a dead node out of the tables, and emptying a table into the next one.
 namespace cereggii::atomicdict {
 
-// Takes a dead node out of every table of the chain; several threads may try, one retires it.
-// Inside.
-void unlink(HashMap& map, Session& session, Node* node, std::uint64_t hash) noexcept;
+// Takes a dead node out of every table of the chain; several threads may try. True: it is the
+// caller's to retire. Inside.
+[[nodiscard]] bool unlink(HashMap& map, Node* node, std::uint64_t hash) noexcept;
 
 // For whoever has made the node at `place` dead, in the same pin: counts that, and unlinks the
 // node. `root` is the table that was the root when this operation began, `hash` the node's: it is
 // not to be asked for it any more, for a mover may have retired it already.
-inline void bury(HashMap& map, Session& session, const Place& place, std::uint64_t hash,
-                 const Table* root, Upkeep& upkeep) noexcept {
+[[gnu::always_inline]] inline void bury(HashMap& map, Session& session, const Place& place,
+                                        std::uint64_t hash, const Table* root,
+                                        Upkeep& upkeep) noexcept {
     Node* node = place.node();
     Table* table = place.table;
     const bool look = table->count->note_deletion(session.thread(), table->limit < 1024);
@@ -29,8 +30,8 @@ inline void bury(HashMap& map, Session& session, const Place& place, std::uint64
     if (table == root && (word & state_mask) == 0 &&
         place.slot().compare_exchange_strong(word, word_tomb, std::memory_order_seq_cst)) [[likely]]
         session.retire(node);
-    else
-        unlink(map, session, node, hash);
+    else if (unlink(map, node, hash))
+        session.retire(node);
 }
 
 }  // namespace cereggii::atomicdict

@@ -48,9 +48,9 @@ bool hash_of(const std::atomic<Word>& slot, Word word, std::uint64_t& hash) noex
 
 // The nodes with this hash, each once.
 void find_nodes(HashMap& map, std::uint64_t hash, std::vector<Node*>& nodes) {
-    const Word tag = tag_of(hash);
     for (Table* table = map.root.load(std::memory_order_seq_cst); table;
          table = table->next.load(std::memory_order_seq_cst)) {
+        const Word tag = table->tag_of(hash);
         Place place;
         for (place.start(table, hash); place.left > 0; place.advance()) {
             const Word word = place.slot().load(std::memory_order_seq_cst);

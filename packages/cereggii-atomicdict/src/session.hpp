@@ -109,13 +109,13 @@ public:
         return false;
     }
 
-    void enter_reading() noexcept {
+    [[gnu::always_inline]] void enter_reading() noexcept {
         Reclaimer::pin(*record_);
         inside_ = true;
     }
 
     // Waits, detached, while an exact operation has closed the gate.
-    void enter_writing() {
+    [[gnu::always_inline]] void enter_writing() {
         for (;;) {
             Reclaimer::pin_writing(*record_, &map_);
             // After the pin, so that either the closer sees the pin or we see the closed gate.
@@ -127,7 +127,7 @@ public:
         inside_ = true;
     }
 
-    void leave() noexcept {
+    [[gnu::always_inline]] void leave() noexcept {
         inside_ = false;
         Reclaimer::unpin(*record_);
     }
@@ -145,7 +145,7 @@ public:
 
     // To be freed when nobody can find it any more, some time after this session.
     template <class Retired>
-    void retire(Retired* retired) noexcept {
+    [[gnu::always_inline]] void retire(Retired* retired) noexcept {
         const RetiredItems::Item item = RetiredItems::of(retired);
         RetiredItems::set_link(item, retired_);
         retired_ = item;
@@ -163,6 +163,8 @@ public:
         if (!node) PyErr_NoMemory();
         return node;
     }
+    // Whether the thread's last operation that could insert did: it has used up its node.
+    [[nodiscard]] bool inserted_last() const noexcept { return !record_->spare; }
     void give_node_back(Node* node) noexcept {
         if (Node* other = static_cast<Node*>(std::exchange(record_->spare, node))) [[unlikely]]
             Node::deallocate(other);
@@ -201,7 +203,7 @@ public:
     void open_gate() noexcept {}
 
     template <class Retired>
-    void retire(Retired* retired) noexcept {
+    [[gnu::always_inline]] void retire(Retired* retired) noexcept {
         const RetiredItems::Item item = RetiredItems::of(retired);
         RetiredItems::set_link(item, retired_);
         retired_ = item;
@@ -213,6 +215,7 @@ public:
         if (!node) PyErr_NoMemory();
         return node;
     }
+    bool inserted_last() const noexcept { return true; }
     void give_node_back(Node* node) noexcept { Node::deallocate(node); }
 
 private:

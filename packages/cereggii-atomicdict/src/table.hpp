@@ -3,10 +3,6 @@
 
 #include <Python.h>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -16,6 +12,7 @@
 
 #include "hashing.hpp"
 #include "live_count.hpp"
+#include "zeroed_memory.hpp"
 
 // What an AtomicDict is made of in memory.
 //
@@ -29,7 +26,7 @@
 // node. So changing a value is one compare-and-swap on the node, whatever becomes of the tables
 // meanwhile.
 //
-//     word    tag:16 │ node:48, of which the low 3 bits are a state
+//     word    tag:13 │ away:2 │ 1:1 │ node:48, of which the low 3 bits are a state
 //
 //     EMPTY ──▶ NODE ──▶ TOMB                      EMPTY   the end of a path: its key may be put
 //     here
@@ -96,15 +93,17 @@ inline constexpr Word moved_bit = 2;
 inline constexpr Word state_mask = 7;
 inline constexpr Word node_mask = 0x0000'FFFF'FFFF'FFF8;
 
-// The tag of a word that names a node is odd, so it is nobody else's. Neighbours have different
-// ones.
-inline Word tag_of(std::uint64_t hash) noexcept {
-    return (hash ^ hash >> 24) << 49 | Word{1} << 48;
-}
-inline bool same_tag(Word word, Word tag) noexcept { return (word ^ tag) >> 48 == 0; }
-inline Word word_of(const Node* node, std::uint64_t hash) noexcept {
-    return tag_of(hash) | reinterpret_cast<std::uintptr_t>(node);
-}
+// Of a word that names a node: a tag, which is ten bits of its hash and which of the neighbours it
+// is; how many lines it is away from the one where its path begins, or 3 if that is more than two;
+// and a bit that is always set, so that no other word looks like it.
+inline constexpr Word named_bit = Word{1} << 48;
+inline constexpr int away_at = 49, neighbour_at = 51, hash_at = 54;
+inline constexpr Word far_away = 3;
+inline constexpr Word hash_mask = ~Word{0} << hash_at;
+inline constexpr Word tag_mask = ~Word{0} << neighbour_at | named_bit;
+
+inline bool same_tag(Word word, Word tag) noexcept { return ((word ^ tag) & tag_mask) == 0; }
+inline Word lines_away(Word word) noexcept { return word >> away_at & far_away; }
 inline bool names_node(Word word) noexcept { return (word & node_mask) != 0; }
 inline Node* node_of(Word word) noexcept {
     return reinterpret_cast<Node*>(static_cast<std::uintptr_t>(word & node_mask));
@@ -112,22 +111,10 @@ inline Node* node_of(Word word) noexcept {
 // EMPTY or FROZEN: every path that has come this far ends here in this table.
 inline bool ends_path(Word word) noexcept { return word <= word_frozen; }
 
-inline void prefetch([[maybe_unused]] const void* address) noexcept {
+// Inlined always: the compiler takes a call of it to have no effect, and leaves it out.
+[[gnu::always_inline]] inline void prefetch([[maybe_unused]] const void* address) noexcept {
 #if defined(__GNUC__) || defined(__clang__)
     __builtin_prefetch(address);
-#endif
-}
-
-// Every operation on a large table is at a random place in it: in pages of the usual size, a miss
-// of the TLB each. Advice, before the memory is touched first; it is all used soon.
-inline void prefer_huge_pages([[maybe_unused]] void* memory,
-                              [[maybe_unused]] std::size_t size) noexcept {
-#ifdef MADV_HUGEPAGE
-    constexpr std::uintptr_t huge = std::uintptr_t{1} << 21;
-    const auto address = reinterpret_cast<std::uintptr_t>(memory);
-    const std::uintptr_t begin = (address + huge - 1) & ~(huge - 1);
-    const std::uintptr_t end = (address + size) & ~(huge - 1);
-    if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
 #endif
 }
 
@@ -137,8 +124,9 @@ enum class ChunkState : std::uint8_t { free, claimed, done };
 
 struct Table {
     // Read by every operation.
-    std::uint32_t shift;  // 64 - log2 of the number of words
-    std::size_t mask;     // the number of words - 1
+    std::uint32_t shift;     // 64 - log2 of the number of words
+    std::uint32_t tag_skip;  // the bits of a hash before those in a tag
+    std::size_t mask;        // the number of words - 1
     std::atomic<Table*> next{nullptr};
     LiveCount* count;             // shared by the tables of a chain
     std::uint64_t serial;         // names the table for ever, as its address does not
@@ -148,8 +136,9 @@ struct Table {
     // The migration out of this table.
     std::atomic<std::uint32_t> next_chunk{0};
     std::atomic<std::uint32_t> chunks_done{0};
-    std::atomic<bool> chunk_was_returned{false};  // by a mover that found no room
-    bool whole_chain = false;                     // once retired
+    std::atomic<bool> chunk_was_returned{false};   // by a mover that found no room
+    std::atomic<std::uint64_t> left_to_movers{0};  // dead nodes, by whoever saw MOVING
+    bool whole_chain = false;                      // once retired
     std::uint32_t chunk_count;
 
     void* memory;  // that was allocated
@@ -158,6 +147,11 @@ struct Table {
     Table* link = nullptr;
     std::uint64_t tag = 0;
 
+    // A Bloom filter of each line, of one hash function: it has the bits of the keys at home there
+    // that a word was ever claimed for. Neighbours have the same bit. (Blocked, after Putze,
+    // Sanders and Singler, Cache-, Hash- and Space-Efficient Bloom Filters, 2007.)
+    using FilterBits = std::uint16_t;
+
     static constexpr std::size_t smallest = neighbour_mask + 1;
     static constexpr std::size_t small = 512;
     static constexpr std::size_t chunk_size = 256;
@@ -165,7 +159,9 @@ struct Table {
     std::size_t capacity() const noexcept { return mask + 1; }
     // Whether so many words are in use that a larger table is due. At most: of the keys that were
     // alive when the table was made, some may be gone before they were moved here.
-    bool is_crowded() const noexcept { return count->inserted() - deleted_before > limit; }
+    [[gnu::always_inline]] bool is_crowded() const noexcept {
+        return count->inserted() - deleted_before > limit;
+    }
     // The first word of the cache line of a hash. In the order of the hashes.
     std::size_t line(std::uint64_t hash) const noexcept {
         return static_cast<std::size_t>(hash >> shift & ~neighbour_mask);
@@ -173,15 +169,46 @@ struct Table {
     std::size_t home(std::uint64_t hash) const noexcept { return home(hash, shift); }
     std::atomic<Word>& word(std::size_t index) noexcept { return words()[index]; }
 
-    // Where home(hash) is in a table at this address, with this shift: neither need be true, or
-    // there be a table at all. Only to be fetched ahead.
-    static const void* supposed_home(const Table* table, std::uint32_t shift,
-                                     std::uint64_t hash) noexcept {
-        return reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(table) +
-                                             sizeof(Table) + home(hash, shift) * sizeof(Word));
+    // The bits of a hash that come soon after those that are the line: they tell keys of one line
+    // apart, and are the line in a table that is larger. Neighbours have different tags.
+    Word tag_of(std::uint64_t hash) const noexcept {
+        return (hash << tag_skip & hash_mask) | (hash & neighbour_mask) << neighbour_at | named_bit;
+    }
+    // Of the hash of a node that is not far away from home: what the word at this index tells,
+    // which is enough to know its home in any table with such tags.
+    std::uint64_t known_hash(std::size_t index, Word word) const noexcept {
+        const std::uint64_t line = (index >> neighbour_bits) - lines_away(word);
+        return line << shift << neighbour_bits | (word & hash_mask) >> tag_skip |
+               (word >> neighbour_at & neighbour_mask);
+    }
+
+    // Fetches home(hash) and the filter's bits of a table at this address, with this shift: neither
+    // need be true, or there be a table at all.
+    [[gnu::always_inline]] static void prefetch_supposed(const Table* table, std::uint32_t shift,
+                                                         std::uint64_t hash) noexcept {
+        const auto words = reinterpret_cast<std::uintptr_t>(table) + sizeof(Table);
+        prefetch(reinterpret_cast<const void*>(words + home(hash, shift) * sizeof(Word)));
+        const auto filter = words + (sizeof(Word) << (64 - shift));
+        prefetch(reinterpret_cast<const void*>(filter + (hash >> shift >> neighbour_bits) *
+                                                            sizeof(FilterBits)));
     }
     std::atomic<ChunkState>& chunk(std::size_t index) noexcept {
-        return reinterpret_cast<std::atomic<ChunkState>*>(words() + capacity())[index];
+        return reinterpret_cast<std::atomic<ChunkState>*>(filter() + lines_of(capacity()))[index];
+    }
+
+    // Before a word is claimed for a key with this hash.
+    [[gnu::always_inline]] void announce(std::uint64_t hash) noexcept {
+        std::atomic<FilterBits>& bits = filter()[hash >> shift >> neighbour_bits];
+        const FilterBits bit = filter_bit(hash);
+        if ((bits.load(std::memory_order_seq_cst) & bit) == 0)
+            bits.fetch_or(bit, std::memory_order_seq_cst);
+    }
+    // The number of the bit that does it.
+    std::uint64_t announced_by(std::uint64_t hash) const noexcept { return hash >> (shift - 1); }
+    // Whether no word has ever been claimed for a key with this hash.
+    [[gnu::always_inline]] bool excludes(std::uint64_t hash) noexcept {
+        const std::atomic<FilterBits>& bits = filter()[hash >> shift >> neighbour_bits];
+        return (bits.load(std::memory_order_seq_cst) & filter_bit(hash)) == 0;
     }
 
     static std::int64_t limit_of(std::size_t capacity) noexcept {
@@ -209,15 +236,15 @@ struct Table {
     }
 
     static std::size_t size_of(std::size_t capacity) noexcept {
-        return padding_of(capacity) + sizeof(Table) + capacity * sizeof(Word) + chunks_of(capacity);
+        return padding_of(capacity) + sizeof(Table) + capacity * sizeof(Word) +
+               lines_of(capacity) * sizeof(FilterBits) + chunks_of(capacity);
     }
 
     // Outside of a pin. Null: no memory.
     static Table* allocate(std::size_t capacity) noexcept {
         if (capacity == 0 || capacity > largest) return nullptr;
-        void* memory = PyMem_RawCalloc(1, size_of(capacity));
+        void* memory = allocate_zeroed(size_of(capacity));
         if (!memory) return nullptr;
-        prefer_huge_pages(memory, size_of(capacity));
         auto address = reinterpret_cast<std::uintptr_t>(memory);
         if (const std::size_t padding = padding_of(capacity))
             address = ((address + sizeof(Table) + padding) & -line_size) - sizeof(Table);
@@ -225,6 +252,7 @@ struct Table {
         auto* table = new (reinterpret_cast<void*>(address)) Table;
         table->memory = memory;
         table->shift = 64 - static_cast<std::uint32_t>(std::countr_zero(capacity));
+        table->tag_skip = tag_skip_of(capacity);
         table->mask = capacity - 1;
         table->serial = serials.fetch_add(1, std::memory_order_relaxed);
         table->limit = limit_of(capacity);
@@ -238,10 +266,17 @@ struct Table {
         deleted_before = chain_count->deleted();
     }
     static void deallocate(Table* table) noexcept {
-        if (table) PyMem_RawFree(table->memory);
+        if (table) free_zeroed(table->memory, size_of(table->capacity()));
     }
 
 private:
+    // Of those that are the line, all but up to five, and the same for six sizes of tables: a key
+    // that moves from one of them to another keeps its tag.
+    static std::uint32_t tag_skip_of(std::size_t capacity) noexcept {
+        const auto line_bits = static_cast<std::uint32_t>(std::countr_zero(capacity / smallest));
+        return line_bits < 1 ? 0 : (line_bits - 1) / 6 * 6 + 1;
+    }
+
     static std::size_t home(std::uint64_t hash, std::uint32_t shift) noexcept {
         return static_cast<std::size_t>((hash >> shift & ~neighbour_mask) |
                                         (hash & neighbour_mask));
@@ -253,6 +288,15 @@ private:
     static constexpr std::size_t line_size = (neighbour_mask + 1) * sizeof(Word);
     static std::size_t padding_of(std::size_t capacity) noexcept {
         return capacity * sizeof(Word) > 16 * line_size ? line_size - 1 : 0;
+    }
+
+    FilterBits filter_bit(std::uint64_t hash) const noexcept {
+        // The bits of the hash after those that are the line.
+        return static_cast<FilterBits>(1u << (hash >> (shift - 1) & 15));
+    }
+    static std::size_t lines_of(std::size_t capacity) noexcept { return capacity / smallest; }
+    std::atomic<FilterBits>* filter() noexcept {
+        return reinterpret_cast<std::atomic<FilterBits>*>(words() + capacity());
     }
 
     static std::size_t chunks_of(std::size_t capacity) noexcept {

@@ -186,7 +186,7 @@ PyObject* pop_item(HashMap& map) {
             session.enter_writing();
             popped = pop_any(map, session, upkeep, item);
             session.leave();
-            if (popped && (upkeep.migrating || upkeep.resize)) keep_up(map, session, upkeep);
+            if (popped && (upkeep.migrating || upkeep.resize)) keep_up(map, upkeep);
         }
         if (popped) {
             PyTuple_SET_ITEM(pair, 0, item.key);

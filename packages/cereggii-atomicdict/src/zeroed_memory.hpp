@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__linux__) && !defined(CEREGGII_SANITIZED)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+// Memory for tables, filled with zeros.
+namespace cereggii::atomicdict {
+
+#if defined(MADV_HUGEPAGE)
+
+// Every operation on a large table is at a random place in it: in pages of the usual size, that is
+// a miss of the TLB each, and each page costs an interrupt when it is touched first. So a large one
+// begins with a huge page.
+inline constexpr std::size_t huge_page = std::size_t{1} << 21;
+inline constexpr unsigned int raw_domain = 0;  // of tracemalloc
+
+// In pages of the usual size, as it is mapped.
+inline std::size_t mapped_size(std::size_t size) noexcept {
+    static const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    return (size + page - 1) & ~(page - 1);
+}
+
+// Null: no memory.
+inline void* allocate_zeroed(std::size_t size) noexcept {
+    if (size < huge_page) return PyMem_RawCalloc(1, size);
+    const std::size_t mapped = mapped_size(size);
+    void* memory = mmap(nullptr, mapped + huge_page, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return nullptr;
+    const auto address = reinterpret_cast<std::uintptr_t>(memory);
+    const std::uintptr_t begin = (address + huge_page - 1) & ~(huge_page - 1);
+    const std::size_t before = begin - address, after = huge_page - before;
+    if (before > 0) munmap(memory, before);
+    if (after > 0) munmap(reinterpret_cast<void*>(begin + mapped), after);
+    auto* aligned = reinterpret_cast<void*>(begin);
+    // Advice. Not for the rest, where most of a huge page would be wasted.
+    madvise(aligned, mapped & ~(huge_page - 1), MADV_HUGEPAGE);
+    PyTraceMalloc_Track(raw_domain, begin, size);
+    return aligned;
+}
+
+inline void free_zeroed(void* memory, std::size_t size) noexcept {
+    if (size < huge_page) {
+        PyMem_RawFree(memory);
+        return;
+    }
+    PyTraceMalloc_Untrack(raw_domain, reinterpret_cast<std::uintptr_t>(memory));
+    munmap(memory, mapped_size(size));
+}
+
+#else
+
+inline void* allocate_zeroed(std::size_t size) noexcept { return PyMem_RawCalloc(1, size); }
+inline void free_zeroed(void* memory, std::size_t) noexcept { PyMem_RawFree(memory); }
+
+#endif
+
+}  // namespace cereggii::atomicdict
