@@ -264,6 +264,12 @@ def _changes(old: World, new: World) -> Iterator[str]:
         for chunk, (left, right) in enumerate(zip(was.chunks, table.chunks, strict=True)):
             if left != right:
                 yield f"t{address} chunk {chunk} {right}"
+        if was.filter != table.filter:
+            yield f"t{address} has h{', h'.join(map(str, sorted(table.filter - was.filter)))}"
+        if was.told != table.told:
+            yield f"t{address}.told = {table.told}"
+        if was.returned != table.returned:
+            yield f"t{address}.returned"
         if was.next != table.next:
             yield f"t{address}.next = t{table.next}"
         if was.status != table.status:

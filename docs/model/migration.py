@@ -5,7 +5,18 @@ from __future__ import annotations
 
 from .pinning import ENTRY, op_of, unpin
 from .protocol import publish_next, start_unlink
-from .state import CLAIMED, DONE, EMPTY, FREE, FROZEN, NOWHERE, TOMB, Step, Thread, World
+from .state import (
+    CLAIMED,
+    DONE,
+    EMPTY,
+    FREE,
+    FROZEN,
+    NAMES_A_NODE,
+    NOWHERE,
+    Step,
+    Thread,
+    World,
+)
 
 
 def start_resize(w: World, t: Thread) -> Step:
@@ -60,12 +71,18 @@ def claim_chunk(w: World, t: Thread) -> Step:
         t.chunk = chunks.index(FREE)
         t.i = t.chunk * w.cfg.chunk
         w.set_chunk(t.table, t.chunk, CLAIMED)
-        return move_look
+        return what_was_told
     if w.mistaken("empty any table") and w.table(t.dest).next != NOWHERE:
         t.table = t.dest
         return help_next
     # Whoever finished the last chunk may be asleep before it could advance the root.
     return advance_root if set(chunks) == {DONE} else unpin
+
+
+def what_was_told(w: World, t: Thread) -> Step:
+    """Load the counter of what was left to movers, before a word can say that one is here."""
+    t.told = w.table(t.table).told
+    return move_look
 
 
 def move_look(w: World, t: Thread) -> Step:
@@ -87,26 +104,17 @@ def move_mark(w: World, t: Thread) -> Step:
     """NODE to MOVING: from now on only we change the word. Lost to an unlink: look again."""
     if not w.cas(t.table, t.i, ("NODE", t.node), ("MOVING", t.node)):
         return move_look
-    return move_first_look
+    return move_announce
 
 
-def move_first_look(w: World, t: Thread) -> Step:
-    """Load the value. Whoever deletes stops at MOVING, so a dead node is for us to retire."""
-    if w.node(t.node).value is None:
-        return move_drop
-    t.j = 0
+def move_announce(w: World, t: Thread) -> Step:
+    """Set the filter's bit in a table before the node can be there, as an insertion does."""
+    w.announce(t.dest, w.nodes[t.node].key)
     return move_probe
 
 
-def move_drop(w: World, t: Thread) -> Step:
-    """MOVING to TOMB: the node is in no later table, and no earlier one is reachable."""
-    w.store(t.table, t.i, TOMB)
-    w.retire(t, "node", t.node)
-    return move_next(w, t)
-
-
 def move_probe(w: World, t: Thread) -> Step:
-    """Load the next word of the node's path in a later table. No other node of its key lives."""
+    """Load the next word of the node's path in a later table. The node may be dead by now."""
     word = w.word(t.dest, w.position(t.dest, w.nodes[t.node].key, t.j))
     if word == EMPTY:
         return move_at_empty
@@ -132,7 +140,7 @@ def move_further(w: World, t: Thread) -> Step:
     following = w.table(t.dest).next
     if following != NOWHERE:
         t.dest, t.j = following, 0
-        return move_probe
+        return move_announce
     return move_grow if w.cfg.memory or t.op == -1 else give_up_word
 
 
@@ -151,24 +159,83 @@ def move_insert(w: World, t: Thread) -> Step:
 def move_done(w: World, t: Thread) -> Step:
     """MOVING to MOVED, which still names the node for whoever reads here."""
     w.store(t.table, t.i, ("MOVED", t.node))
-    return move_next(w, t) if w.mistaken("no second look") else move_second_look
-
-
-def move_second_look(w: World, t: Thread) -> Step:
-    """Load the value again: who deleted it since may have seen MOVING, and left it to us."""
-    if w.node(t.node).value is None:
-        node = t.node
-        return start_unlink(w, t, node, move_next(w, t))
     return move_next(w, t)
 
 
 def move_next(w: World, t: Thread) -> Step:
     """Go to the next word; local."""
-    t.i += 1
     t.j, t.node = 0, NOWHERE
     t.dest = w.table(t.table).next
-    end = min((t.chunk + 1) * w.cfg.chunk, len(w.table(t.table).words))
-    return chunk_is_done if t.i == end else move_look
+    if next_word(w, t):
+        return move_look
+    return after_words(t, chunk_is_done, look=not w.mistaken("no second look"))
+
+
+def next_word(w: World, t: Thread) -> bool:
+    """Go to the next word of the chunk, if there is one; local."""
+    t.i += 1
+    return t.i < min((t.chunk + 1) * w.cfg.chunk, len(w.table(t.table).words))
+
+
+# -- the second look, at a whole chunk -------------------------------------------------------------
+
+
+def after_words(t: Thread, after: Step, *, look: bool) -> Step:
+    """No word of the chunk is MOVING any more; local."""
+    t.after = after
+    return was_anything_left if look else chunk_is_looked_at(t)
+
+
+def was_anything_left(w: World, t: Thread) -> Step:
+    """Load the counter again: who saw MOVING has told us before, or sees what the word says now."""
+    if w.table(t.table).told != t.told:
+        return look_at_chunk(w, t)
+    return chunk_is_looked_at(t) if w.mistaken("look only if told") else was_one_returned
+
+
+def was_one_returned(w: World, t: Thread) -> Step:
+    """Load whether a chunk was returned: if it is ours, the mover before us may have been told."""
+    return look_at_chunk(w, t) if w.table(t.table).returned else chunk_is_looked_at(t)
+
+
+def look_at_chunk(w: World, t: Thread) -> Step:
+    """Begin with the first word; local."""
+    t.i = t.chunk * w.cfg.chunk
+    return look_at_word
+
+
+def look_at_word(w: World, t: Thread) -> Step:
+    """Load a word of the chunk; it names a node if that was moved, or not for want of room."""
+    tag, node = w.word(t.table, t.i)
+    if tag not in NAMES_A_NODE:
+        return look_further(w, t)
+    t.node = node
+    return look_if_dead
+
+
+def look_if_dead(w: World, t: Thread) -> Step:
+    """Load the value: who deleted the node since may have seen MOVING, and left it to us."""
+    node = t.node
+    dead = w.node(node).value is None
+    following = look_further(w, t)
+    return start_unlink(w, t, node, following) if dead else following
+
+
+def look_further(w: World, t: Thread) -> Step:
+    """Go to the next word; local."""
+    t.node = NOWHERE
+    return look_at_word if next_word(w, t) else chunk_is_looked_at(t)
+
+
+def chunk_is_looked_at(t: Thread) -> Step:
+    """Nobody counts on us any more; local."""
+    after, t.after = t.after, None
+    t.told = 0
+    assert after is not None
+    return after
+
+
+# -- the end of a chunk ----------------------------------------------------------------------------
 
 
 def chunk_is_done(w: World, t: Thread) -> Step:
@@ -203,17 +270,17 @@ def give_up_word(w: World, t: Thread) -> Step:
     """No room: MOVING back to NODE. Helping never fails for the writer who helps."""
     if not w.mistaken("leave word moving"):
         w.store(t.table, t.i, ("NODE", t.node))
-    return give_up_chunk if w.mistaken("no look after giving up") else give_up_look
-
-
-def give_up_look(w: World, t: Thread) -> Step:
-    """Load the value again: who deleted it since may have seen MOVING, and left it to us."""
-    if w.node(t.node).value is None:
-        return start_unlink(w, t, t.node, give_up_chunk)
-    return give_up_chunk
+    t.j, t.node, t.dest = 0, NOWHERE, NOWHERE
+    return after_words(t, give_up_chunk, look=not w.mistaken("no look after giving up"))
 
 
 def give_up_chunk(w: World, t: Thread) -> Step:
+    """Say that there is a chunk which had a mover, before anybody can claim it."""
+    w.set_table(t.table, returned=True)
+    return return_chunk
+
+
+def return_chunk(w: World, t: Thread) -> Step:
     """Let another helper claim the chunk."""
     if not w.mistaken("keep chunk"):
         w.set_chunk(t.table, t.chunk, FREE)

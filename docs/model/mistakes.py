@@ -32,10 +32,22 @@ MISTAKES: dict[str, Mistake] = {
         "A node is retired before the MOVED words of earlier tables are cleared.",
         {"popitem and move": "use after free", "delete and move": "use after free"},
     ),
+    "leave it untold": Mistake(
+        "An unlink that stops at MOVING does not tell the mover.",
+        {"delete and move": "nobody will unlink"},
+    ),
+    "no look after telling": Mistake(
+        "An unlink tells the mover, and does not look at the word again.",
+        {"delete and move": "nobody will unlink"},
+    ),
     # Moving.
     "no second look": Mistake(
-        "A mover does not look at the value again after it has written MOVED.",
+        "A mover does not look whether anything was left to it when it is done with a chunk.",
         {"delete and move": "nobody will unlink"},
+    ),
+    "look only if told": Mistake(
+        "A mover of a chunk that was returned looks at it only if it was told itself.",
+        {"no room": "nobody will unlink"},
     ),
     "chunk done early": Mistake(
         "A chunk counts as done though a freeze was lost to an insertion.",
@@ -50,12 +62,21 @@ MISTAKES: dict[str, Mistake] = {
         {"no room": "absent at an instant when it is"},
     ),
     "no look after giving up": Mistake(
-        "A mover that finds no room does not look at the value after it has restored the word.",
+        "A mover that finds no room does not look whether anything was left to it.",
         {"no room": "nobody will unlink"},
     ),
     "keep chunk": Mistake(
         "A mover that finds no room does not let go of the chunk.",
         {"no room": "never be emptied"},
+    ),
+    # The filter.
+    "announce afterwards": Mistake(
+        "An insertion announces the hash after it has claimed the word.",
+        {"insert and insert": "absent at an instant when it is"},
+    ),
+    "trust the filter alone": Mistake(
+        "A get that finds nothing in the filter does not look for a next table.",
+        {"insert and move": "absent at an instant when it is"},
     ),
     # Probing.
     "insert before freeze": Mistake(

@@ -26,6 +26,26 @@ def read_root(w: World, t: Thread) -> Step:
     if not w.mistaken("pin without fence"):
         t.table = w.root
     t.i = 0
+    return look_at_filter if op_of(w, t).kind == "get" else probe
+
+
+def look_at_filter(w: World, t: Thread) -> Step:
+    """Load the filter: no word of this table was claimed before for a hash that is not in it."""
+    key, table = op_of(w, t).key, w.table(t.table)
+    if w.cfg.hashes[key] in table.filter:
+        return probe
+    if w.mistaken("trust the filter alone"):
+        return absent(w, t)
+    w.note(t.me, table.generation, key)
+    return is_it_alone
+
+
+def is_it_alone(w: World, t: Thread) -> Step:
+    """Load `next`: if there is none, there was none when the filter was loaded; that was it."""
+    if w.table(t.table).next == NOWHERE:
+        w.answers_as_noted(t.me, op_of(w, t).key, None)
+        return unpin
+    w.watch_for(t.me, None)
     return probe
 
 
@@ -109,7 +129,7 @@ def publish_next(w: World, address: int, size: int) -> None:
 def at_empty(w: World, t: Thread) -> Step:
     """Load `next`: is the table still the last? The CAS that follows settles it either way."""
     if w.table(t.table).next == NOWHERE:
-        return claim
+        return claim if w.mistaken("announce afterwards") else announce
     if w.mistaken("insert before freeze"):
         return next_table
     return freeze
@@ -118,6 +138,12 @@ def at_empty(w: World, t: Thread) -> Step:
 def freeze(w: World, t: Thread) -> Step:
     """Freeze before inserting further on: from now on no reader stops here, no rival claims."""
     return next_table if w.cas(t.table, probed(w, t), EMPTY, FROZEN) else probe
+
+
+def announce(w: World, t: Thread) -> Step:
+    """Set the filter's bit, before there is anything to find: whoever sees none may miss it."""
+    w.announce(t.table, op_of(w, t).key)
+    return unpin if w.mistaken("announce afterwards") else claim
 
 
 def claim(w: World, t: Thread) -> Step:
@@ -137,7 +163,7 @@ def insert_over(w: World, t: Thread, expected: Word) -> Step:
         return probe
     w.store(t.table, index, ("NODE", w.new_node(op.key, op.value)))
     w.becomes(w.table(t.table).generation, op.key, None, op.value)
-    return counted(w, t, +1, unpin)
+    return counted(w, t, +1, announce if w.mistaken("announce afterwards") else unpin)
 
 
 def look_at_value(w: World, t: Thread) -> Step:
@@ -307,16 +333,36 @@ def unlink_probe(w: World, t: Thread) -> Step:
         if tag == "MOVING" and w.mistaken("tomb a moving word"):
             return unlink_word
         if tag == "MOVING":
-            # The mover will look at the value after it has written MOVED, or NODE: it or we.
-            return unlinked(t)
-        t.marks = (*t.marks, (t.u_table, index))
-        return unlink_further
+            return unlinked(t) if w.mistaken("leave it untold") else tell_mover
+        return mark_moved(t, index)
     if word == EMPTY:
         return unlinked(t)  # somebody else has done it
     if word == FROZEN:
         return unlink_further
     t.u_i += 1
     return unlink_probe if t.u_i < len(w.table(t.u_table).words) else unlink_further
+
+
+def mark_moved(t: Thread, index: int) -> Step:
+    """Note a MOVED word that names the node; local."""
+    t.marks = (*t.marks, (t.u_table, index))
+    return unlink_further
+
+
+def tell_mover(w: World, t: Thread) -> Step:
+    """Add to the counter that the mover loads after it has written MOVED, or NODE."""
+    w.set_table(t.u_table, told=w.table(t.u_table).told + 1)
+    return unlinked(t) if w.mistaken("no look after telling") else unlink_look_again
+
+
+def unlink_look_again(w: World, t: Thread) -> Step:
+    """Load the word again. Still MOVING: the mover's load is yet to come. Else it may be past."""
+    index = w.position(t.u_table, w.nodes[t.unlinking].key, t.u_i)
+    tag, _ = w.word(t.u_table, index)
+    if tag == "NODE":
+        return unlink_word
+    # TOMB: another unlink has won.
+    return mark_moved(t, index) if tag == "MOVED" else unlinked(t)
 
 
 def unlink_further(w: World, t: Thread) -> Step:

@@ -9,7 +9,8 @@ far, and what an exact length or an iterator may still answer.
     word    (tag, node)      EMPTY → NODE → TOMB, and while the table is emptied
                              EMPTY → FROZEN, NODE → MOVING → MOVED, MOVING/MOVED → TOMB
     node    (status, key, value); a value of None marks a dead node, for good
-    table   words, the state of each chunk, and the next table of the chain
+    table   words, the state of each chunk, and the next table of the chain; which hashes were
+            announced; how many dead nodes were left to movers, and whether a chunk was returned
     batch   what was retired together, and the threads whose pins it waits for
 """
 
@@ -65,7 +66,10 @@ class Table(NamedTuple):
     generation: int
     words: tuple[Word, ...]
     chunks: tuple[str, ...]
-    next: int
+    next: int = NOWHERE
+    filter: frozenset[int] = frozenset()  # hashes of the keys that a word may be claimed for
+    told: int = 0  # how often an unlink has left a dead node to a mover
+    returned: bool = False  # has a mover ever let go of a chunk?
 
 
 class Config(NamedTuple):
@@ -88,7 +92,7 @@ class Thread:
     """The registers of one thread."""
 
     FIELDS = (
-        "me", "pc", "op", "after", "table", "i", "node", "value", "chunk", "dest", "j",
+        "me", "pc", "op", "after", "table", "i", "node", "value", "chunk", "told", "dest", "j",
         "serial", "unlinking", "u_table", "u_i", "marks", "ret", "retired", "out",
     )  # fmt: skip
     __slots__ = FIELDS
@@ -96,12 +100,13 @@ class Thread:
     me: int
     pc: Step
     op: int  # the index in the program; -1 while the dict is being settled
-    after: Step | None  # where to go on once pinned
+    after: Step | None  # where to go on once pinned, or once a chunk has been looked at
     table: int  # the probe: table, distance from home, node found
     i: int
     node: int
     value: int | None  # what was last read of a value
-    chunk: int  # the mover: chunk, and the probe in the next table
+    chunk: int  # the mover: chunk, what it had been told, and the probe in the next table
+    told: int
     dest: int
     j: int
     serial: int  # what identifies the table across a comparison
@@ -115,8 +120,8 @@ class Thread:
 
     def __init__(self, packed: State) -> None:
         (self.me, self.pc, self.op, self.after, self.table, self.i, self.node, self.value,
-         self.chunk, self.dest, self.j, self.serial, self.unlinking, self.u_table, self.u_i,
-         self.marks, self.ret, self.retired, self.out) = packed  # fmt: skip
+         self.chunk, self.told, self.dest, self.j, self.serial, self.unlinking, self.u_table,
+         self.u_i, self.marks, self.ret, self.retired, self.out) = packed  # fmt: skip
 
     pack = attrgetter(*FIELDS)
 
@@ -127,7 +132,7 @@ class Thread:
     @staticmethod
     def fresh(me: int, pc: Step, op: int) -> State:
         """The registers between two calls."""
-        return (me, pc, op, None, NOWHERE, 0, NOWHERE, None, 0, NOWHERE, 0, NOWHERE, NOWHERE,
+        return (me, pc, op, None, NOWHERE, 0, NOWHERE, None, 0, 0, NOWHERE, 0, NOWHERE, NOWHERE,
                 NOWHERE, 0, (), None, (), ())  # fmt: skip
 
 
@@ -151,7 +156,7 @@ class World:
     closer: int  # the thread that has closed the gate
     counters: tuple[tuple[int, ...], ...]  # by generation and thread
     ghost: tuple[tuple[int | None, ...], ...]  # by generation and key
-    watch: tuple[Any, ...]  # by thread: what an exact length or an iterator may answer
+    watch: tuple[Any, ...]  # by thread: what it may answer, if that was settled by earlier steps
     history: tuple[tuple[str, int, int, int | None], ...]  # of calls and returns, if wanted
     collections: int
     threads: tuple[State, ...]
@@ -168,7 +173,7 @@ class World:
     def initial(cfg: Config, pc: Step) -> State:
         """One empty table, and every thread before its first call."""
         n = len(cfg.programs)
-        table = Table(ALIVE, 0, 0, (EMPTY,) * cfg.size, (FREE,) * max(1, cfg.size // cfg.chunk), -1)
+        table = Table(ALIVE, 0, 0, (EMPTY,) * cfg.size, (FREE,) * max(1, cfg.size // cfg.chunk))
         return (0, (table,), (), 1, (0,) * n, (), (-1,) * n, NOWHERE, ((0,) * n,),
                 ((None,) * len(cfg.hashes),), (None,) * n, (), cfg.collections,
                 tuple(Thread.fresh(me, pc, 0) for me in range(n)))  # fmt: skip
@@ -218,10 +223,15 @@ class World:
         chunks = self.table(address).chunks
         self.set_table(address, chunks=(*chunks[:chunk], state, *chunks[chunk + 1 :]))
 
+    def announce(self, address: int, key: int) -> None:
+        """Sets the filter's bit of a key's hash."""
+        announced = self.table(address).filter | {self.cfg.hashes[key]}
+        self.set_table(address, filter=announced)
+
     def new_table(self, size: int, generation: int) -> int:
         """Allocates a table, at the lowest free address if addresses are reused."""
         chunks = (FREE,) * max(1, size // self.cfg.chunk)
-        table = Table(ALIVE, self.serials, generation, (EMPTY,) * size, chunks, NOWHERE)
+        table = Table(ALIVE, self.serials, generation, (EMPTY,) * size, chunks)
         self.serials += 1
         address = self._free_address(self.tables)
         self.tables = (*self.tables[:address], table, *self.tables[address + 1 :])
@@ -337,7 +347,19 @@ class World:
 
     def answers(self, generation: int, key: int, value: int | None) -> None:
         """A linearization point that leaves a key as it is, and takes its value to be this."""
-        actual = self.ghost[generation][key]
+        self._compare(key, value, self.ghost[generation][key])
+
+    def note(self, me: int, generation: int, key: int) -> None:
+        """What will be the linearization point, if a later step says so."""
+        self.watch_for(me, ("value", self.ghost[generation][key]))
+
+    def answers_as_noted(self, me: int, key: int, value: int | None) -> None:
+        """It was."""
+        self._compare(key, value, self.watch[me][1])
+        self.watch_for(me, None)
+
+    @staticmethod
+    def _compare(key: int, value: int | None, actual: int | None) -> None:
         if actual != value:
             raise ViolationError(
                 f"k{key} is taken to be {_value(value)} at an instant when it is {_value(actual)}"
@@ -355,8 +377,8 @@ class World:
         """Lets the answers that are awaited take note of the values."""
         watch: list[Any] = []
         for awaited in self.watch:
-            if awaited is None:
-                watch.append(None)
+            if awaited is None or awaited[0] == "value":
+                watch.append(awaited)
             elif awaited[0] == "len":
                 watch.append(("len", awaited[1] | {len(self.live_keys())}))
             else:

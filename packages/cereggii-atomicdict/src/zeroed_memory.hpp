@@ -11,8 +11,23 @@
 #include <unistd.h>
 #endif
 
-// Memory for tables, filled with zeros.
+// Memory for tables, filled with zeros. Only by threads that are attached, and outside of a pin.
 namespace cereggii::atomicdict {
+
+namespace detail {
+
+#ifdef CEREGGII_SANITIZED
+// Where sanitizers watch: they know nothing of the interpreter's own memory.
+inline void* allocate_small(std::size_t size) noexcept { return PyMem_RawCalloc(1, size); }
+inline void free_small(void* memory) noexcept { PyMem_RawFree(memory); }
+#else
+// The free-threaded interpreter's allocator keeps what is freed for a moment: the tables of a dict
+// that grows live shortly, and malloc would give them back to the system each time.
+inline void* allocate_small(std::size_t size) noexcept { return PyMem_Calloc(1, size); }
+inline void free_small(void* memory) noexcept { PyMem_Free(memory); }
+#endif
+
+}  // namespace detail
 
 #if defined(MADV_HUGEPAGE)
 
@@ -30,7 +45,7 @@ inline std::size_t mapped_size(std::size_t size) noexcept {
 
 // Null: no memory.
 inline void* allocate_zeroed(std::size_t size) noexcept {
-    if (size < huge_page) return PyMem_RawCalloc(1, size);
+    if (size < huge_page) return detail::allocate_small(size);
     const std::size_t mapped = mapped_size(size);
     void* memory = mmap(nullptr, mapped + huge_page, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -49,7 +64,7 @@ inline void* allocate_zeroed(std::size_t size) noexcept {
 
 inline void free_zeroed(void* memory, std::size_t size) noexcept {
     if (size < huge_page) {
-        PyMem_RawFree(memory);
+        detail::free_small(memory);
         return;
     }
     PyTraceMalloc_Untrack(raw_domain, reinterpret_cast<std::uintptr_t>(memory));
@@ -58,8 +73,8 @@ inline void free_zeroed(void* memory, std::size_t size) noexcept {
 
 #else
 
-inline void* allocate_zeroed(std::size_t size) noexcept { return PyMem_RawCalloc(1, size); }
-inline void free_zeroed(void* memory, std::size_t) noexcept { PyMem_RawFree(memory); }
+inline void* allocate_zeroed(std::size_t size) noexcept { return detail::allocate_small(size); }
+inline void free_zeroed(void* memory, std::size_t) noexcept { detail::free_small(memory); }
 
 #endif
 
