@@ -52,6 +52,8 @@ inline void drop_found(const Edited& edited) {
         Py_DECREF(edited.found);
 }
 
+// All of it is inlined into one function for each kind, and nothing slow takes a reference to it,
+// so that the compiler has it in registers.
 template <EditKind kind>
 class Edit {
 public:

@@ -24,8 +24,8 @@ namespace cereggii::atomicdict {
 // The protocol, with its invariants and the mistakes that it avoids, is written down in
 // docs/architecture.md, and as a model that can be explored in docs/model.
 struct HashMap {
-    std::atomic<Table*> root{nullptr};         // null: empty, and no table yet
-    std::atomic<std::uint32_t> root_shift{0};  // of the root, as a rule
+    std::atomic<Table*> root{nullptr};                            // null: empty, and no table yet
+    std::atomic<std::uint32_t> root_shift{Table::largest_shift};  // of the root, as a rule
     std::atomic<bool> gate_closed{false};
     std::atomic<bool> constructed{false};
     std::atomic<std::size_t> floor{Table::smallest};  // capacity that it does not shrink below

@@ -19,7 +19,8 @@ namespace cereggii::atomicdict {
 // How many keys have been inserted and how many deleted, striped so that threads do not meet: one
 // cell as long as one thread counts, then one on a cache line of its own for each of twice as many
 // threads as there are cores. Both only grow, so the words that are in use in a table are at most
-// those inserted ever less those deleted before it was made.
+// those inserted ever less those deleted before it was made (and one for each deleter that is
+// asleep).
 //
 // The sums are exact while nobody counts, which is what an exact operation sees to.
 class LiveCount {

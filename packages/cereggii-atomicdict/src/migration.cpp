@@ -65,6 +65,7 @@ public:
           next_(root->next.load(std::memory_order_seq_cst)),
           begin_(number * std::min(Table::chunk_size, root->capacity())),
           end_(begin_ + std::min(Table::chunk_size, root->capacity())),
+          tags_tell_(next_->tag_skip == root->tag_skip),
           left_before_(root->left_to_movers.load(std::memory_order_seq_cst)) {}
 
     // Empties it. If there was no room further on: the serial of the table that was full, otherwise
@@ -74,16 +75,15 @@ public:
         // touched, and the others have been fetched when they are.
         std::array<std::size_t, Table::chunk_size> asked;
         std::size_t count = 0;
-        const bool tags_tell = next_->tag_skip == root_->tag_skip;
         for (std::size_t i = begin_; i < end_; ++i) {
             // Acquire: pairs with the insertion, before which the node was made.
             const Word word = root_->word(i).load(std::memory_order_acquire);
-            if (names_node(word) && !(tags_tell && lines_away(word) != far_away)) {
+            if (names_node(word) && !tells_hash(word)) {
                 prefetch(node_of(word));
                 asked[count++] = i;
                 continue;
             }
-            if (const std::uint64_t full = move_word<true>(i, tags_tell)) return full;
+            if (const std::uint64_t full = move_word(i)) return full;
         }
         constexpr std::size_t ahead = 16;
         for (std::size_t i = 0; i < count; ++i) {
@@ -91,7 +91,7 @@ public:
                 if (const Node* node =
                         node_of(root_->word(asked[i + ahead]).load(std::memory_order_acquire)))
                     prefetch(&next_->word(next_->home(node->hash.load(std::memory_order_relaxed))));
-            if (const std::uint64_t full = move_word<false>(asked[i], tags_tell)) return full;
+            if (const std::uint64_t full = move_word(asked[i])) return full;
         }
         return 0;
     }
@@ -115,8 +115,10 @@ public:
     }
 
 private:
-    template <bool may_tell>
-    [[gnu::always_inline]] std::uint64_t move_word(std::size_t index, bool tags_tell) noexcept {
+    // Enough of it for the next table.
+    bool tells_hash(Word word) const noexcept { return tags_tell_ && lines_away(word) != far_away; }
+
+    [[gnu::always_inline]] std::uint64_t move_word(std::size_t index) noexcept {
         std::atomic<Word>& slot = root_->word(index);
         for (;;) {
             Word word = slot.load(std::memory_order_seq_cst);
@@ -132,11 +134,11 @@ private:
             if (!slot.compare_exchange_strong(word, word | moving_bit, std::memory_order_seq_cst))
                 continue;
             const Node* node = node_of(word);
-            const bool told = may_tell && tags_tell && lines_away(word) != far_away;
+            const bool tells = tells_hash(word);
             const std::uint64_t hash =
-                told ? root_->known_hash(index, word) : node->hash.load(std::memory_order_relaxed);
+                tells ? root_->known_hash(index, word) : node->hash.load(std::memory_order_relaxed);
             Place place;
-            place.start(next_, told ? word & tag_mask : next_->tag_of(hash), next_->home(hash));
+            place.start(next_, tells ? word & tag_mask : next_->tag_of(hash), next_->home(hash));
             // Neighbours are announced by one bit.
             if (const std::uint64_t bit = next_->announced_by(hash); bit != announced_) {
                 next_->announce(hash);
@@ -152,6 +154,7 @@ private:
     Table* const root_;
     Table* const next_;
     const std::size_t begin_, end_;
+    const bool tags_tell_;  // they are the same in both tables
     const std::uint64_t left_before_;
     std::uint64_t announced_ = UINT64_MAX;  // the last one
 };

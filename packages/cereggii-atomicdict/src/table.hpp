@@ -153,12 +153,14 @@ struct Table {
     using FilterBits = std::uint16_t;
 
     static constexpr std::size_t smallest = neighbour_mask + 1;
+    static constexpr std::uint32_t largest_shift = 64 - neighbour_bits;
     static constexpr std::size_t small = 512;
     static constexpr std::size_t chunk_size = 256;
 
     std::size_t capacity() const noexcept { return mask + 1; }
-    // Whether so many words are in use that a larger table is due. At most: of the keys that were
-    // alive when the table was made, some may be gone before they were moved here.
+    // Whether so many words are in use that a larger table is due. At most, as a rule: of the keys
+    // that were alive when the table was made, some may be gone before they were moved here. (Dead
+    // nodes whose deleter is asleep are moved, and not counted.)
     [[gnu::always_inline]] bool is_crowded() const noexcept {
         return count->inserted() - deleted_before > limit;
     }

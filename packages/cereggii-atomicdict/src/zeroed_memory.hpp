@@ -53,6 +53,7 @@ inline void* allocate_zeroed(std::size_t size) noexcept {
     const auto address = reinterpret_cast<std::uintptr_t>(memory);
     const std::uintptr_t begin = (address + huge_page - 1) & ~(huge_page - 1);
     const std::size_t before = begin - address, after = huge_page - before;
+    // Never fails but for too many mappings; then it is address space that is lost.
     if (before > 0) munmap(memory, before);
     if (after > 0) munmap(reinterpret_cast<void*>(begin + mapped), after);
     auto* aligned = reinterpret_cast<void*>(begin);
