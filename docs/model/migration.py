@@ -49,7 +49,7 @@ def extend(w: World, t: Thread) -> Step:
 
 
 def help_root(w: World, t: Thread) -> Step:
-    """Load the root: no other table of the chain may be emptied yet."""
+    """Load the root: no other table of the chain is emptied yet."""
     t.table = w.root
     return help_next
 
@@ -72,9 +72,6 @@ def claim_chunk(w: World, t: Thread) -> Step:
         t.i = t.chunk * w.cfg.chunk
         w.set_chunk(t.table, t.chunk, CLAIMED)
         return what_was_told
-    if w.mistaken("empty any table") and w.table(t.dest).next != NOWHERE:
-        t.table = t.dest
-        return help_next
     # Whoever finished the last chunk may be asleep before it could advance the root.
     return advance_root if set(chunks) == {DONE} else unpin
 
@@ -109,7 +106,8 @@ def move_mark(w: World, t: Thread) -> Step:
 
 def move_announce(w: World, t: Thread) -> Step:
     """Set the filter's bit in a table before the node can be there, as an insertion does."""
-    w.announce(t.dest, w.nodes[t.node].key)
+    if not w.mistaken("move unannounced"):
+        w.announce(t.dest, w.nodes[t.node].key)
     return move_probe
 
 
@@ -267,7 +265,7 @@ def advance_root(w: World, t: Thread) -> Step:
 
 
 def give_up_word(w: World, t: Thread) -> Step:
-    """No room: MOVING back to NODE. Helping never fails for the writer who helps."""
+    """No room: MOVING back to NODE. An unlink that looks at it once more takes the node out."""
     if not w.mistaken("leave word moving"):
         w.store(t.table, t.i, ("NODE", t.node))
     t.j, t.node, t.dest = 0, NOWHERE, NOWHERE
@@ -275,13 +273,22 @@ def give_up_word(w: World, t: Thread) -> Step:
 
 
 def give_up_chunk(w: World, t: Thread) -> Step:
-    """Say that there is a chunk which had a mover, before anybody can claim it."""
+    """Say that there is a chunk which had a mover before, and only then let others claim it."""
+    if w.mistaken("return before saying so"):
+        w.set_chunk(t.table, t.chunk, FREE)
+        return say_so_afterwards
     w.set_table(t.table, returned=True)
     return return_chunk
 
 
 def return_chunk(w: World, t: Thread) -> Step:
-    """Let another helper claim the chunk."""
+    """Let another helper claim the chunk: helping never fails for the writer who helps."""
     if not w.mistaken("keep chunk"):
         w.set_chunk(t.table, t.chunk, FREE)
+    return unpin
+
+
+def say_so_afterwards(w: World, t: Thread) -> Step:
+    """(Mistake) Whoever has claimed the chunk meanwhile takes itself to be its first mover."""
+    w.set_table(t.table, returned=True)
     return unpin

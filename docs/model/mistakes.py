@@ -17,16 +17,16 @@ MISTAKES: dict[str, Mistake] = {
     # Between pin and unpin a thread calls nothing that can detach it or run Python.
     "decref while pinned": Mistake(
         "The old value is released between pin and unpin, where its __del__ can run.",
-        {"collection and move": "stopped while", "delete and move": "use after free"},
+        {"collection and move": "stopped while", "no room": "use after free"},
     ),
     # One unlink, for every kind of delete.
     "own unlink": Mistake(
         "popitem takes its node out of the one word in which it found it.",
-        {"popitem and move": "retired twice"},
+        {"popitem and move": "use after free"},
     ),
     "tomb a moving word": Mistake(
         "An unlink does not stop at MOVING, though the mover is about to insert the node.",
-        {"delete and move": "retired twice"},
+        {"delete and move": "use after free"},
     ),
     "retire while reachable": Mistake(
         "A node is retired before the MOVED words of earlier tables are cleared.",
@@ -53,16 +53,16 @@ MISTAKES: dict[str, Mistake] = {
         "A chunk counts as done though a freeze was lost to an insertion.",
         {"insert and move": "absent at an instant when it is"},
     ),
-    "empty any table": Mistake(
-        "The next table is emptied, too, before it has become the root.",
-        {"extended early": "use after free"},
-    ),
     "leave word moving": Mistake(
         "A mover that finds no room leaves the word MOVING.",
         {"no room": "absent at an instant when it is"},
     ),
     "no look after giving up": Mistake(
         "A mover that finds no room does not look whether anything was left to it.",
+        {"no room": "nobody will unlink"},
+    ),
+    "return before saying so": Mistake(
+        "A mover that finds no room lets go of the chunk before it says that one was returned.",
         {"no room": "nobody will unlink"},
     ),
     "keep chunk": Mistake(
@@ -73,6 +73,10 @@ MISTAKES: dict[str, Mistake] = {
     "announce afterwards": Mistake(
         "An insertion announces the hash after it has claimed the word.",
         {"insert and insert": "absent at an instant when it is"},
+    ),
+    "move unannounced": Mistake(
+        "A mover does not announce the hash of a node in the next table.",
+        {"update and move": "absent at an instant when it is"},
     ),
     "trust the filter alone": Mistake(
         "A get that finds nothing in the filter does not look for a next table.",

@@ -98,14 +98,22 @@ SCENARIOS: dict[str, Scenario] = {
     "two movers": Scenario(
         "Two threads empty a table, a chunk each, while a key is deleted.",
         Config(((migrate(4),), (migrate(4),), (delete(0),)), setup=(*HERE, insert(1, 2))),
+        long=True,
     ),
     "two movers and an insertion": Scenario(
         "Two threads empty a table of two keys; one key is deleted and inserted again.",
         Config(
-            ((migrate(4),), (migrate(4),), (delete(0), insert(0, 3))),
-            setup=(*HERE, insert(1, 2)),
+            ((HELP, HELP), (HELP, HELP), (delete(0), insert(0, 3))),
+            setup=(*HERE, insert(1, 2), resize(4)),
         ),
-        long=True,
+    ),
+    "two in one chunk": Scenario(
+        "Two keys in one chunk are deleted while it is emptied, and one is inserted again.",
+        Config(
+            ((HELP,), (delete(0), insert(0, 3)), (delete(1), get(0))),
+            chunk=2,
+            setup=(*HERE, insert(1, 2), resize(2)),
+        ),
     ),
     "movers of two tables": Scenario(
         "The next table has a next one itself; the key is deleted and read meanwhile.",
@@ -150,7 +158,7 @@ SCENARIOS: dict[str, Scenario] = {
     "three helpers": Scenario(
         "Two threads empty a full table while its key is deleted and inserted again.",
         Config(
-            ((migrate(1),), (migrate(1),), (delete(0), insert(0, 3))),
+            ((migrate(1),), (HELP, HELP), (delete(0), insert(0, 3))),
             size=1,
             setup=(insert(0, 1), resize(1)),
         ),
