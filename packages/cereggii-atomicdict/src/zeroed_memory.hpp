@@ -35,7 +35,19 @@ inline void free_small(void* memory) noexcept { PyMem_Free(memory); }
 // a miss of the TLB each, and each page costs an interrupt when it is touched first. So a large one
 // begins with a huge page.
 inline constexpr std::size_t huge_page = std::size_t{1} << 21;
-inline constexpr unsigned int raw_domain = 0;  // of tracemalloc
+
+// For tracemalloc, which does not see these mappings. (Before Python 3.13 its functions cannot be
+// called from C++, as they are declared.)
+inline void trace([[maybe_unused]] std::uintptr_t address, [[maybe_unused]] std::size_t size) {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyTraceMalloc_Track(0, address, size);
+#endif
+}
+inline void untrace([[maybe_unused]] std::uintptr_t address) {
+#if PY_VERSION_HEX >= 0x030D0000
+    PyTraceMalloc_Untrack(0, address);
+#endif
+}
 
 // In pages of the usual size, as it is mapped.
 inline std::size_t mapped_size(std::size_t size) noexcept {
@@ -59,7 +71,7 @@ inline void* allocate_zeroed(std::size_t size) noexcept {
     auto* aligned = reinterpret_cast<void*>(begin);
     // Advice. Not for the rest, where most of a huge page would be wasted.
     madvise(aligned, mapped & ~(huge_page - 1), MADV_HUGEPAGE);
-    PyTraceMalloc_Track(raw_domain, begin, size);
+    trace(begin, size);
     return aligned;
 }
 
@@ -68,7 +80,7 @@ inline void free_zeroed(void* memory, std::size_t size) noexcept {
         detail::free_small(memory);
         return;
     }
-    PyTraceMalloc_Untrack(raw_domain, reinterpret_cast<std::uintptr_t>(memory));
+    untrace(reinterpret_cast<std::uintptr_t>(memory));
     munmap(memory, mapped_size(size));
 }
 

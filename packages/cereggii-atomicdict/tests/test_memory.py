@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
+import tracemalloc
 import weakref
 from typing import Any
 
@@ -91,6 +92,24 @@ def test_a_dict_made_of_another_takes_no_more_bytes_than_one_that_grew() -> None
         one = AtomicDict(content)
         for d in (one, AtomicDict(one), one.copy(), one | {}, AtomicDict.fromkeys(content)):
             assert d.__sizeof__() <= BYTES_PER_ENTRY * n + 1000
+
+
+@pytest.mark.skipif(
+    sys.version_info < (3, 13) or sys.platform != "linux",
+    reason="runs where large tables are mapped, and can be told to tracemalloc: Linux, from 3.13 on",
+)
+def test_large_tables_are_seen_by_tracemalloc() -> None:
+    d: AtomicDict[int, None] = AtomicDict({0: None})
+    tracemalloc.start()
+    try:
+        d.reserve(500_000)
+        with_table = tracemalloc.get_traced_memory()[0]
+        d = AtomicDict()
+        without_table = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert with_table >= 500_000 * 8
+    assert without_table < 100_000
 
 
 # ── a dict stays as small as what is in it ─────────────────────────────────────────────────────

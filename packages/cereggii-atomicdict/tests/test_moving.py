@@ -76,7 +76,14 @@ def at_random(choose: random.Random) -> Iterable[int]:
     return (choose.getrandbits(64) for _ in range(COUNT))
 
 
+Hashes = Callable[[random.Random], Iterable[int]]
+
 HASHES = [at_the_end, at_both_ends, in_one_line, in_few_lines, of_one_bit, at_random]
+
+
+def keys_of(hashes: Hashes, seed: int) -> list[Placed]:
+    chosen = {*hashes(random.Random(seed))}
+    return [Placed(hash_) for hash_ in chosen if unmixed(hash_) != 2**64 - 1]  # -1 is no hash
 
 
 def check(d: AtomicDict[Placed, int], keys: list[Placed]) -> None:
@@ -98,10 +105,8 @@ def test_hashes_can_be_chosen(seed: int) -> None:
 
 
 @pytest.mark.parametrize("hashes", HASHES)
-def test_keys_are_found_in_tables_that_have_grown(
-    hashes: Callable[[random.Random], Iterable[int]], seed: int
-) -> None:
-    keys = [Placed(hash_) for hash_ in {*hashes(random.Random(seed))} if unmixed(hash_) != 2**64 - 1]
+def test_keys_are_found_in_tables_that_have_grown(hashes: Hashes, seed: int) -> None:
+    keys = keys_of(hashes, seed)
     d: AtomicDict[Placed, int] = AtomicDict()
     for count, key in enumerate(keys, 1):
         d[key] = key.mixed
@@ -113,9 +118,9 @@ def test_keys_are_found_in_tables_that_have_grown(
 @pytest.mark.parametrize("hashes", HASHES)
 @pytest.mark.parametrize("factors", [[2] * 10, [4] * 6, [64, 64], [2**13]], ids=str)
 def test_keys_are_found_in_tables_of_every_size(
-    hashes: Callable[[random.Random], Iterable[int]], factors: list[int], seed: int
+    hashes: Hashes, factors: list[int], seed: int
 ) -> None:
-    keys = [Placed(hash_) for hash_ in {*hashes(random.Random(seed))} if unmixed(hash_) != 2**64 - 1]
+    keys = keys_of(hashes, seed)
     d = AtomicDict({key: key.mixed for key in keys})
     size = len(keys)
     for factor in factors:
@@ -126,11 +131,8 @@ def test_keys_are_found_in_tables_of_every_size(
 
 @pytest.mark.parametrize("hashes", HASHES)
 @pytest.mark.parametrize("more", [1_000, 20_000, 300_000])
-def test_keys_are_found_in_tables_that_have_shrunk(
-    hashes: Callable[[random.Random], Iterable[int]], more: int, seed: int
-) -> None:
-    keys = [Placed(hash_) for hash_ in {*hashes(random.Random(seed))} if unmixed(hash_) != 2**64 - 1]
-    keys = keys[:60]
+def test_keys_are_found_in_tables_that_have_shrunk(hashes: Hashes, more: int, seed: int) -> None:
+    keys = keys_of(hashes, seed)[:60]
     d: AtomicDict[object, int] = AtomicDict({key: key.mixed for key in keys})
     d.update(dict.fromkeys(range(more), 0))
     for number in range(more):
