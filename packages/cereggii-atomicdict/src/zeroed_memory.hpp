@@ -36,15 +36,15 @@ inline void free_small(void* memory) noexcept { PyMem_Free(memory); }
 // begins with a huge page.
 inline constexpr std::size_t huge_page = std::size_t{1} << 21;
 
-// For tracemalloc, which does not see these mappings. (Before Python 3.13 its functions cannot be
+// For tracemalloc, which does not see these mappings. (Before Python 3.14 its functions cannot be
 // called from C++, as they are declared.)
 inline void trace([[maybe_unused]] std::uintptr_t address, [[maybe_unused]] std::size_t size) {
-#if PY_VERSION_HEX >= 0x030D0000
+#if PY_VERSION_HEX >= 0x030E0000
     PyTraceMalloc_Track(0, address, size);
 #endif
 }
 inline void untrace([[maybe_unused]] std::uintptr_t address) {
-#if PY_VERSION_HEX >= 0x030D0000
+#if PY_VERSION_HEX >= 0x030E0000
     PyTraceMalloc_Untrack(0, address);
 #endif
 }
