@@ -9,6 +9,8 @@
 #if defined(__linux__) && !defined(CEREGGII_SANITIZED)
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "tracing.hpp"
 #endif
 
 // Memory for tables, filled with zeros. Only by threads that are attached, and outside of a pin.
@@ -35,19 +37,6 @@ inline void free_small(void* memory) noexcept { PyMem_Free(memory); }
 // a miss of the TLB each, and each page costs an interrupt when it is touched first. So a large one
 // begins with a huge page.
 inline constexpr std::size_t huge_page = std::size_t{1} << 21;
-
-// For tracemalloc, which does not see these mappings. (Before Python 3.14 its functions cannot be
-// called from C++, as they are declared.)
-inline void trace([[maybe_unused]] std::uintptr_t address, [[maybe_unused]] std::size_t size) {
-#if PY_VERSION_HEX >= 0x030E0000
-    PyTraceMalloc_Track(0, address, size);
-#endif
-}
-inline void untrace([[maybe_unused]] std::uintptr_t address) {
-#if PY_VERSION_HEX >= 0x030E0000
-    PyTraceMalloc_Untrack(0, address);
-#endif
-}
 
 // In pages of the usual size, as it is mapped.
 inline std::size_t mapped_size(std::size_t size) noexcept {

@@ -94,10 +94,6 @@ def test_a_dict_made_of_another_takes_no_more_bytes_than_one_that_grew() -> None
             assert d.__sizeof__() <= BYTES_PER_ENTRY * n + 1000
 
 
-@pytest.mark.skipif(
-    sys.version_info < (3, 14) or sys.platform != "linux",
-    reason="runs where large tables are mapped and tracemalloc can be told: Linux, from 3.14 on",
-)
 def test_large_tables_are_seen_by_tracemalloc() -> None:
     d: AtomicDict[int, None] = AtomicDict({0: None})
     tracemalloc.start()
