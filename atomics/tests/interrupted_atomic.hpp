@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <thread>
@@ -71,6 +72,12 @@ public:
     T fetch_sub(T value, Order order = std::memory_order_seq_cst) noexcept {
         interrupt();
         return value_.fetch_sub(value, order);
+    }
+    T fetch_or(T value, Order order = std::memory_order_seq_cst) noexcept
+        requires std::integral<T>
+    {
+        interrupt();
+        return value_.fetch_or(value, order);
     }
     template <class... Orders>
     bool compare_exchange_strong(T& expected, T value, Orders... orders) noexcept {
