@@ -21,7 +21,7 @@ inline constexpr std::uint64_t neighbour_mask = 7;
 // mixed hash is their order in every table. The hashes of ints are the ints themselves:
 //
 // - The multiplication spreads consecutive numbers of neighbours as evenly as can be, so there are
-//   hardly any collisions of consecutive ints, at any size (Fibonacci hashing; Knuth, The Art of
+//   few collisions of consecutive ints, at any size (Fibonacci hashing; Knuth, The Art of
 //   Computer Programming, volume 3, section 6.4).
 // - On its own it leaves arithmetic progressions with certain strides in a small part of the table.
 //   The shifts before it break these up, and make a permutation of any 2^n numbers from a multiple

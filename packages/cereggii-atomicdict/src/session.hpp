@@ -38,12 +38,12 @@ struct RetiredItems {
             node(item)->hash.store(link, std::memory_order_release);
     }
     static std::uint64_t tag(Item item) noexcept {
-        return item & table_bit ? table(item)->tag
+        return item & table_bit ? table(item)->epoch_tag
                                 : node(item)->value.load(std::memory_order_relaxed) >> 1;
     }
     static void set_tag(Item item, std::uint64_t tag) noexcept {
         if (item & table_bit)
-            table(item)->tag = tag;
+            table(item)->epoch_tag = tag;
         else
             node(item)->value.store(tag << 1 | Node::dead, std::memory_order_relaxed);
     }

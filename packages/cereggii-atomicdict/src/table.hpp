@@ -145,7 +145,7 @@ struct Table {
 
     // Once retired.
     Table* link = nullptr;
-    std::uint64_t tag = 0;
+    std::uint64_t epoch_tag = 0;
 
     // A Bloom filter of each line, of one hash function: it has the bits of the keys at home there
     // that a word was ever claimed for. Neighbours have the same bit. (Blocked, after Putze,
