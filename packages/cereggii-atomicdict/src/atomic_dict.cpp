@@ -311,7 +311,9 @@ PyMethodDef* method_table() {
                     "The parts with 0 <= this_partition < partitions are disjoint, and together\n"
                     "they are the dict: for as many threads, each with its part. Weak as all\n"
                     "iteration is: it never raises, never blocks, and never repeats a key; a key\n"
-                    "that is present throughout is seen exactly once. ValueError for a part that\n"
+                    "that is present throughout is seen exactly once. The order is the thread's\n"
+                    "own: each starts elsewhere in the part, so that threads that go through the\n"
+                    "same one do not keep meeting at the same keys. ValueError for a part that\n"
                     "does not exist."),
         plain_method("_iterate_values", &D::iterate_values, nullptr),
         plain_method("_iterate_items", &D::iterate_items, nullptr),

@@ -164,7 +164,7 @@ struct DictProtocol {
                          "this_partition must be less than partitions (%zu), not %zu", parts, part);
             return nullptr;
         }
-        return make_iterator_of(self, Yields::items, part, parts);
+        return Form::value(self) ? make_fast_iterator(Form::target(self), part, parts) : nullptr;
     }
 
     static PyObject* size_in_bytes(PyObject* self, PyObject*) {
@@ -193,9 +193,8 @@ struct DictProtocol {
     }
 
 private:
-    static PyObject* make_iterator_of(PyObject* self, Yields yields, std::uint64_t part = 0,
-                                      std::uint64_t parts = 1) {
-        return Form::value(self) ? make_iterator(Form::target(self), yields, part, parts) : nullptr;
+    static PyObject* make_iterator_of(PyObject* self, Yields yields) {
+        return Form::value(self) ? make_iterator(Form::target(self), yields) : nullptr;
     }
 
     // Releases `items`.

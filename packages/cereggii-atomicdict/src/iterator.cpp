@@ -72,16 +72,24 @@ void iterator_dealloc(PyObject* self) {
     Py_DECREF(dict);
 }
 
-}  // namespace
-
-PyObject* make_iterator(PyObject* dict, Yields yields, std::uint64_t part, std::uint64_t parts) {
+PyObject* make(PyObject* dict, Yields yields, Scan::Hashes hashes, Scan::Start start) {
     auto* iterator = PyObject_GC_New(Iterator, iterator_type);
     if (!iterator) return nullptr;
     iterator->dict = Py_NewRef(dict);
     iterator->yields = yields;
-    new (&iterator->scan) Scan(Scan::partition(part, parts));
+    new (&iterator->scan) Scan(hashes, start);
     PyObject_GC_Track(iterator);
     return reinterpret_cast<PyObject*>(iterator);
+}
+
+}  // namespace
+
+PyObject* make_iterator(PyObject* dict, Yields yields) {
+    return make(dict, yields, Scan::Hashes(), Scan::Start::first);
+}
+
+PyObject* make_fast_iterator(PyObject* dict, std::uint64_t part, std::uint64_t parts) {
+    return make(dict, Yields::items, Scan::Hashes::partition(part, parts), Scan::Start::apart);
 }
 
 void bind_iterator() {

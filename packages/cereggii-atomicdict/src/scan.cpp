@@ -66,14 +66,14 @@ void find_nodes(HashMap& map, std::uint64_t hash, std::vector<Node*>& nodes) {
 
 }  // namespace
 
-Scan Scan::partition(std::uint64_t part, std::uint64_t parts) noexcept {
+Scan::Hashes Scan::Hashes::partition(std::uint64_t part, std::uint64_t parts) noexcept {
     // The first hash of a part is ceil(part * 2^64 / parts), in 64 bits.
     const auto start = [parts](std::uint64_t of) {
         const std::uint64_t quotient = UINT64_MAX / parts, remainder = UINT64_MAX % parts;
         return of * quotient + std::min(of, remainder);
     };
     const bool is_last = part + 1 == parts;
-    return Scan(start(part), is_last ? UINT64_MAX : start(part + 1) - 1);
+    return {start(part), is_last ? UINT64_MAX : start(part + 1) - 1};
 }
 
 Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
@@ -107,7 +107,7 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
             taking = done_ < entries_.size();
             if (!taking) {
                 if (at_end_) return Step::end;
-                collect(map);
+                collect(map, session);
                 session.leave();
                 continue;
             }
@@ -133,9 +133,22 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
     }
 }
 
+// Threads that go through a map from the same place at the same speed meet at the reference counts
+// of every key and value. So each starts at a distance from all others: multiples of the golden
+// ratio, modulo 1, are spread evenly however many there are.
+void Scan::start_apart(std::uint32_t thread) noexcept {
+    start_ = Start::first;
+    constexpr std::uint64_t golden_ratio = 0x9E3779B97F4A7C15u;  // its fraction times 2^64
+    const std::uint64_t offset = thread * golden_ratio % ((hashes_.last - hashes_.first) | 1);
+    if (offset == 0) return;
+    rest_ = {hashes_.first, hashes_.first + offset - 1};
+    hashes_.first += offset;
+}
+
 // Collects the hashes of a range of words of the root, and of the same range of hashes in the
 // tables behind it. Only inside.
-[[gnu::noinline]] void Scan::collect(HashMap& map) {
+[[gnu::noinline]] void Scan::collect(HashMap& map, const Session& session) {
+    if (start_ == Start::apart) start_apart(session.thread());
     entries_.clear();
     done_ = 0;
     Table* root = map.root.load(std::memory_order_seq_cst);
@@ -144,23 +157,30 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
         return;
     }
     serial_ = root->serial;
-    const std::size_t last_word = std::min(root->line(position_) + words_per_step - 1, root->mask);
+    const std::size_t last_word =
+        std::min(root->line(hashes_.first) + words_per_step - 1, root->mask);
     std::uint64_t high = UINT64_MAX;
     if (last_word < root->mask) high = ((std::uint64_t{last_word} + 1) << root->shift) - 1;
-    high = std::min(high, last_);
+    high = std::min(high, hashes_.last);
     // `next` is read after each scan: what is moved on meanwhile is seen in the one or in the
     // other.
     for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
-        scan_table(table, table == root, position_, high);
+        scan_table(table, table == root, hashes_.first, high);
     if (!entries_.empty()) sort();
-    at_end_ = high == last_;
-    position_ = high + 1;
     for (std::size_t i = 0; i < std::min(items_ahead, entries_.size()); ++i) {
         prefetch(entries_[i].key);
         prefetch(entries_[i].value);
     }
-    fetched_ = last_word + 1;
-    to_fetch_ = at_end_ ? fetched_ : std::min(fetched_ + words_per_step, root->capacity());
+    fetched_ = to_fetch_ = 0;
+    if (high < hashes_.last) {
+        hashes_.first = high + 1;
+        fetched_ = last_word + 1;
+        to_fetch_ = std::min(fetched_ + words_per_step, root->capacity());
+    } else if (rest_) {
+        hashes_ = *std::exchange(rest_, std::nullopt);
+    } else {
+        at_end_ = true;
+    }
     words_per_item_ = words_per_step / std::max<std::size_t>(entries_.size(), 1) + 1;
 }
 

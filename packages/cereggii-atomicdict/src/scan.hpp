@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -23,11 +24,20 @@ class Session;
 // last.
 class Scan {
 public:
-    // The hashes from `first` to `last`.
-    Scan(std::uint64_t first, std::uint64_t last) noexcept : position_(first), last_(last) {}
+    // All hashes, or a range of them.
+    struct Hashes {
+        std::uint64_t first = 0, last = UINT64_MAX;
 
-    // Part `part` of `parts` of them all, which do not overlap.
-    static Scan partition(std::uint64_t part, std::uint64_t parts) noexcept;
+        // Part `part` of `parts` of them all, which do not overlap.
+        static Hashes partition(std::uint64_t part, std::uint64_t parts) noexcept;
+    };
+
+    enum class Start {
+        first,  // at the first hash
+        apart,  // each thread somewhere else, from where it goes around once
+    };
+
+    Scan(Hashes hashes, Start start) noexcept : start_(start), hashes_(hashes) {}
 
     struct Item {
         PyObject* key = nullptr;    // owned
@@ -81,15 +91,17 @@ private:
                         Unused& unused);
     bool take_group(HashMap& map, std::uint64_t hash, Unused& unused);
 
-    void collect(HashMap& map);
+    void start_apart(std::uint32_t thread) noexcept;
+    void collect(HashMap& map, const Session& session);
     void scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64_t high);
     void sort();
     void fetch_ahead(Table* root) noexcept;
 
     std::atomic<bool> has_turn_{false};  // a thread is in step()
+    Start start_;                        // first: also when it has started apart
     bool at_end_ = false;                // all are collected
-    std::uint64_t position_;             // the first hash not yet collected
-    std::uint64_t last_;
+    Hashes hashes_;                      // not yet collected; then
+    std::optional<Hashes> rest_;
     std::uint64_t serial_ = 0;    // of the root when the entries were collected
     std::size_t done_ = 0;        // entries
     std::vector<Entry> entries_;  // by hash

@@ -64,8 +64,10 @@ extern PyObject* ExpectationFailed;
 
 enum class Yields { keys, values, items };
 
-// A new iterator over part `part` of `parts` of the dict; null with MemoryError.
-PyObject* make_iterator(PyObject* dict, Yields yields, std::uint64_t part, std::uint64_t parts);
+// New iterators; null with MemoryError. Over all, in the same order in every thread as long as
+// nothing is changed; and over the items of part `part` of `parts`, in an order of each thread.
+PyObject* make_iterator(PyObject* dict, Yields yields);
+PyObject* make_fast_iterator(PyObject* dict, std::uint64_t part, std::uint64_t parts);
 
 // Register the types; one file each.
 void bind_sentinels(nanobind::module_& module);

@@ -7,6 +7,7 @@ import functools
 import gc
 import operator
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ import pytest
 from cereggii_atomicdict import AtomicDict
 
 from tools.testing.concurrency import meet, run_threads
+from tools.testing.interpreters import FREE_THREADED
 
 from .crowd import (
     THREADS,
@@ -237,6 +239,33 @@ def test_partitions_stay_the_same_in_every_size_of_the_table() -> None:
     for key in range(100, 50_000):
         del shared[key]
     assert parts() == before
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_each_thread_goes_around_from_its_own_place(partitions: int) -> None:
+    """So that they do not meet at every key. The order of views is the same for all threads."""
+    shared = AtomicDict.fromkeys(range(10_000))
+    order = [*shared.items()]
+    met = threading.Barrier(THREADS)
+
+    def look(_: int) -> list[list[tuple[int, None]]]:
+        met.wait()  # while all of them live
+        assert [*shared.items()] == [*shared.items()] == order
+        assert [*zip(shared.keys(), shared.values(), strict=True)] == order
+        asked: list[tuple[int, None]] = []
+        assert shared.remove_if(lambda *item: asked.append(item)) == 0
+        parts = [[*shared.fast_iter(partitions, part)] for part in range(partitions)]
+        assert parts == [[*shared.fast_iter(partitions, part)] for part in range(partitions)]
+        met.wait()
+        return [asked, *parts]
+
+    for seen in zip(*in_threads(look), strict=True):
+        among = {*seen[0]}
+        first_to_last = [item for item in order if item in among]
+        starts = [first_to_last.index(items[0]) for items in seen]
+        for start, items in zip(starts, seen, strict=True):
+            assert items == first_to_last[start:] + first_to_last[:start]
+        assert len({*starts}) == (THREADS if FREE_THREADED else 1)
 
 
 # ── iterators that are open for long ───────────────────────────────────────────────────────────
