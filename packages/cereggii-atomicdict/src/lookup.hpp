@@ -17,13 +17,14 @@ enum class Taken {
 };
 
 // The loop is lock-free: each turn, another thread has replaced the value. An object that was not
-// taken is not written down: nobody can mistake it for one that was.
-[[gnu::always_inline]] inline Taken take_value(const Node* node, PyObject*& object) noexcept {
+// taken is not written down: nobody can mistake it for one that was. `met`: see try_incref.hpp.
+[[gnu::always_inline]] inline Taken take_value(const Node* node, PyObject*& object,
+                                               bool* met = nullptr) noexcept {
     for (;;) {
         const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
         if (Node::is_dead(value)) return Taken::dead;
         // Nothing has been called since the load: see try_incref.hpp.
-        if (!atomics::try_incref(Node::object(value))) continue;
+        if (!atomics::try_incref(Node::object(value), met)) continue;
         object = Node::object(value);
         if (node->value.load(std::memory_order_seq_cst) == value) [[likely]]
             return Taken::value;

@@ -85,10 +85,11 @@ private:
 
     // `again`: something was taken in vain.
     enum class Step { item, end, again, no_memory };
-    Step step(HashMap& map, Session& session, bool with_value, Item& item, Unused& unused);
+    Step step(HashMap& map, Session& session, bool with_value, Item& item, Unused& unused,
+              bool& met);
     enum class Take { item, nothing, again, elsewhere };
     Take take_from_root(HashMap& map, const Entry& entry, bool with_value, Item& item,
-                        Unused& unused);
+                        Unused& unused, bool& met);
     bool take_group(HashMap& map, std::uint64_t hash, Unused& unused);
 
     void start_apart(std::uint32_t thread) noexcept;
@@ -106,6 +107,7 @@ private:
     std::size_t done_ = 0;        // entries
     std::vector<Entry> entries_;  // by hash
     std::vector<Item> group_;     // of one hash, still to be returned
+    std::size_t collected_ = 0;   // entries, before these, since it last stood back
 
     // Of the root, the words whose nodes are fetched while the entries are returned.
     std::size_t fetched_ = 0;

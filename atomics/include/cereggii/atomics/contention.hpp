@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "cereggii/atomics/cache_line.hpp"
+#include "cereggii/atomics/relax.hpp"
 
 namespace cereggii::atomics {
 
@@ -139,16 +140,6 @@ private:
 
     static std::atomic<Clock::rep>& turn_of(const Turns* word) noexcept {
         return turns_[reinterpret_cast<std::uintptr_t>(word) / 64 % turn_count].end;
-    }
-
-    static void relax() noexcept {
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
-        asm volatile("isb");
-#else
-        std::atomic_signal_fence(std::memory_order_seq_cst);
-#endif
     }
 
     const Turns* word_ = nullptr;  // only compared

@@ -7,7 +7,7 @@
 //
 //   enable_try_incref(op)  once, by whoever holds a reference, before op can be found by others.
 //   try_incref(op)         true: the caller owns a reference. False: op is being freed, or has
-//   been.
+//   been. Who gives a `met` is told if another thread was seen to count at the same time.
 //
 // What lies at `op` may have been freed, as long as the thread has been attached and has called
 // nothing since it found the pointer: the memory of Python objects is not given back before all
@@ -21,7 +21,7 @@ namespace cereggii::atomics {
 
 // With a GIL nothing is freed between a load and this.
 inline void enable_try_incref(PyObject*) noexcept {}
-inline bool try_incref(PyObject* op) noexcept {
+inline bool try_incref(PyObject* op, bool* = nullptr) noexcept {
     Py_INCREF(op);
     return true;
 }
@@ -42,7 +42,9 @@ inline bool is_immortal(PyObject* op) noexcept {
 #if PY_VERSION_HEX >= 0x030F0000 || (PY_VERSION_HEX >= 0x030E0000 && defined(Py_REF_DEBUG))
 
 inline void enable_try_incref_of_mortal(PyObject* op) noexcept { PyUnstable_EnableTryIncRef(op); }
-inline bool try_incref_of_foreign(PyObject* op) noexcept { return PyUnstable_TryIncRef(op) != 0; }
+inline bool try_incref_of_foreign(PyObject* op, bool*) noexcept {
+    return PyUnstable_TryIncRef(op) != 0;
+}
 
 #else
 
@@ -57,13 +59,15 @@ inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
     }
 }
 
-[[gnu::always_inline]] inline bool try_incref_of_foreign(PyObject* op) noexcept {
+[[gnu::always_inline]] inline bool try_incref_of_foreign(PyObject* op, bool* met) noexcept {
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
-    do {
+    for (;;) {
         if (shared == 0 || shared == _Py_REF_MERGED) return false;
-    } while (!_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared,
-                                                shared + (Py_ssize_t{1} << _Py_REF_SHARED_SHIFT)));
-    return true;
+        if (_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared,
+                                              shared + (Py_ssize_t{1} << _Py_REF_SHARED_SHIFT)))
+            return true;
+        if (met) *met = true;
+    }
 }
 
 #endif
@@ -76,7 +80,7 @@ inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
         detail::enable_try_incref_of_mortal(op);
 }
 
-[[gnu::always_inline]] inline bool try_incref(PyObject* op) noexcept {
+[[gnu::always_inline]] inline bool try_incref(PyObject* op, bool* met = nullptr) noexcept {
     const uint32_t local = _Py_atomic_load_uint32_relaxed(&op->ob_ref_local);
     if (local == _Py_IMMORTAL_REFCNT_LOCAL) return true;
     // Nobody but its owner drops an object's last local reference, and the caller is doing
@@ -86,7 +90,7 @@ inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
         _Py_atomic_store_uint32_relaxed(&op->ob_ref_local, local + 1);
         return true;
     }
-    return detail::try_incref_of_foreign(op);
+    return detail::try_incref_of_foreign(op, met);
 }
 
 #endif
