@@ -24,15 +24,15 @@ PyTypeObject* iterator_type = nullptr;
 
 Iterator* as_iterator(PyObject* self) { return reinterpret_cast<Iterator*>(self); }
 
-PyObject* as_yielded(Yields yields, const Scan::Item& item) {
-    switch (yields) {
+PyObject* as_yielded(Iterator* iterator, const Scan::Item& item) {
+    switch (iterator->yields) {
         case Yields::keys: Py_XDECREF(item.value); return item.key;
         case Yields::values: Py_DECREF(item.key); return item.value;
         case Yields::items: break;
     }
     PyObject* pair = PyTuple_New(2);
     if (!pair) {
-        Scan::release(item);
+        iterator->scan.put_back(item);
         return nullptr;
     }
     PyTuple_SET_ITEM(pair, 0, item.key);
@@ -46,7 +46,7 @@ PyObject* iterator_next(PyObject* self) {
     HashMap& map = payload<AtomicDict>(iterator->dict)->map;
     if (iterator->scan.next(map, iterator->yields != Yields::keys, item) != Scan::Result::item)
         return nullptr;
-    return as_yielded(iterator->yields, item);
+    return as_yielded(iterator, item);
 }
 
 int iterator_traverse(PyObject* self, visitproc visit, void* arg) {
@@ -72,12 +72,12 @@ void iterator_dealloc(PyObject* self) {
     Py_DECREF(dict);
 }
 
-PyObject* make(PyObject* dict, Yields yields, Scan::Hashes hashes, Scan::Start start) {
+PyObject* make(PyObject* dict, Yields yields, Scan::Range range, Scan::Start start) {
     auto* iterator = PyObject_GC_New(Iterator, iterator_type);
     if (!iterator) return nullptr;
     iterator->dict = Py_NewRef(dict);
     iterator->yields = yields;
-    new (&iterator->scan) Scan(hashes, start);
+    new (&iterator->scan) Scan(range, start);
     PyObject_GC_Track(iterator);
     return reinterpret_cast<PyObject*>(iterator);
 }
@@ -85,11 +85,11 @@ PyObject* make(PyObject* dict, Yields yields, Scan::Hashes hashes, Scan::Start s
 }  // namespace
 
 PyObject* make_iterator(PyObject* dict, Yields yields) {
-    return make(dict, yields, Scan::Hashes(), Scan::Start::first);
+    return make(dict, yields, Scan::Range(), Scan::Start::first);
 }
 
 PyObject* make_fast_iterator(PyObject* dict, std::uint64_t part, std::uint64_t parts) {
-    return make(dict, Yields::items, Scan::Hashes::partition(part, parts), Scan::Start::apart);
+    return make(dict, Yields::items, Scan::Range::partition(part, parts), Scan::Start::apart);
 }
 
 void bind_iterator() {

@@ -17,14 +17,15 @@ enum class Taken {
 };
 
 // The loop is lock-free: each turn, another thread has replaced the value. An object that was not
-// taken is not written down: nobody can mistake it for one that was. `met`: see try_incref.hpp.
+// taken is not written down: nobody can mistake it for one that was. `contended`: see
+// try_incref.hpp.
 [[gnu::always_inline]] inline Taken take_value(const Node* node, PyObject*& object,
-                                               bool* met = nullptr) noexcept {
+                                               bool* contended = nullptr) noexcept {
     for (;;) {
         const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
         if (Node::is_dead(value)) return Taken::dead;
         // Nothing has been called since the load: see try_incref.hpp.
-        if (!atomics::try_incref(Node::object(value), met)) continue;
+        if (!atomics::try_incref(Node::object(value), contended)) continue;
         object = Node::object(value);
         if (node->value.load(std::memory_order_seq_cst) == value) [[likely]]
             return Taken::value;

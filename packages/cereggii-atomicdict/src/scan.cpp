@@ -41,8 +41,9 @@ private:
 };
 
 // Threads that go through a map in step meet at the reference counts of every key and value, and
-// then take several times as long. Who meets another lets it go ahead by about a hundred items; but
-// only once in so many: where all values are one object, or a map is small, nothing is gained.
+// then take several times as long. Who meets another at a value's lets it go ahead, by about a
+// hundred items; but not again before so many: where all values are one object, or the map is
+// small, nothing is gained by that.
 constexpr std::size_t items_between = 256;
 [[gnu::cold, gnu::noinline]] void stand_back() noexcept {
     using Clock = std::chrono::steady_clock;
@@ -80,8 +81,8 @@ void find_nodes(HashMap& map, std::uint64_t hash, std::vector<Node*>& nodes) {
 
 }  // namespace
 
-Scan::Hashes Scan::Hashes::partition(std::uint64_t part, std::uint64_t parts) noexcept {
-    // The first hash of a part is ceil(part * 2^64 / parts), in 64 bits.
+Scan::Range Scan::Range::partition(std::uint64_t part, std::uint64_t parts) noexcept {
+    // Each has (2^64 - 1) / parts hashes, rounded down, and the first ones have one more.
     const auto start = [parts](std::uint64_t of) {
         const std::uint64_t quotient = UINT64_MAX / parts, remainder = UINT64_MAX % parts;
         return of * quotient + std::min(of, remainder);
@@ -93,15 +94,16 @@ Scan::Hashes Scan::Hashes::partition(std::uint64_t part, std::uint64_t parts) no
 Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
     for (;;) {
         Unused unused;
-        Turn turn(has_turn_);
         Session session(map);
         if (!session.ready()) return Result::error;
-        bool met = false;
-        const Step result = step(map, session, with_value, item, unused, met);
-        const bool stands_back = met && collected_ >= items_between;
-        if (stands_back) collected_ = 0;
+        Turn turn(has_turn_);
+        bool contended = false;
+        const Step result = step(map, session, with_value, item, unused, contended);
+        const std::size_t done = done_before_ + done_;
+        const bool gives_way = contended && done - stood_back_at_ >= items_between;
+        if (gives_way) stood_back_at_ = done;
         turn.end();  // from here on, finalizers may run
-        if (stands_back) [[unlikely]] {
+        if (gives_way) [[unlikely]] {
             session.leave();
             stand_back();
         }
@@ -115,8 +117,18 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
     }
 }
 
+void Scan::put_back(const Item& item) {
+    try {
+        Turn turn(has_turn_);
+        group_.push_back(item);
+    } catch (const std::bad_alloc&) {
+        // Room for one was made before.
+        release(item);
+    }
+}
+
 Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& item, Unused& unused,
-                      bool& met) {
+                      bool& contended) {
     bool taking = false;
     try {
         for (;;) {
@@ -129,12 +141,12 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
             taking = done_ < entries_.size();
             if (!taking) {
                 if (at_end_) return Step::end;
-                collect(map, session);
+                collect(map, with_value, session);
                 session.leave();
                 continue;
             }
             const Entry& entry = entries_[done_++];
-            const Take take = take_from_root(map, entry, with_value, item, unused, met);
+            const Take take = take_from_root(map, entry, with_value, item, unused, contended);
             if (take == Take::item) [[likely]]
                 return Step::item;
             if (take == Take::again ||
@@ -155,62 +167,73 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
     }
 }
 
-// Threads that go through a map from the same place at the same speed meet at the reference counts
-// of every key and value. So each starts at a distance from all others: multiples of the golden
-// ratio, modulo 1, are spread evenly however many there are.
+// So that threads are not in step, each starts at a distance from all others: the multiples of the
+// golden ratio, modulo 1, are spread evenly, however many there are.
 void Scan::start_apart(std::uint32_t thread) noexcept {
     start_ = Start::first;
-    constexpr std::uint64_t golden_ratio = 0x9E3779B97F4A7C15u;  // its fraction times 2^64
-    const std::uint64_t offset = thread * golden_ratio % ((hashes_.last - hashes_.first) | 1);
+    constexpr std::uint32_t golden_ratio = 0x9E3779B9u;  // its fraction times 2^32
+    const std::uint64_t fraction = thread * golden_ratio;
+    const std::uint64_t offset = fraction * ((range_.last - range_.first) >> 32);
     if (offset == 0) return;
-    rest_ = {hashes_.first, hashes_.first + offset - 1};
-    hashes_.first += offset;
+    rest_ = {range_.first, range_.first + offset - 1};
+    range_.first += offset;
+}
+
+// As many hashes as have some words in the table of the chain that has most. (A root may be much
+// smaller than what is behind it.)
+Scan::Range Scan::next_range(Table* root) const noexcept {
+    Table* largest = root;
+    for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
+        if (table->mask > largest->mask) largest = table;
+    const std::size_t last_word = largest->line(range_.first) + words_per_step - 1;
+    if (last_word >= largest->mask) return range_;
+    const std::uint64_t high = ((std::uint64_t{last_word} + 1) << largest->shift) - 1;
+    return {range_.first, std::min(high, range_.last)};
 }
 
 // Collects the hashes of a range of words of the root, and of the same range of hashes in the
 // tables behind it. Only inside.
-[[gnu::noinline]] void Scan::collect(HashMap& map, const Session& session) {
+[[gnu::noinline]] void Scan::collect(HashMap& map, bool with_value, const Session& session) {
     if (start_ == Start::apart) start_apart(session.thread());
-    collected_ += entries_.size();
+    done_before_ += std::exchange(done_, 0);
     entries_.clear();
-    done_ = 0;
+    if (with_value) group_.reserve(1);  // for what is put back
     Table* root = map.root.load(std::memory_order_seq_cst);
     if (!root) {
         at_end_ = true;
         return;
     }
-    serial_ = root->serial;
-    const std::size_t last_word =
-        std::min(root->line(hashes_.first) + words_per_step - 1, root->mask);
-    std::uint64_t high = UINT64_MAX;
-    if (last_word < root->mask) high = ((std::uint64_t{last_word} + 1) << root->shift) - 1;
-    high = std::min(high, hashes_.last);
+    if (std::exchange(serial_, root->serial) != root->serial) fetched_ = 0;
+    const Range range = next_range(root);
     // `next` is read after each scan: what is moved on meanwhile is seen in the one or in the
     // other.
     for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
-        scan_table(table, table == root, hashes_.first, high);
+        scan_table(table, table == root, range);
     if (!entries_.empty()) sort();
     for (std::size_t i = 0; i < std::min(items_ahead, entries_.size()); ++i) {
         prefetch(entries_[i].key);
         prefetch(entries_[i].value);
     }
-    fetched_ = to_fetch_ = 0;
-    if (high < hashes_.last) {
-        hashes_.first = high + 1;
-        fetched_ = last_word + 1;
+    if (range.last < range_.last) {
+        range_.first = range.last + 1;
+        fetched_ = (root->line(range.last) | neighbour_mask) + 1;
         to_fetch_ = std::min(fetched_ + words_per_step, root->capacity());
-    } else if (rest_) {
-        hashes_ = *std::exchange(rest_, std::nullopt);
+        if (entries_.empty()) fetched_ = to_fetch_;  // where there are none there are few
     } else {
-        at_end_ = true;
+        fetched_ = to_fetch_ = 0;
+        if (rest_)
+            range_ = *std::exchange(rest_, std::nullopt);
+        else
+            at_end_ = true;
     }
     words_per_item_ = words_per_step / std::max<std::size_t>(entries_.size(), 1) + 1;
 }
 
-void Scan::scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64_t high) {
-    const std::size_t first = table->line(low), last = table->line(high) | neighbour_mask;
+void Scan::scan_table(Table* table, bool is_root, Range range) {
+    const std::size_t first = table->line(range.first);
+    const std::size_t last = table->line(range.last) | neighbour_mask;
     // What was not fetched while other entries were returned.
-    for (std::size_t i = is_root && fetched_ > 0 ? last + 1 : first; i <= last; ++i)
+    for (std::size_t i = is_root ? std::max(first, fetched_) : first; i <= last; ++i)
         if (const Word word = table->word(i).load(std::memory_order_relaxed); names_node(word))
             prefetch(node_of(word));
     // On past the range's end until a word where every path has ended, around the end of the table.
@@ -220,7 +243,7 @@ void Scan::scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64
         const Word word = slot.load(std::memory_order_seq_cst);
         std::uint64_t hash = 0;
         if (names_node(word)) {
-            if (!hash_of(slot, word, hash) || hash < low || high < hash) continue;
+            if (!hash_of(slot, word, hash) || hash < range.first || range.last < hash) continue;
             const Node* node = node_of(word);
             entries_.push_back({hash, word, is_root ? index : elsewhere, key_object(node->key),
                                 Node::object(node->value.load(std::memory_order_relaxed))});
@@ -276,7 +299,7 @@ void Scan::sort() {
 // Looks where the node was. Elsewhere: the table has been left, or the node has. Only inside.
 [[gnu::always_inline]] inline Scan::Take Scan::take_from_root(HashMap& map, const Entry& entry,
                                                               bool with_value, Item& item,
-                                                              Unused& unused, bool& met) {
+                                                              Unused& unused, bool& contended) {
     Table* root = map.root.load(std::memory_order_seq_cst);
     if (!root || root->serial != serial_ || entry.index == elsewhere) return Take::elsewhere;
     fetch_ahead(root);
@@ -285,7 +308,7 @@ void Scan::sort() {
     const Node* node = node_of(entry.word);
     PyObject* value = nullptr;
     if (with_value) {
-        const Taken taken = take_value(node, value, &met);
+        const Taken taken = take_value(node, value, &contended);
         if (taken == Taken::dead) return Take::nothing;
         if (taken == Taken::another) {
             unused.value = value;

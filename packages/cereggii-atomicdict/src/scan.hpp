@@ -21,15 +21,15 @@ class Session;
 
 // Where an iterator is. Threads may share it: each item goes to one of them. It holds no reference
 // to a key or value between two calls, but to those whose hash is that of the item it returned
-// last.
+// last, and to what was put back.
 class Scan {
 public:
-    // All hashes, or a range of them.
-    struct Hashes {
+    // Of hashes: all.
+    struct Range {
         std::uint64_t first = 0, last = UINT64_MAX;
 
         // Part `part` of `parts` of them all, which do not overlap.
-        static Hashes partition(std::uint64_t part, std::uint64_t parts) noexcept;
+        static Range partition(std::uint64_t part, std::uint64_t parts) noexcept;
     };
 
     enum class Start {
@@ -37,7 +37,7 @@ public:
         apart,  // each thread somewhere else, from where it goes around once
     };
 
-    Scan(Hashes hashes, Start start) noexcept : start_(start), hashes_(hashes) {}
+    Scan(Range range, Start start) noexcept : range_(range), start_(start) {}
 
     struct Item {
         PyObject* key = nullptr;    // owned
@@ -53,6 +53,9 @@ public:
     // The next item that is in the map, or MemoryError. An item may have a value that was not asked
     // for. May run finalizers, which may use the same iterator.
     Result next(HashMap& map, bool with_value, Item& item);
+
+    // The caller could not use the item, which is the next one again.
+    void put_back(const Item& item);
 
     // What it holds, for the collector, and to be released by the caller.
     int traverse(visitproc visit, void* arg) const;
@@ -86,30 +89,33 @@ private:
     // `again`: something was taken in vain.
     enum class Step { item, end, again, no_memory };
     Step step(HashMap& map, Session& session, bool with_value, Item& item, Unused& unused,
-              bool& met);
+              bool& contended);
     enum class Take { item, nothing, again, elsewhere };
     Take take_from_root(HashMap& map, const Entry& entry, bool with_value, Item& item,
-                        Unused& unused, bool& met);
+                        Unused& unused, bool& contended);
     bool take_group(HashMap& map, std::uint64_t hash, Unused& unused);
 
     void start_apart(std::uint32_t thread) noexcept;
-    void collect(HashMap& map, const Session& session);
-    void scan_table(Table* table, bool is_root, std::uint64_t low, std::uint64_t high);
+    void collect(HashMap& map, bool with_value, const Session& session);
+    Range next_range(Table* root) const noexcept;
+    void scan_table(Table* table, bool is_root, Range range);
     void sort();
     void fetch_ahead(Table* root) noexcept;
 
-    std::atomic<bool> has_turn_{false};  // a thread is in step()
-    Start start_;                        // first: also when it has started apart
+    std::atomic<bool> has_turn_{false};  // a thread is in step(), or looks at what is below
     bool at_end_ = false;                // all are collected
-    Hashes hashes_;                      // not yet collected; then
-    std::optional<Hashes> rest_;
-    std::uint64_t serial_ = 0;    // of the root when the entries were collected
-    std::size_t done_ = 0;        // entries
-    std::vector<Entry> entries_;  // by hash
-    std::vector<Item> group_;     // of one hash, still to be returned
-    std::size_t collected_ = 0;   // entries, before these, since it last stood back
+    Range range_;                        // is not yet collected
+    std::optional<Range> rest_;          // nor is this, which comes after `range_`
+    Start start_;                        // first: also if it has started apart
+    std::uint64_t serial_ = 0;           // of the root when the entries were collected
+    std::vector<Entry> entries_;         // by hash
+    std::size_t done_ = 0;               // of these entries
+    std::size_t done_before_ = 0;        // of earlier ones
+    std::size_t stood_back_at_ = 0;      // after so many
+    std::vector<Item> group_;            // of one hash, or put back: still to be returned
 
-    // Of the root, the words whose nodes are fetched while the entries are returned.
+    // Of the root, the words whose nodes are fetched while the entries are returned: up to
+    // `to_fetch_`, and so far, since the scan is in this root, up to `fetched_`.
     std::size_t fetched_ = 0;
     std::size_t to_fetch_ = 0;
     std::size_t words_per_item_ = 0;

@@ -343,3 +343,54 @@ FULL = """
 
 def test_a_dict_that_cannot_grow_is_filled_and_then_goes_on_when_it_can() -> None:
     assert int(run_program(FULL)) > 0
+
+
+# What comes after the pair that there was no memory for.
+ITERATION = """
+    import sys
+    import _testcapi
+    from cereggii_atomicdict import AtomicDict
+
+    class Key:
+        # Of one hash, and so taken together.
+        def __init__(self, number): self.number = number
+        def __hash__(self): return 7
+        def __eq__(self, other): return isinstance(other, Key) and self.number == other.number
+
+    def take(iterator, allocations):
+        _testcapi.set_nomemory(allocations, 0)
+        try:
+            used = (allocations, iterator)  # the pair in which there were the arguments
+            return next(iterator)
+        finally:
+            _testcapi.remove_mem_hooks()
+
+    def take_all(iterator):
+        # Each step is tried again, with one allocation more, until it succeeds.
+        taken, failures = [], 0
+        while True:
+            for allocations in range(100):
+                try:
+                    taken.append(take(iterator, allocations))
+                    break
+                except StopIteration:
+                    return taken, failures
+                except MemoryError:
+                    failures += 1
+
+    # What Python keeps of freed pairs, for the next ones, is taken: they have to be allocated.
+    kept = [(n, n) for n in range(10_000)]
+    own = [Key(n) for n in range(10)]
+    for see in (AtomicDict.items, AtomicDict.fast_iter, AtomicDict.keys, AtomicDict.values):
+        for keys in (range(400), own, [*own, *range(10)]):
+            d = AtomicDict({key: ["of", key] for key in keys})
+            expected = [*see(d)]
+            taken, failures = take_all(iter(see(d)))
+            assert taken == expected, (see, len(taken))
+            assert see in (AtomicDict.keys, AtomicDict.values) or failures >= len(d)
+            kept += [*expected, *taken]
+"""
+
+
+def test_an_iterator_goes_on_where_there_was_no_memory() -> None:
+    run_program(ITERATION)

@@ -241,7 +241,7 @@ def test_partitions_stay_the_same_in_every_size_of_the_table() -> None:
     assert parts() == before
 
 
-@pytest.mark.parametrize("partitions", [1, 3])
+@pytest.mark.parametrize("partitions", [1, 3, 13])
 def test_each_thread_goes_around_from_its_own_place(partitions: int) -> None:
     """So that they do not meet at every key. The order of views is the same for all threads."""
     shared = AtomicDict.fromkeys(range(10_000))

@@ -5,7 +5,7 @@
 
 namespace cereggii::atomics {
 
-// For a loop that waits for a short time: leaves the core's resources to others for some ten ns.
+// For a loop that waits for a short time: leaves the core's resources to others for a moment.
 inline void relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();

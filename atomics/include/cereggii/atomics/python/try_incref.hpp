@@ -7,7 +7,8 @@
 //
 //   enable_try_incref(op)  once, by whoever holds a reference, before op can be found by others.
 //   try_incref(op)         true: the caller owns a reference. False: op is being freed, or has
-//   been. Who gives a `met` is told if another thread was seen to count at the same time.
+//   been. `contended` is set if another thread was seen to count at the same time; it may
+//   have been without that, and is not seen where this is Python's own function (3.15).
 //
 // What lies at `op` may have been freed, as long as the thread has been attached and has called
 // nothing since it found the pointer: the memory of Python objects is not given back before all
@@ -59,14 +60,14 @@ inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
     }
 }
 
-[[gnu::always_inline]] inline bool try_incref_of_foreign(PyObject* op, bool* met) noexcept {
+[[gnu::always_inline]] inline bool try_incref_of_foreign(PyObject* op, bool* contended) noexcept {
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
     for (;;) {
         if (shared == 0 || shared == _Py_REF_MERGED) return false;
         if (_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared,
                                               shared + (Py_ssize_t{1} << _Py_REF_SHARED_SHIFT)))
             return true;
-        if (met) *met = true;
+        if (contended) *contended = true;
     }
 }
 
@@ -80,7 +81,7 @@ inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
         detail::enable_try_incref_of_mortal(op);
 }
 
-[[gnu::always_inline]] inline bool try_incref(PyObject* op, bool* met = nullptr) noexcept {
+[[gnu::always_inline]] inline bool try_incref(PyObject* op, bool* contended = nullptr) noexcept {
     const uint32_t local = _Py_atomic_load_uint32_relaxed(&op->ob_ref_local);
     if (local == _Py_IMMORTAL_REFCNT_LOCAL) return true;
     // Nobody but its owner drops an object's last local reference, and the caller is doing
@@ -90,7 +91,7 @@ inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
         _Py_atomic_store_uint32_relaxed(&op->ob_ref_local, local + 1);
         return true;
     }
-    return detail::try_incref_of_foreign(op, met);
+    return detail::try_incref_of_foreign(op, contended);
 }
 
 #endif
