@@ -3,19 +3,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
 
+from tools.testing import allocation_failure
 from tools.testing.interpreters import run_program
 
-pytestmark = [
-    pytest.mark.skipif(
-        importlib.util.find_spec("_testcapi") is None,
-        reason="this Python comes without _testcapi, which makes allocations fail",
-    ),
-    pytest.mark.thread_unsafe(reason="starts processes"),
-]
+pytestmark = allocation_failure.marks()
 
 # Every operation: what makes its objects, what runs it, and what it may leave behind.
 PROGRAM = """

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests need in which allocations fail."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+
+import pytest
+
+from tools.testing.interpreters import run_program
+
+# Operations of a builtin dict. Some releases crash here, with freed frames (3.12.1, 3.13.0).
+BUILTIN = """
+    import _testcapi
+
+    def refused(d, call):
+        try:
+            call(d)
+        except KeyError:
+            return
+        raise AssertionError("not refused")
+
+    def run(call, mode):
+        for first in range(100):
+            d = make()
+            _testcapi.set_nomemory(first, 0 if mode == "all" else first + 1)
+            try:
+                call(d)
+            except (MemoryError, SystemError):
+                pass
+            finally:
+                _testcapi.remove_mem_hooks()
+            assert d.keys() >= make().keys()
+
+    class Key:
+        def __init__(self, number): self.number = number
+        def __hash__(self): return 5
+        def __eq__(self, other): return isinstance(other, Key) and self.number == other.number
+
+    def make():
+        return {"old": 5, Key(1): 6}
+
+    CALLS = [
+        lambda d: d["old"],
+        lambda d: refused(d, lambda e: e["new"]),
+        lambda d: d.get(Key(1)),
+        lambda d: Key(2) in d,
+        lambda d: d.__setitem__(2**65, 2**65),
+    ]
+    for mode in ("one", "all"):
+        for call in CALLS:
+            run(call, mode)
+"""
+
+
+@functools.cache
+def python_crashes() -> bool:
+    """Whether this Python, on its own, does not survive allocations that fail."""
+    try:
+        run_program(BUILTIN)
+    except AssertionError:
+        return True
+    return False
+
+
+def marks() -> list[pytest.MarkDecorator]:
+    """The marks of a module of such tests, which run programs in other processes."""
+    missing = importlib.util.find_spec("_testcapi") is None
+    return [
+        pytest.mark.skipif(
+            missing, reason="this Python comes without _testcapi, which makes allocations fail"
+        ),
+        pytest.mark.skipif(
+            not missing and python_crashes(),
+            reason="this Python crashes at allocation failures in operations of a builtin dict",
+        ),
+        pytest.mark.thread_unsafe(reason="starts processes"),
+    ]
