@@ -122,7 +122,7 @@ void Scan::put_back(const Item& item) {
         Turn turn(has_turn_);
         group_.push_back(item);
     } catch (const std::bad_alloc&) {
-        // Room for one was made before.
+        // There is room for one, as a rule: see collect().
         release(item);
     }
 }
@@ -179,8 +179,8 @@ void Scan::start_apart(std::uint32_t thread) noexcept {
     range_.first += offset;
 }
 
-// As many hashes as have some words in the table of the chain that has most. (A root may be much
-// smaller than what is behind it.)
+// The next hashes: as many as are at home at some words of the largest table of the chain. (A root
+// may be much smaller than what is behind it.)
 Scan::Range Scan::next_range(Table* root) const noexcept {
     Table* largest = root;
     for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
@@ -191,8 +191,7 @@ Scan::Range Scan::next_range(Table* root) const noexcept {
     return {range_.first, std::min(high, range_.last)};
 }
 
-// Collects the hashes of a range of words of the root, and of the same range of hashes in the
-// tables behind it. Only inside.
+// Collects what has a hash of the next range, in the root and in the tables behind it. Only inside.
 [[gnu::noinline]] void Scan::collect(HashMap& map, bool with_value, const Session& session) {
     if (start_ == Start::apart) start_apart(session.thread());
     done_before_ += std::exchange(done_, 0);
