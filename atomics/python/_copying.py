@@ -36,10 +36,10 @@ def make_copyable(base: Any) -> None:
 
 
 def make_container_copyable(base: Any, fill: Any) -> None:
-    """The same for what holds objects: the value may refer back to the copy, too.
+    """The same for what holds items: keys and values may refer back to the copy, too.
 
-    `base.__init__` without arguments and `fill(self, *value)` make the copy. In a subclass that
-    has a `__setstate__` of its own, which knows its attributes only, the value may not refer back.
+    `base.__init__` without arguments makes the copy, and its items are stored one by one, as those
+    of a dict's subclass. Where a subclass stores in its own way, `fill(self, snapshot)` does it.
     """
 
     def __setstate__(self: Any, state: Any) -> None:  # noqa: N807
@@ -58,10 +58,22 @@ def make_container_copyable(base: Any, fill: Any) -> None:
         if cls.__setstate__ is not __setstate__:
             return (_restore, (base, cls, value) + how) + reduced[2:]
         state = reduced[2] if len(reduced) > 2 else None
-        return (_restore, (base, cls, ()) + how, (_SNAPSHOT, value, state)) + reduced[3:]
+        if cls.__setitem__ is not base.__setitem__:
+            return (_restore, (base, cls, ()) + how, (_SNAPSHOT, value, state)) + reduced[3:]
+        return (_restore, (base, cls, ()) + how, state, None, _each(*value))
 
     base.__reduce_ex__ = __reduce_ex__
     base.__setstate__ = __setstate__
+
+
+def _each(items: Any) -> Any:
+    """The items of a dict, to be pickled.
+
+    Python code, so that signals are answered meanwhile, and other threads can run the collector:
+    `pickle` on its own does neither.
+    """
+    for item in items.items():  # noqa: UP028  `yield from` would not look whether others wait
+        yield item
 
 
 def make_handle_copyable(base: Any) -> None:

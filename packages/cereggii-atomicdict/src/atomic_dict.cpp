@@ -4,6 +4,7 @@
 #include "compute.hpp"
 #include "dict_methods.hpp"
 #include "dict_protocol.hpp"
+#include "pairs.hpp"
 #include "reduce.hpp"
 
 // AtomicDict and AtomicDictHandle: one method table and one slot table, generated for each form.
@@ -91,7 +92,8 @@ bool init_checked(PyObject* self, PyObject* args, PyObject* given) {
     HashMap& map = payload<AtomicDict>(self)->map;
     if (sized) {
         if (!reserve(map, min_size)) return false;
-        map.initial_floor = map.floor.load(std::memory_order_relaxed);
+        map.initial_floor.store(map.floor.load(std::memory_order_relaxed),
+                                std::memory_order_relaxed);
     }
     if (arguments.initial.is_valid() && !update_from(map, arguments.initial.ptr())) return false;
     if (arguments.keywords.is_valid() && !update_from_dict(map, arguments.keywords.ptr()))
@@ -122,16 +124,10 @@ PyObject* fromkeys(PyObject* type, PyObject* args, PyObject* keywords) {
                                      &iterable, &value))
         return nullptr;
     PyObject* made = PyObject_CallNoArgs(type);
-    PyObject* iterator = made ? PyObject_GetIter(iterable) : nullptr;
-    while (iterator) {
-        PyObject* key = PyIter_Next(iterator);
-        if (!key) break;
-        const int failed = PyObject_SetItem(made, key, value);
-        Py_DECREF(key);
-        if (failed) break;
-    }
-    Py_XDECREF(iterator);
-    if (PyErr_Occurred()) Py_CLEAR(made);
+    const bool good = made && for_each(iterable, [&](PyObject* key, Py_ssize_t) {
+                          return PyObject_SetItem(made, key, value) == 0;
+                      });
+    if (!good) Py_CLEAR(made);
     return made;
 }
 

@@ -11,6 +11,7 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/instances.hpp"
 #include "fetch_ahead.hpp"
+#include "pauses.hpp"
 
 namespace cereggii::atomicdict {
 
@@ -130,8 +131,10 @@ bool fill_in(HashMap& map, PyObject* batch, std::size_t chunk_size) {
         const Keys keys(batch);
         if (!std::ranges::all_of(keys.all(), may_be_key)) return false;
         std::vector<Lookup> chunk;
+        Pace pace(4);
         for (auto rest = keys.all(); !rest.empty(); rest = rest.subspan(chunk.size()))
-            if (!fill_in_chunk(map, batch, rest.first(std::min(step, rest.size())), chunk))
+            if (!fill_in_chunk(map, batch, rest.first(std::min(step, rest.size())), chunk) ||
+                (pace.is_due() && !pause_for_signals()))
                 return false;
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();

@@ -305,7 +305,7 @@ PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObjec
 }
 
 Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
-    Scan scan(Scan::Range(), Scan::Start::apart);
+    Scan scan(Part(), Scan::Start::apart);
     Py_ssize_t removed = 0;
     bool good = true;
     while (good) {

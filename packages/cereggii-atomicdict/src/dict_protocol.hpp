@@ -5,6 +5,7 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "dict_methods.hpp"
 #include "hash_map.hpp"
+#include "items.hpp"
 #include "types.hpp"
 
 // What AtomicDict and AtomicDictHandle do with all keys: the rest of the mapping protocol.
@@ -16,6 +17,7 @@ namespace cereggii::atomicdict {
 // dict.
 
 bool update_from_dict(HashMap& map, PyObject* dict);
+bool update_from_items(HashMap& map, const Items& items);
 bool update_from_mapping(HashMap& map, PyObject* mapping);
 bool update_from_pairs(HashMap& map, PyObject* pairs);
 
@@ -36,6 +38,15 @@ PyObject* as_dict(PyObject* object);
 // An AtomicDict of what is in both, that of `right` where there are two values; NotImplemented if
 // one is no mapping.
 PyObject* merge(PyObject* left, PyObject* right);
+
+// An AtomicDict of what is in the map at one instant.
+PyObject* copy_of(HashMap& map);
+
+// `Name({key: value, …})`, of what is in the map at one instant.
+PyObject* repr_of_items(PyObject* self, HashMap& map);
+
+// Whether the map has the items of a dict that it is compared with. -1: an exception.
+int equals_dict(HashMap& map, PyObject* dict);
 
 PyObject* set_bad_count(const char* method, Py_ssize_t most, Py_ssize_t given);
 
@@ -58,7 +69,7 @@ struct DictProtocol {
         HashMap* map = Form::peek(self);
         if (!map) return nullptr;
         if constexpr (Form::is_handle) return repr_of(self, Py_NewRef(Form::target(self)));
-        return repr_of(self, atomicdict::snapshot(*map));
+        return repr_of_items(self, *map);
     }
 
     static PyObject* compare(PyObject* self, PyObject* other, int op) {
@@ -66,16 +77,14 @@ struct DictProtocol {
         HashMap* map = Form::peek(self);
         if (!map) return nullptr;
         if (find_map(other) == map) return new_reference(op == Py_EQ);
-        PyObject* theirs = as_dict(other);
+        PyObject* theirs = PyDict_CheckExact(other) ? Py_NewRef(other) : as_dict(other);
         if (!theirs) {
             if (PyErr_Occurred()) return nullptr;
             Py_RETURN_NOTIMPLEMENTED;
         }
-        PyObject* ours = atomicdict::snapshot(*map);
-        PyObject* result = ours ? PyObject_RichCompare(ours, theirs, op) : nullptr;
-        Py_XDECREF(ours);
+        const int equal = equals_dict(*map, theirs);
         Py_DECREF(theirs);
-        return result;
+        return equal < 0 ? nullptr : new_reference((equal != 0) == (op == Py_EQ));
     }
 
     // Either side may be ours.
@@ -107,8 +116,7 @@ struct DictProtocol {
 
     static PyObject* copy(PyObject* self, PyObject*) {
         HashMap* map = Form::value(self);
-        PyObject* items = map ? atomicdict::snapshot(*map) : nullptr;
-        return items ? make_from(items) : nullptr;
+        return map ? copy_of(*map) : nullptr;
     }
 
     // update([other], /, **keywords)
@@ -195,14 +203,6 @@ struct DictProtocol {
 private:
     static PyObject* make_iterator_of(PyObject* self, Yields yields) {
         return Form::value(self) ? make_iterator(Form::target(self), yields) : nullptr;
-    }
-
-    // Releases `items`.
-    static PyObject* make_from(PyObject* items) {
-        PyObject* made = make_instance<AtomicDict>(Types<AtomicDict>::atomic);
-        if (made && !update_from_dict(payload<AtomicDict>(made)->map, items)) Py_CLEAR(made);
-        Py_DECREF(items);
-        return made;
     }
 };
 

@@ -18,19 +18,23 @@ namespace cereggii::atomicdict {
 //     edit.hpp        changing one key: every insertion, update, deletion and compare-and-set
 //     migration.cpp   growing, shrinking, and emptying one table into the next
 //     whole.cpp       what is about all keys: length, snapshot, clear, popitem, collection
+//     order.hpp       the order in which keys are visited
+//     pauses.hpp      how long native sections let others stop the world
 //     scan.cpp        iteration
 //     session.hpp     entering and leaving: pins, the gate of the exact operations, reclamation
 //
 // The protocol, with its invariants and the mistakes that it avoids, is written down in
 // docs/architecture.md, and as a model that can be explored in docs/model.
 struct HashMap {
+    static constexpr std::uint16_t gate_open = 0;
+
     std::atomic<Table*> root{nullptr};                            // null: empty, and no table yet
     std::atomic<std::uint32_t> root_shift{Table::largest_shift};  // of the root, as a rule
-    std::atomic<bool> gate_closed{false};
+    std::atomic<std::uint16_t> gate{gate_open};                   // for writers; see session.hpp
     std::atomic<bool> constructed{false};
     std::atomic<std::size_t> floor{Table::smallest};  // capacity that it does not shrink below
-    std::size_t initial_floor = Table::smallest;      // the same after clear()
-    std::atomic<std::uint64_t> popped{0};             // where popitem() goes on
+    std::atomic<std::size_t> initial_floor{Table::smallest};  // the same after clear()
+    std::atomic<std::uint64_t> popped{0};  // the position where popitem() goes on: only a hint
 
     HashMap() noexcept = default;
     HashMap(const HashMap&) = delete;
@@ -79,8 +83,13 @@ bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t
 // exception: no memory.
 bool make_root(HashMap& map, std::size_t capacity);
 
-// Makes room for this many keys in all. False with MemoryError.
+// Makes room for this many keys in all, and keeps it until the next clear(). False with
+// MemoryError.
 bool reserve(HashMap& map, std::size_t keys);
+
+// Makes room for this many keys that are about to be inserted: it is not kept if they are deleted.
+// False with MemoryError.
+bool prepare(HashMap& map, std::size_t keys);
 
 // ── all keys (whole.cpp) ───────────────────────────────────────────────────────────────────────
 

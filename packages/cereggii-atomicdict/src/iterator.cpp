@@ -72,12 +72,12 @@ void iterator_dealloc(PyObject* self) {
     Py_DECREF(dict);
 }
 
-PyObject* make(PyObject* dict, Yields yields, Scan::Range range, Scan::Start start) {
+PyObject* make(PyObject* dict, Yields yields, Part part, Scan::Start start) {
     auto* iterator = PyObject_GC_New(Iterator, iterator_type);
     if (!iterator) return nullptr;
     iterator->dict = Py_NewRef(dict);
     iterator->yields = yields;
-    new (&iterator->scan) Scan(range, start);
+    new (&iterator->scan) Scan(part, start);
     PyObject_GC_Track(iterator);
     return reinterpret_cast<PyObject*>(iterator);
 }
@@ -85,11 +85,11 @@ PyObject* make(PyObject* dict, Yields yields, Scan::Range range, Scan::Start sta
 }  // namespace
 
 PyObject* make_iterator(PyObject* dict, Yields yields) {
-    return make(dict, yields, Scan::Range(), Scan::Start::first);
+    return make(dict, yields, Part(), Scan::Start::first);
 }
 
 PyObject* make_fast_iterator(PyObject* dict, std::uint64_t part, std::uint64_t parts) {
-    return make(dict, Yields::items, Scan::Range::partition(part, parts), Scan::Start::apart);
+    return make(dict, Yields::items, Part(part, parts), Scan::Start::apart);
 }
 
 void bind_iterator() {

@@ -6,6 +6,8 @@
 #include <climits>
 #include <span>
 
+#include "pauses.hpp"
+
 // Growing, shrinking and clearing out tombstones are one thing: a next table is published, of a
 // size for the keys that are alive, and the first table of the chain is emptied into it, a chunk at
 // a time, by whoever writes. Readers and writers go on meanwhile: as long as a word names a node,
@@ -76,8 +78,7 @@ public:
         std::array<std::size_t, Table::chunk_size> asked;
         std::size_t count = 0;
         for (std::size_t i = begin_; i < end_; ++i) {
-            // Acquire: pairs with the insertion, before which the node was made.
-            const Word word = root_->word(i).load(std::memory_order_acquire);
+            const Word word = root_->word(i).load(std::memory_order_seq_cst);
             if (names_node(word) && !tells_hash(word)) {
                 prefetch(node_of(word));
                 asked[count++] = i;
@@ -89,7 +90,7 @@ public:
         for (std::size_t i = 0; i < count; ++i) {
             if (i + ahead < count)
                 if (const Node* node =
-                        node_of(root_->word(asked[i + ahead]).load(std::memory_order_acquire)))
+                        node_of(root_->word(asked[i + ahead]).load(std::memory_order_seq_cst)))
                     prefetch(&next_->word(next_->home(node->hash.load(std::memory_order_relaxed))));
             if (const std::uint64_t full = move_word(asked[i])) return full;
         }
@@ -223,7 +224,9 @@ Helped help(HashMap& map, std::uint64_t& full) {
 }
 
 void empty_root(HashMap& map, int most) {
+    Pace pace(16);
     for (int i = 0; i < most; ++i) {
+        if (pace.is_due()) pause();
         std::uint64_t full = 0;
         const Helped helped = help(map, full);
         if (helped == Helped::nothing_to_do) return;
@@ -351,32 +354,68 @@ void keep_up(HashMap& map, Upkeep upkeep) {
     empty_root(map, 1);
 }
 
-bool reserve(HashMap& map, std::size_t keys) {
-    const std::size_t capacity = Table::capacity_for(keys);
+namespace {
+
+enum class Floor { raised, unchanged };
+
+// A page of fresh memory is filled with zeros when it is touched first. A mover that puts the keys
+// of one chunk all over a large table would do so for many pages under one pin: this touches them
+// before, one under each.
+void touch_pages(HashMap& map) {
+#if defined(MADV_HUGEPAGE)
     Session session(map);
-    if (!session.ready()) return false;
-    if (capacity == 0) {
-        PyErr_NoMemory();
-        return false;
-    }
-    for (;;) {
+    Pace pace(1);
+    for (std::size_t at = 0;; at += huge_page / sizeof(Word)) {
         session.enter_reading();
-        Table* last = map.root.load(std::memory_order_seq_cst);
-        while (last && last->next.load(std::memory_order_seq_cst))
-            last = last->next.load(std::memory_order_seq_cst);
-        const std::uint64_t serial = last ? last->serial : 0;
-        const bool enough = last && last->capacity() >= capacity;
+        Table* root = map.root.load(std::memory_order_seq_cst);
+        Table* next = root ? root->next.load(std::memory_order_seq_cst) : nullptr;
+        const bool goes_on = next && at < next->capacity();
+        // Changes nothing, but is a write.
+        if (goes_on) next->word(at).fetch_or(0, std::memory_order_relaxed);
         session.leave();
-        // Only when the memory has been had: until then, others ask for no more than they need.
-        if (enough && raise(map.floor, capacity)) break;
-        if (!enough && !(serial != 0 ? extend(map, serial, Extension::needed, capacity)
-                                     : make_root(map, capacity))) {
+        if (!goes_on) return;
+        if (pace.is_due()) pause();
+    }
+#else
+    static_cast<void>(map);
+#endif
+}
+
+bool make_room(HashMap& map, std::size_t keys, Floor floor) {
+    const std::size_t capacity = Table::capacity_for(keys);
+    {
+        Session session(map);
+        if (!session.ready()) return false;
+        if (capacity == 0) {
             PyErr_NoMemory();
             return false;
         }
+        for (;;) {
+            session.enter_reading();
+            Table* last = map.root.load(std::memory_order_seq_cst);
+            while (last && last->next.load(std::memory_order_seq_cst))
+                last = last->next.load(std::memory_order_seq_cst);
+            const std::uint64_t serial = last ? last->serial : 0;
+            const bool enough = last && last->capacity() >= capacity;
+            session.leave();
+            // Only when the memory has been had: until then, others ask for no more than they need.
+            if (enough && (floor == Floor::unchanged || raise(map.floor, capacity))) break;
+            if (!enough && !(serial != 0 ? extend(map, serial, Extension::needed, capacity)
+                                         : make_root(map, capacity))) {
+                PyErr_NoMemory();
+                return false;
+            }
+        }
     }
+    touch_pages(map);
     empty_root(map, INT_MAX);
     return true;
 }
+
+}  // namespace
+
+bool reserve(HashMap& map, std::size_t keys) { return make_room(map, keys, Floor::raised); }
+
+bool prepare(HashMap& map, std::size_t keys) { return make_room(map, keys, Floor::unchanged); }
 
 }  // namespace cereggii::atomicdict

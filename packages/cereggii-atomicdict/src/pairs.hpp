@@ -3,16 +3,117 @@
 
 #include <Python.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <new>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "cereggii/atomics/python/instances.hpp"
+#include "pauses.hpp"
+
 // Going through what a caller gives: iterables, and iterables of pairs.
 namespace cereggii::atomicdict {
 
-// Between two items of an iterable that is not Python code, which would never do this: answers
-// signals, and lets the collector stop the thread. False with an exception.
-inline bool breathe(Py_ssize_t number) {
-    if (number % 4096 != 4095) [[likely]]
+// The items of a dict, each once, in blocks: a small dict's as of one instant. A large dict is not
+// locked for all of that time; if others change it meanwhile so that its items move, that is an
+// error, as in dict.update.
+class DictItems {
+public:
+    struct Item {
+        PyObject* key;    // owned
+        PyObject* value;  // owned
+    };
+
+    explicit DictItems(PyObject* dict) noexcept : dict_(dict) {}
+    ~DictItems() noexcept(false) { release(); }
+    DictItems(const DictItems&) = delete;
+    DictItems& operator=(const DictItems&) = delete;
+
+    enum class Result { block, end, error };
+
+    // The next block, which replaces the one before.
+    Result next() {
+        release();
+        if (at_end_) return Result::end;
+        bool moved = false, has_memory = true;
+        atomics::with_object_lock(dict_, [&] {
+            moved = last_ && !is_at_last();
+            if (!moved) has_memory = take();
+        });
+        Py_CLEAR(last_);
+        if (moved) {
+            PyErr_SetString(PyExc_RuntimeError, "dict mutated during update");
+            return Result::error;
+        }
+        if (!has_memory) {
+            PyErr_NoMemory();
+            return Result::error;
+        }
+        if (!at_end_) last_ = Py_NewRef(block_.back().key);
+        return block_.empty() ? Result::end : Result::block;
+    }
+    std::span<const Item> block() const noexcept { return block_; }
+
+    // Calls use(key, value) for each item, until it returns false.
+    template <class Use>
+    static bool for_each(PyObject* dict, const Use& use) {
+        DictItems items(dict);
+        Pace pace;
+        for (;;) {
+            const Result result = items.next();
+            if (result != Result::block) return result == Result::end;
+            for (const Item& item : items.block_)
+                if (!use(item.key, item.value) || (pace.is_due() && !pause_for_signals()))
+                    return false;
+        }
+    }
+
+private:
+    static constexpr std::size_t block_size = 1 << 16;
+
+    bool is_at_last() const noexcept {
+        Py_ssize_t position = before_last_;
+        PyObject* key = nullptr;
+        return PyDict_Next(dict_, &position, &key, nullptr) && key == last_ &&
+               position == position_;
+    }
+
+    // Under the dict's lock.
+    bool take() noexcept {
+        try {
+            block_.reserve(std::min(static_cast<std::size_t>(PyDict_GET_SIZE(dict_)), block_size));
+            PyObject* key = nullptr;
+            PyObject* value = nullptr;
+            for (Py_ssize_t before = position_; block_.size() < block_size; before = position_) {
+                at_end_ = !PyDict_Next(dict_, &position_, &key, &value);
+                if (at_end_) break;
+                before_last_ = before;
+                block_.push_back({key, value});
+                Py_INCREF(key);
+                Py_INCREF(value);
+            }
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
         return true;
-    Py_BEGIN_ALLOW_THREADS Py_END_ALLOW_THREADS return PyErr_CheckSignals() == 0;
-}
+    }
+
+    void release() {
+        for (const Item& item : std::exchange(block_, {})) {
+            Py_DECREF(item.key);
+            Py_DECREF(item.value);
+        }
+    }
+
+    PyObject* dict_;
+    std::vector<Item> block_;
+    bool at_end_ = false;
+    Py_ssize_t position_ = 0;     // behind the last item
+    Py_ssize_t before_last_ = 0;  // of the last item
+    PyObject* last_ = nullptr;    // owned, between two blocks: the key of that item
+};
 
 // Calls `use(item, number)` for what the iterable yields, until it returns false.
 template <class Use>
@@ -20,13 +121,15 @@ bool for_each(PyObject* iterable, const Use& use) {
     PyObject* iterator = PyObject_GetIter(iterable);
     if (!iterator) return false;
     bool good = true;
+    // An iterable that is not Python code lets nobody stop the world.
+    Pace pace;
     for (Py_ssize_t number = 0; good; ++number) {
         PyObject* item = PyIter_Next(iterator);
         if (!item) {
             good = !PyErr_Occurred();
             break;
         }
-        good = use(item, number) && breathe(number);
+        good = use(item, number) && (!pace.is_due() || pause_for_signals());
         Py_DECREF(item);
     }
     Py_DECREF(iterator);

@@ -457,12 +457,10 @@ bool reduce_count(HashMap& map, PyObject* keys_or_mapping) {
     // A copy, which nobody else has.
     if (const auto counts = nanobind::steal(as_dict(keys_or_mapping)); counts.is_valid())
         return aggregate(map, Sum{}, counts.ptr(), [&counts](auto& aggregation) {
-            Py_ssize_t position = 0;
-            PyObject* key = nullptr;
-            PyObject* count = nullptr;
-            while (PyDict_Next(counts.ptr(), &position, &key, &count))
-                if (!aggregation.take(key, count)) return false;
-            return true;
+            return DictItems::for_each(counts.ptr(),
+                                       [&aggregation](PyObject* key, PyObject* count) {
+                                           return aggregation.take(key, count);
+                                       });
         });
     if (PyErr_Occurred()) return false;
     return aggregate(map, Sum{}, keys_or_mapping, [keys_or_mapping](auto& aggregation) {

@@ -14,8 +14,12 @@ namespace cereggii::atomicdict {
 
 namespace {
 
-constexpr std::size_t words_per_step = 256;
-static_assert(words_per_step % (neighbour_mask + 1) == 0);
+constexpr std::uint64_t line_size = neighbour_mask + 1;
+constexpr std::size_t words_per_group = group_size * line_size;
+static_assert(words_per_group == Table::chunk_size);
+
+// Groups without a key that are passed over under one pin.
+constexpr int groups_per_pin = 1 << 16;
 
 // Keys and values are fetched so many items before they are returned: for about as long as memory
 // takes to answer, and no more at a time than a processor asks for at a time.
@@ -81,16 +85,6 @@ void find_nodes(HashMap& map, std::uint64_t hash, std::vector<Node*>& nodes) {
 
 }  // namespace
 
-Scan::Range Scan::Range::partition(std::uint64_t part, std::uint64_t parts) noexcept {
-    // Each has (2^64 - 1) / parts hashes, rounded down, and the first ones have one more.
-    const auto start = [parts](std::uint64_t of) {
-        const std::uint64_t quotient = UINT64_MAX / parts, remainder = UINT64_MAX % parts;
-        return of * quotient + std::min(of, remainder);
-    };
-    const bool is_last = part + 1 == parts;
-    return {start(part), is_last ? UINT64_MAX : start(part + 1) - 1};
-}
-
 Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
     for (;;) {
         Unused unused;
@@ -120,7 +114,7 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
 void Scan::put_back(const Item& item) {
     try {
         Turn turn(has_turn_);
-        group_.push_back(item);
+        same_hash_.push_back(item);
     } catch (const std::bad_alloc&) {
         // There is room for one, as a rule: see collect().
         release(item);
@@ -132,9 +126,9 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
     bool taking = false;
     try {
         for (;;) {
-            if (!group_.empty()) {
-                item = group_.back();
-                group_.pop_back();
+            if (!same_hash_.empty()) {
+                item = same_hash_.back();
+                same_hash_.pop_back();
                 return Step::item;
             }
             session.enter_reading();
@@ -150,7 +144,8 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
             if (take == Take::item) [[likely]]
                 return Step::item;
             if (take == Take::again ||
-                (take == Take::elsewhere && !take_group(map, entry.hash, unused))) {
+                (take == Take::elsewhere &&
+                 !take_group(map, order_in_group(entry.order, bits_in_group()), unused))) {
                 --done_;
                 return Step::again;
             }
@@ -167,123 +162,205 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
     }
 }
 
+// ── where it is ────────────────────────────────────────────────────────────────────────────────
+
 // So that threads are not in step, each starts at a distance from all others: the multiples of the
 // golden ratio, modulo 1, are spread evenly, however many there are.
-void Scan::start_apart(std::uint32_t thread) noexcept {
-    start_ = Start::first;
+void Scan::begin(const Table* largest, std::uint32_t thread) noexcept {
+    level_ = largest->line_bits();
+    rounds_ = level_ <= Part::level ? 1 : std::uint64_t{1} << (level_ - Part::level);
+    const std::uint64_t all = level_ <= group_bits ? 1 : (std::uint64_t{1} << level_) / group_size;
+    const std::uint64_t in_round = all / rounds_;
+    // Of the groups of a round, those with positions of this part, around the end.
+    first_group_ = part_.first_position() / group_size % in_round;
+    const std::uint64_t last =
+        first_group_ + part_.last_position() / group_size - part_.first_position() / group_size;
+    groups_ = std::min(last - first_group_ + 1, in_round) * rounds_;
+    where_.groups_left = groups_;
+    if (start_ == Start::first) return;
     constexpr std::uint32_t golden_ratio = 0x9E3779B9u;  // its fraction times 2^32
     const std::uint64_t fraction = thread * golden_ratio;
-    const std::uint64_t offset = fraction * ((range_.last - range_.first) >> 32);
-    if (offset == 0) return;
-    rest_ = {range_.first, range_.first + offset - 1};
-    range_.first += offset;
+    where_.group = fraction * groups_ >> 32;
 }
 
-// The next hashes: as many as are at home at some words of the largest table of the chain. (A root
-// may be much smaller than what is behind it.)
-Scan::Range Scan::next_range(Table* root) const noexcept {
-    Table* largest = root;
-    for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
-        if (table->mask > largest->mask) largest = table;
-    const std::size_t last_word = largest->line(range_.first) + words_per_step - 1;
-    if (last_word >= largest->mask) return range_;
-    const std::uint64_t high = ((std::uint64_t{last_word} + 1) << largest->shift) - 1;
-    return {range_.first, std::min(high, range_.last)};
+// Of the first cell of a group. Where there are more cells than parts are made of, a part has the
+// same groups in each of several rounds.
+std::uint64_t Scan::position_of(std::uint64_t group) const noexcept {
+    if (level_ <= group_bits) return 0;
+    const int round_bits = std::min(level_, Part::level);
+    const std::uint64_t in_round = groups_ / rounds_;
+    const std::uint64_t place = first_group_ + group % in_round;
+    const std::uint64_t mask = (std::uint64_t{1} << round_bits) - 1;
+    return (group / in_round) << round_bits | (place * group_size & mask);
 }
 
-// Collects what has a hash of the next range, in the root and in the tables behind it. Only inside.
+void Scan::end_group() noexcept {
+    where_.group = after(where_.group);
+    where_.cell = 0;
+    --where_.groups_left;
+}
+
+// `table` is the only one, and of the scan's level.
+void Scan::skip_empty_groups(const Table* table) noexcept {
+    for (int i = 0; i < groups_per_pin && where_.groups_left > 0 && is_at_group(); ++i) {
+        if (table->may_be_homes(position_of(where_.group))) return;
+        end_group();
+    }
+}
+
+// The next cells: about as many as are some words of the largest table. (A root may be much smaller
+// than what is behind it; and tables may have grown since the scan began.) `only`: the map's only
+// table, if it is of the scan's level; then cells that are nobody's home are left out.
+Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
+    Cells next;
+    const int finer = std::max(0, largest->line_bits() - level_);
+    const std::uint64_t first = position_of(where_.group);
+    const std::uint64_t size = std::uint64_t{1} << bits_in_group();
+    const std::uint64_t in_cell = level_ == 0 ? UINT64_MAX : UINT64_MAX >> level_;
+    std::uint64_t lines_left = group_size;
+    while (where_.cell < size && lines_left > 0) {
+        const std::uint64_t position = first + where_.cell;
+        bool is_cut = !part_.is_everything();
+        if (is_cut && level_ >= Part::level) {
+            const std::uint64_t in_round = position & ((std::uint64_t{1} << Part::level) - 1);
+            if (in_round < part_.first_position() || part_.last_position() < in_round) {
+                ++where_.cell;
+                continue;
+            }
+            is_cut = !part_.has_all_of(in_round);
+        }
+        if (only && !only->may_be_home(position)) {
+            ++where_.cell;
+            continue;
+        }
+        HashRange hashes = cell_at(position, level_);
+        hashes.first += where_.resume_at;
+        const std::uint64_t lines_of_cell = std::uint64_t{1} << finer;
+        if (lines_of_cell > lines_left) {
+            // As many of its hashes as are at home in so many lines.
+            const std::uint64_t most = (in_cell >> finer) * lines_left + (lines_left - 1);
+            const std::uint64_t left = hashes.last - hashes.first;
+            if (left > most) {
+                hashes.last = hashes.first + most;
+                next.cells[next.count++] = {hashes, is_cut};
+                where_.resume_at += most + 1;
+                return next;
+            }
+        }
+        next.cells[next.count++] = {hashes, is_cut};
+        where_.resume_at = 0;
+        ++where_.cell;
+        lines_left -= std::min(lines_left, lines_of_cell);
+    }
+    if (where_.cell == size) end_group();
+    return next;
+}
+
+// ── collecting ─────────────────────────────────────────────────────────────────────────────────
+
+// Collects what has a hash of the next cells, in the root and in the tables behind it. Only inside.
 [[gnu::noinline]] void Scan::collect(HashMap& map, bool with_value, const Session& session) {
-    if (start_ == Start::apart) start_apart(session.thread());
     done_before_ += std::exchange(done_, 0);
     entries_.clear();
-    if (with_value) group_.reserve(1);  // for what is put back
+    if (with_value) same_hash_.reserve(1);  // for what is put back
     Table* root = map.root.load(std::memory_order_seq_cst);
     if (!root) {
         at_end_ = true;
         return;
     }
-    if (std::exchange(serial_, root->serial) != root->serial) fetched_ = 0;
-    const Range range = next_range(root);
-    // `next` is read after each scan: what is moved on meanwhile is seen in the one or in the
-    // other.
+    const Table* largest = root;
     for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
-        scan_table(table, table == root, range);
+        if (table->mask > largest->mask) largest = table;
+    if (level_ < 0) begin(largest, session.thread());
+    if (std::exchange(serial_, root->serial) != root->serial) fetched_ = to_fetch_ = 0;
+    // A key that is in the map throughout is in the root if that has no next table, and a line of
+    // the root was marked before the key was put there.
+    const Table* only = nullptr;
+    if (!root->next.load(std::memory_order_seq_cst)) {
+        if (!root->has_homes.load(std::memory_order_seq_cst)) {
+            at_end_ = true;
+            return;
+        }
+        if (root->line_bits() == level_) only = root;
+    }
+    if (only && is_at_group()) {
+        const std::uint64_t group = where_.group;
+        skip_empty_groups(only);
+        if (group != where_.group) fetched_ = to_fetch_ = 0;
+        if (where_.groups_left == 0) {
+            at_end_ = true;
+            return;
+        }
+    }
+    if (root->line_bits() == level_ && is_at_group()) fetch_rest_of_group(root);
+    const Where before = where_;
+    const Cells next = next_cells(largest, only);
+    try {
+        // `next` is read after each scan: what is moved on meanwhile is seen in the one or in the
+        // other.
+        for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
+            for (std::size_t i = 0; i < next.count; ++i)
+                scan_cell(table, table == root, next.cells[i]);
+    } catch (const std::bad_alloc&) {
+        where_ = before;  // for another try
+        throw;
+    }
+    at_end_ = where_.groups_left == 0;
     if (!entries_.empty()) sort();
     for (std::size_t i = 0; i < std::min(items_ahead, entries_.size()); ++i) {
         prefetch(entries_[i].key);
         prefetch(entries_[i].value);
     }
-    if (range.last < range_.last) {
-        range_.first = range.last + 1;
-        fetched_ = (root->line(range.last) | neighbour_mask) + 1;
-        to_fetch_ = std::min(fetched_ + words_per_step, root->capacity());
-        if (entries_.empty()) fetched_ = to_fetch_;  // where there are none there are few
-    } else {
-        fetched_ = to_fetch_ = 0;
-        if (rest_)
-            range_ = *std::exchange(rest_, std::nullopt);
-        else
-            at_end_ = true;
-    }
-    words_per_item_ = words_per_step / std::max<std::size_t>(entries_.size(), 1) + 1;
+    plan_fetching(root);
 }
 
-void Scan::scan_table(Table* table, bool is_root, Range range) {
-    const std::size_t first = table->line(range.first);
-    const std::size_t last = table->line(range.last) | neighbour_mask;
-    // What was not fetched while other entries were returned.
-    for (std::size_t i = is_root ? std::max(first, fetched_) : first; i <= last; ++i)
-        if (const Word word = table->word(i).load(std::memory_order_relaxed); names_node(word))
-            prefetch(node_of(word));
-    // On past the range's end until a word where every path has ended, around the end of the table.
+void Scan::scan_cell(Table* table, bool is_root, const Cell& cell) {
+    const std::size_t lines = table->capacity() / line_size;
+    const std::size_t first = table->line(cell.hashes.first);
+    const std::size_t last = table->line(cell.hashes.last) | neighbour_mask;
+    // On past the cell's end until a word where every path has ended, around the end of the table.
     for (std::size_t i = first; i <= first + table->mask; ++i) {
         const std::size_t index = i & table->mask;
         const std::atomic<Word>& slot = table->word(index);
         const Word word = slot.load(std::memory_order_seq_cst);
-        std::uint64_t hash = 0;
-        if (names_node(word)) {
-            if (!hash_of(slot, word, hash) || hash < range.first || range.last < hash) continue;
-            const Node* node = node_of(word);
-            entries_.push_back({hash, word, is_root ? index : elsewhere, key_object(node->key),
-                                Node::object(node->value.load(std::memory_order_relaxed))});
-        } else if (i > last && ends_path(word)) {
-            break;
+        if (!names_node(word)) {
+            if (i > last && ends_path(word)) return;
+            continue;
         }
+        // As a rule the word tells the line of its key, so the node need not be fetched.
+        if (const Word away = lines_away(word); away != far_away) {
+            const std::size_t home = (index / line_size - away) & (lines - 1);
+            if (home < first / line_size || last / line_size < home) continue;
+        }
+        std::uint64_t hash = 0;
+        if (!hash_of(slot, word, hash) || hash < cell.hashes.first || cell.hashes.last < hash)
+            continue;
+        if (cell.is_cut && !part_.has(hash)) continue;
+        const Node* node = node_of(word);
+        entries_.push_back({order_in_group(hash, bits_in_group()), word,
+                            is_root ? index : elsewhere, key_object(node->key),
+                            Node::object(node->value.load(std::memory_order_relaxed))});
     }
 }
 
-// Nodes, keys and values are anywhere in memory. While some wait for the processor others are on
-// their way to it: the key and value of an item that is returned soon, and nodes of the next range.
-inline void Scan::fetch_ahead(Table* root) noexcept {
-    if (const std::size_t soon = done_ - 1 + items_ahead; soon < entries_.size()) {
-        prefetch(entries_[soon].key);
-        prefetch(entries_[soon].value);
-    }
-    for (const std::size_t end = std::min(fetched_ + words_per_item_, to_fetch_); fetched_ < end;
-         ++fetched_) {
-        const Word word = root->word(fetched_).load(std::memory_order_relaxed);
-        if (names_node(word)) prefetch(node_of(word));
-    }
-}
-
-// By hash, each once. Nearly sorted as it comes from one table, in which few are far from home.
+// In order, each once. Nearly sorted as it comes from one table, in which few are far from home.
 void Scan::sort() {
     const auto begin = entries_.begin();
-    if (entries_.size() > words_per_step || entries_.back().index == elsewhere) {
+    if (entries_.size() > words_per_group || entries_.back().index == elsewhere) {
         std::sort(begin, entries_.end(),
-                  [](const Entry& a, const Entry& b) { return a.hash < b.hash; });
+                  [](const Entry& a, const Entry& b) { return a.order < b.order; });
     } else {
         for (std::size_t i = 1; i < entries_.size(); ++i) {
-            if (entries_[i - 1].hash <= entries_[i].hash) [[likely]]
+            if (entries_[i - 1].order <= entries_[i].order) [[likely]]
                 continue;
             const Entry entry = entries_[i];
             std::size_t at = i;
-            for (; at > 0 && entry.hash < entries_[at - 1].hash; --at)
+            for (; at > 0 && entry.order < entries_[at - 1].order; --at)
                 entries_[at] = entries_[at - 1];
             entries_[at] = entry;
         }
     }
-    const auto same_hash = [](const Entry& a, const Entry& b) { return a.hash == b.hash; };
+    const auto same_hash = [](const Entry& a, const Entry& b) { return a.order == b.order; };
     auto kept = std::adjacent_find(begin, entries_.end(), same_hash);
     if (kept == entries_.end()) return;
     for (auto entry = kept + 1; entry != entries_.end(); ++entry) {
@@ -294,6 +371,61 @@ void Scan::sort() {
     }
     entries_.erase(kept + 1, entries_.end());
 }
+
+// ── fetching ───────────────────────────────────────────────────────────────────────────────────
+//
+// Lines, nodes, keys and values are anywhere in memory. While some wait for the processor others
+// are on their way to it: the key and value of an item that is returned soon, nodes of the next
+// group, and lines of the group after that.
+
+// Of a table of the scan's level: the other lines of the group are a 32nd of the table apart.
+std::uint64_t Scan::first_line_of(std::uint64_t group) const noexcept {
+    return reversed(position_of(group) / group_size, level_ - group_bits);
+}
+
+// Before a group is collected: what was not fetched while others were returned.
+void Scan::fetch_rest_of_group(Table* root) noexcept {
+    if (level_ <= group_bits || (to_fetch_ != 0 && fetched_ == to_fetch_)) return;
+    const std::uint64_t first = first_line_of(where_.group), apart = root->capacity() / group_size;
+    if (to_fetch_ == 0)
+        for (std::uint64_t i = 0; i < group_size; ++i)
+            prefetch(&root->word(i * apart + first * line_size));
+    for (std::size_t i = fetched_; i < words_per_group; ++i) {
+        const std::size_t index = i / line_size * apart + first * line_size + i % line_size;
+        const Word word = root->word(index).load(std::memory_order_relaxed);
+        if (names_node(word)) prefetch(node_of(word));
+    }
+}
+
+void Scan::plan_fetching(Table* root) noexcept {
+    fetched_ = to_fetch_ = 0;
+    // Where there are no entries there are few in the next group.
+    if (at_end_ || !is_at_group() || level_ <= group_bits || root->line_bits() != level_ ||
+        entries_.empty())
+        return;
+    to_fetch_ = words_per_group;
+    words_per_item_ = words_per_group / entries_.size() + 1;
+    next_line_ = first_line_of(where_.group);
+    line_after_next_ = first_line_of(after(where_.group));
+}
+
+inline void Scan::fetch_ahead(Table* root) noexcept {
+    if (const std::size_t soon = done_ - 1 + items_ahead; soon < entries_.size()) {
+        prefetch(entries_[soon].key);
+        prefetch(entries_[soon].value);
+    }
+    const std::size_t apart = root->capacity() / group_size;
+    for (const std::size_t end = std::min(fetched_ + words_per_item_, to_fetch_); fetched_ < end;
+         ++fetched_) {
+        const std::size_t line = fetched_ / line_size * apart;
+        const std::size_t index = line + next_line_ * line_size + fetched_ % line_size;
+        const Word word = root->word(index).load(std::memory_order_relaxed);
+        if (names_node(word)) prefetch(node_of(word));
+        if (fetched_ % line_size == 0) prefetch(&root->word(line + line_after_next_ * line_size));
+    }
+}
+
+// ── taking ─────────────────────────────────────────────────────────────────────────────────────
 
 // Looks where the node was. Elsewhere: the table has been left, or the node has. Only inside.
 [[gnu::always_inline]] inline Scan::Take Scan::take_from_root(HashMap& map, const Entry& entry,
@@ -327,7 +459,7 @@ void Scan::sort() {
 [[gnu::noinline]] bool Scan::take_group(HashMap& map, std::uint64_t hash, Unused& unused) {
     std::vector<Node*> nodes;
     find_nodes(map, hash, nodes);
-    group_.reserve(nodes.size());
+    same_hash_.reserve(nodes.size());
     // Only now: a key that was deleted and inserted again meanwhile has two, of which one is dead.
     for (const Node* node : nodes) {
         Item item;
@@ -335,17 +467,17 @@ void Scan::sort() {
         if (taken == Taken::dead) continue;
         if (taken == Taken::another) {
             unused.value = item.value;
-            unused.items.swap(group_);
+            unused.items.swap(same_hash_);
             return false;
         }
         item.key = Py_NewRef(key_object(node->key));
-        group_.push_back(item);
+        same_hash_.push_back(item);
     }
     return true;
 }
 
 int Scan::traverse(visitproc visit, void* arg) const {
-    for (const Item& item : group_) {
+    for (const Item& item : same_hash_) {
         Py_VISIT(item.key);
         Py_VISIT(item.value);
     }

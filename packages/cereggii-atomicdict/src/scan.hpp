@@ -3,18 +3,19 @@
 
 #include <Python.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <utility>
 #include <vector>
 
 #include "hash_map.hpp"
+#include "order.hpp"
 #include "table.hpp"
 
-// Iteration, in the order of the mixed hashes, which is the order of every table of every size: so
-// no resize repeats or skips a key.
+// Iteration, in an order of the hashes that no resize changes: see order.hpp.
 namespace cereggii::atomicdict {
 
 class Session;
@@ -24,20 +25,12 @@ class Session;
 // last, and to what was put back.
 class Scan {
 public:
-    // Of hashes: all.
-    struct Range {
-        std::uint64_t first = 0, last = UINT64_MAX;
-
-        // Part `part` of `parts` of them all, which do not overlap.
-        static Range partition(std::uint64_t part, std::uint64_t parts) noexcept;
-    };
-
     enum class Start {
-        first,  // at the first hash
+        first,  // at the first position
         apart,  // each thread somewhere else, from where it goes around once
     };
 
-    Scan(Range range, Start start) noexcept : range_(range), start_(start) {}
+    Scan(Part part, Start start) noexcept : part_(part), start_(start) {}
 
     struct Item {
         PyObject* key = nullptr;    // owned
@@ -59,13 +52,13 @@ public:
 
     // What it holds, for the collector, and to be released by the caller.
     int traverse(visitproc visit, void* arg) const;
-    std::vector<Item> take_all() noexcept { return std::exchange(group_, {}); }
+    std::vector<Item> take_all() noexcept { return std::exchange(same_hash_, {}); }
 
 private:
     // What was found: a node with this hash, named by this word, at this index of a table; and the
     // addresses of what it named then, which are only good for being fetched ahead.
     struct Entry {
-        std::uint64_t hash;
+        std::uint64_t order;  // of its hash, in the group
         Word word;
         std::size_t index;  // elsewhere: it is not the root, or more than one node has this hash
         const void* key;
@@ -95,30 +88,66 @@ private:
                         Unused& unused, bool& contended);
     bool take_group(HashMap& map, std::uint64_t hash, Unused& unused);
 
-    void start_apart(std::uint32_t thread) noexcept;
+    // A cell, or as much of it as is collected at a time.
+    struct Cell {
+        HashRange hashes;
+        bool is_cut;  // some of its keys may belong to another part
+    };
+    struct Cells {
+        std::array<Cell, group_size> cells;
+        std::size_t count = 0;
+    };
+
+    void begin(const Table* largest, std::uint32_t thread) noexcept;
+    int bits_in_group() const noexcept { return std::min(level_, group_bits); }
+    std::uint64_t position_of(std::uint64_t group) const noexcept;
+    std::uint64_t after(std::uint64_t group) const noexcept {
+        return group + 1 == groups_ ? 0 : group + 1;
+    }
+    void end_group() noexcept;
+    bool is_at_group() const noexcept { return where_.cell == 0 && where_.resume_at == 0; }
+    void skip_empty_groups(const Table* table) noexcept;
+    Cells next_cells(const Table* largest, const Table* only) noexcept;
     void collect(HashMap& map, bool with_value, const Session& session);
-    Range next_range(Table* root) const noexcept;
-    void scan_table(Table* table, bool is_root, Range range);
+    void scan_cell(Table* table, bool is_root, const Cell& cell);
     void sort();
+    std::uint64_t first_line_of(std::uint64_t group) const noexcept;
+    void fetch_rest_of_group(Table* root) noexcept;
+    void plan_fetching(Table* root) noexcept;
     void fetch_ahead(Table* root) noexcept;
 
     std::atomic<bool> has_turn_{false};  // a thread is in step(), or looks at what is below
     bool at_end_ = false;                // all are collected
-    Range range_;                        // is not yet collected
-    std::optional<Range> rest_;          // nor is this, which comes after `range_`
-    Start start_;                        // first: also if it has started apart
-    std::uint64_t serial_ = 0;           // of the root when the entries were collected
-    std::vector<Entry> entries_;         // by hash
-    std::size_t done_ = 0;               // of these entries
-    std::size_t done_before_ = 0;        // of earlier ones
-    std::size_t stood_back_at_ = 0;      // after so many
-    std::vector<Item> group_;            // of one hash, or put back: still to be returned
+    Part part_;
+    Start start_;
 
-    // Of the root, the words whose nodes are fetched while the entries are returned: up to
-    // `to_fetch_`, and so far, since the scan is in this root, up to `fetched_`.
+    // At a cell of a group, whose first hashes may be collected already.
+    struct Where {
+        std::uint64_t groups_left = 0;  // that are not collected, this one included
+        std::uint64_t group = 0;
+        std::uint64_t cell = 0;       // by position
+        std::uint64_t resume_at = 0;  // that many hashes further on
+    };
+    int level_ = -1;                 // -1: it has not begun
+    std::uint64_t groups_ = 0;       // in all
+    std::uint64_t rounds_ = 1;       // which have as many of these groups each
+    std::uint64_t first_group_ = 0;  // of a round
+    Where where_;
+
+    std::uint64_t serial_ = 0;       // of the root when the entries were collected
+    std::vector<Entry> entries_;     // in order
+    std::size_t done_ = 0;           // of these entries
+    std::size_t done_before_ = 0;    // of earlier ones
+    std::size_t stood_back_at_ = 0;  // after so many
+    std::vector<Item> same_hash_;    // of one hash, or put back: still to be returned
+
+    // Of the next group, the words whose nodes are fetched while entries are returned: so far, of
+    // so many. With each line of it, one of the group after that is fetched.
     std::size_t fetched_ = 0;
     std::size_t to_fetch_ = 0;
     std::size_t words_per_item_ = 0;
+    std::uint64_t next_line_ = 0;        // the first line of the next group
+    std::uint64_t line_after_next_ = 0;  // of the group after that
 };
 
 }  // namespace cereggii::atomicdict

@@ -74,6 +74,37 @@ inline void yield_detached() {
     PyEval_RestoreThread(state);
 }
 
+inline bool interpreter_has_ended() noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing();
+#else
+    return _Py_IsFinalizing();
+#endif
+}
+
+// Who closed a gate: it is open again in the child of a fork, and when the interpreter has ended,
+// since the thread that closed it will not come back.
+inline std::atomic<std::uint32_t> forks{0};
+
+inline std::uint16_t gate_closed() noexcept {
+    return static_cast<std::uint16_t>(forks.load(std::memory_order_relaxed) % UINT16_MAX + 1);
+}
+
+inline bool is_closed(const HashMap& map) noexcept {
+    return map.gate.load(std::memory_order_seq_cst) == gate_closed();
+}
+
+// One closer at a time. Waits, detached.
+inline void close_for_others(HashMap& map) {
+    for (;;) {
+        std::uint16_t gate = map.gate.load(std::memory_order_seq_cst);
+        if ((gate != gate_closed() || interpreter_has_ended()) &&
+            map.gate.compare_exchange_strong(gate, gate_closed(), std::memory_order_seq_cst))
+            return;
+        yield_detached();
+    }
+}
+
 #ifdef Py_GIL_DISABLED
 
 using Reclaimer = atomics::Reclaimer<RetiredItems>;
@@ -119,8 +150,9 @@ public:
         for (;;) {
             Reclaimer::pin_writing(*record_, &map_);
             // After the pin, so that either the closer sees the pin or we see the closed gate.
-            if (!map_.gate_closed.load(std::memory_order_seq_cst)) [[likely]]
+            if (map_.gate.load(std::memory_order_seq_cst) == HashMap::gate_open) [[likely]]
                 break;
+            if (!is_closed(map_) || interpreter_has_ended()) break;
             Reclaimer::unpin(*record_);
             yield_detached();
         }
@@ -132,16 +164,13 @@ public:
         Reclaimer::unpin(*record_);
     }
 
-    // Closes the gate and waits until no writer is inside. Nothing may detach until it is opened.
+    // Closes the gate and waits until no writer is inside. No Python code may be run until it is
+    // opened.
     void close_gate() {
-        bool open = false;
-        while (!map_.gate_closed.compare_exchange_strong(open, true, std::memory_order_seq_cst)) {
-            open = false;  // one closer at a time
-            yield_detached();
-        }
+        close_for_others(map_);
         Reclaimer::wait_for_writers(&map_, [] { std::this_thread::yield(); });
     }
-    void open_gate() noexcept { map_.gate_closed.store(false, std::memory_order_seq_cst); }
+    void open_gate() noexcept { map_.gate.store(HashMap::gate_open, std::memory_order_seq_cst); }
 
     // To be freed when nobody can find it any more, some time after this session.
     template <class Retired>
@@ -177,14 +206,18 @@ private:
     bool inside_ = false;
 };
 
-inline void forget_other_threads_after_fork() noexcept { Reclaimer::forget_other_threads(); }
+inline void forget_other_threads_after_fork() noexcept {
+    forks.fetch_add(1, std::memory_order_relaxed);
+    Reclaimer::forget_other_threads();
+}
 
 #else
 
-// With a GIL, whoever runs is alone inside: there is nothing to be told to others.
+// With a GIL, whoever runs is alone inside: there is nothing to be told to others. Only while a
+// gate is closed others may run.
 class Session {
 public:
-    explicit Session(HashMap&) noexcept {}
+    explicit Session(HashMap& map) noexcept : map_(map) {}
     ~Session() noexcept(false) {  // as above
         while (retired_) {
             const RetiredItems::Item item = retired_;
@@ -197,10 +230,13 @@ public:
 
     [[nodiscard]] bool ready() const noexcept { return true; }
     void enter_reading() noexcept {}
-    void enter_writing() noexcept {}
+    void enter_writing() {
+        while (is_closed(map_) && !interpreter_has_ended()) [[unlikely]]
+            yield_detached();
+    }
     void leave() noexcept {}
-    void close_gate() noexcept {}
-    void open_gate() noexcept {}
+    void close_gate() { close_for_others(map_); }
+    void open_gate() noexcept { map_.gate.store(HashMap::gate_open, std::memory_order_seq_cst); }
 
     template <class Retired>
     [[gnu::always_inline]] void retire(Retired* retired) noexcept {
@@ -219,10 +255,13 @@ public:
     void give_node_back(Node* node) noexcept { Node::deallocate(node); }
 
 private:
+    HashMap& map_;
     RetiredItems::Item retired_ = 0;
 };
 
-inline void forget_other_threads_after_fork() noexcept {}
+inline void forget_other_threads_after_fork() noexcept {
+    forks.fetch_add(1, std::memory_order_relaxed);
+}
 
 #endif
 

@@ -12,6 +12,7 @@
 
 #include "hashing.hpp"
 #include "live_count.hpp"
+#include "order.hpp"
 #include "zeroed_memory.hpp"
 
 // What an AtomicDict is made of in memory.
@@ -138,6 +139,7 @@ struct Table {
     std::atomic<std::uint32_t> chunks_done{0};
     std::atomic<bool> chunk_was_returned{false};   // by a mover that found no room
     std::atomic<std::uint64_t> left_to_movers{0};  // dead nodes, by whoever saw MOVING
+    std::atomic<bool> has_homes{false};            // whether any key was ever at home here
     bool whole_chain = false;                      // once retired
     std::uint32_t chunk_count;
 
@@ -156,8 +158,11 @@ struct Table {
     static constexpr std::uint32_t largest_shift = 64 - neighbour_bits;
     static constexpr std::size_t small = 512;
     static constexpr std::size_t chunk_size = 256;
+    static constexpr int chunk_line_bits = 5;  // log2 of the lines in a chunk
 
     std::size_t capacity() const noexcept { return mask + 1; }
+    // log2 of the number of lines.
+    int line_bits() const noexcept { return 64 - neighbour_bits - static_cast<int>(shift); }
     // Whether so many words are in use that a larger table is due. At most, as a rule: of the keys
     // that were alive when the table was made, some may be gone before they were moved here. (Dead
     // nodes whose deleter is asleep are moved, and not counted.)
@@ -200,10 +205,15 @@ struct Table {
 
     // Before a word is claimed for a key with this hash.
     [[gnu::always_inline]] void announce(std::uint64_t hash) noexcept {
-        std::atomic<FilterBits>& bits = filter()[hash >> shift >> neighbour_bits];
+        const std::size_t line = hash >> shift >> neighbour_bits;
+        std::atomic<FilterBits>& bits = filter()[line];
         const FilterBits bit = filter_bit(hash);
-        if ((bits.load(std::memory_order_seq_cst) & bit) == 0)
-            bits.fetch_or(bit, std::memory_order_seq_cst);
+        const FilterBits seen = bits.load(std::memory_order_seq_cst);
+        if ((seen & bit) != 0) return;
+        // Before the line's first bit: a thread that finds a bit in the filter takes the line to be
+        // marked, and inserts.
+        if (seen == 0) mark_home(line);
+        bits.fetch_or(bit, std::memory_order_seq_cst);
     }
     // The number of the bit that does it.
     std::uint64_t announced_by(std::uint64_t hash) const noexcept { return hash >> (shift - 1); }
@@ -211,6 +221,45 @@ struct Table {
     [[gnu::always_inline]] bool excludes(std::uint64_t hash) noexcept {
         const std::atomic<FilterBits>& bits = filter()[hash >> shift >> neighbour_bits];
         return (bits.load(std::memory_order_seq_cst) & filter_bit(hash)) == 0;
+    }
+
+    // ── where keys are at home ─────────────────────────────────────────────────────────────────
+    //
+    // The order of iteration visits lines by their *position*: the bits of the line's number in
+    // reverse (see order.hpp). One bit for each chunk says whether any line in it was ever the home
+    // of a key, so that a nearly empty table costs what is in it. The bits are in the order of
+    // positions: the 32 lines at positions 32 g to 32 g + 31 are in different chunks, whose bits
+    // are one word.
+
+    static constexpr std::uint64_t homes_per_word = 32;
+
+    // Whether the line at this position may be the home of a key. False: no key at home there was
+    // in this table before the call.
+    bool may_be_home(std::uint64_t position) const noexcept {
+        const std::uint64_t bit = position & (chunk_count - 1);
+        return homes()[bit / homes_per_word].load(std::memory_order_seq_cst) >>
+                   (bit % homes_per_word) &
+               1;
+    }
+    // The same for 32 positions from a multiple of 32 on, in a table that has so many chunks.
+    bool may_be_homes(std::uint64_t position) const noexcept {
+        const std::uint64_t bit = position & (chunk_count - 1);
+        return homes()[bit / homes_per_word].load(std::memory_order_seq_cst) != 0;
+    }
+    // Whether a chunk can have words that are not EMPTY: some line in it is a home, or a path leads
+    // into it from the chunk before.
+    bool may_be_in_use(std::size_t chunk_number) const noexcept {
+        if (may_be_home(reversed(chunk_number, chunk_bits()))) return true;
+        const std::size_t before = (chunk_number * chunk_size - 1) & mask;
+        return !ends_path(words()[before].load(std::memory_order_seq_cst));
+    }
+    // The line where the path of a key begins whose node this word names. Not of a node that may
+    // be retired meanwhile.
+    std::size_t home_line(std::size_t index, Word word) const noexcept {
+        const std::size_t lines = capacity() >> neighbour_bits;
+        if (const Word away = lines_away(word); away != far_away) [[likely]]
+            return ((index >> neighbour_bits) - away) & (lines - 1);
+        return node_of(word)->hash.load(std::memory_order_relaxed) >> shift >> neighbour_bits;
     }
 
     static std::int64_t limit_of(std::size_t capacity) noexcept {
@@ -238,8 +287,8 @@ struct Table {
     }
 
     static std::size_t size_of(std::size_t capacity) noexcept {
-        return padding_of(capacity) + sizeof(Table) + capacity * sizeof(Word) +
-               lines_of(capacity) * sizeof(FilterBits) + chunks_of(capacity);
+        return padding_of(capacity) + sizeof(Table) + homes_at(capacity) +
+               home_words_of(capacity) * sizeof(std::uint32_t);
     }
 
     // Outside of a pin. Null: no memory.
@@ -305,6 +354,33 @@ private:
         return std::max<std::size_t>(1, capacity / chunk_size);
     }
     std::atomic<Word>* words() noexcept { return reinterpret_cast<std::atomic<Word>*>(this + 1); }
+    const std::atomic<Word>* words() const noexcept {
+        return reinterpret_cast<const std::atomic<Word>*>(this + 1);
+    }
+
+    int chunk_bits() const noexcept { return std::countr_zero(chunk_count); }
+    static std::size_t home_words_of(std::size_t capacity) noexcept {
+        return (chunks_of(capacity) + homes_per_word - 1) / homes_per_word;
+    }
+    // Behind words, filter and the states of chunks.
+    static std::size_t homes_at(std::size_t capacity) noexcept {
+        const std::size_t end =
+            capacity * sizeof(Word) + lines_of(capacity) * sizeof(FilterBits) + chunks_of(capacity);
+        return (end + sizeof(std::uint32_t) - 1) & ~(sizeof(std::uint32_t) - 1);
+    }
+    const std::atomic<std::uint32_t>* homes() const noexcept {
+        const auto* begin = reinterpret_cast<const char*>(this + 1);
+        return reinterpret_cast<const std::atomic<std::uint32_t>*>(begin + homes_at(capacity()));
+    }
+    [[gnu::noinline]] void mark_home(std::size_t line) noexcept {
+        if (!has_homes.load(std::memory_order_seq_cst))
+            has_homes.store(true, std::memory_order_seq_cst);
+        const std::uint64_t bit = reversed(line >> chunk_line_bits, chunk_bits());
+        auto& word = const_cast<std::atomic<std::uint32_t>&>(homes()[bit / homes_per_word]);
+        const std::uint32_t mask_of_bit = std::uint32_t{1} << (bit % homes_per_word);
+        if ((word.load(std::memory_order_seq_cst) & mask_of_bit) == 0)
+            word.fetch_or(mask_of_bit, std::memory_order_seq_cst);
+    }
 };
 
 static_assert(sizeof(Table) % alignof(Word) == 0);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dict_protocol.hpp"
-#include "pairs.hpp"
-
 #include <atomic>
 #include <initializer_list>
+#include <span>
+
+#include "dict_protocol.hpp"
+#include "items.hpp"
+#include "pairs.hpp"
 
 // From other mappings into this one. The errors are those of dict, word for word.
 namespace cereggii::atomicdict {
@@ -42,17 +44,34 @@ PyObject* mapping_class() {
 
 }  // namespace
 
+// Where few keys are, most of those that come are new.
+bool prepare_for(HashMap& map, std::size_t keys) {
+    constexpr std::size_t few = 64;
+    if (keys <= few) return true;
+    const Py_ssize_t length = approximate_length(map);
+    if (length < 0) return false;
+    return static_cast<std::size_t>(length) >= keys || prepare(map, keys);
+}
+
 bool update_from_dict(HashMap& map, PyObject* dict) {
-    // Of a copy, which nobody else has: storing runs Python code.
-    PyObject* copy = PyDict_Copy(dict);
-    if (!copy) return false;
-    Py_ssize_t position = 0;
-    PyObject* key = nullptr;
-    PyObject* value = nullptr;
-    bool good = true;
-    while (good && PyDict_Next(copy, &position, &key, &value)) good = store(map, key, value);
-    Py_DECREF(copy);
-    return good;
+    return prepare_for(map, static_cast<std::size_t>(PyDict_Size(dict))) &&
+           DictItems::for_each(
+               dict, [&](PyObject* key, PyObject* value) { return store(map, key, value); });
+}
+
+bool update_from_items(HashMap& map, const Items& items) {
+    if (!prepare_for(map, items.size())) return false;
+    constexpr std::size_t ahead = 8;
+    constexpr EditKind set{IfAbsent::insert, IfPresent::replace, Values::any, false};
+    Pace pace;
+    return items.for_each([&](const Items::Item& item, std::span<const Items::Item> rest) {
+        if (rest.size() > ahead) map.prefetch_home(rest[ahead].hash);
+        // Its hash is known, so the key is not asked for it.
+        const Key key{item.key_object(), item.hash, item.key};
+        const Edited edited = Edit<set>(map, key, item.value).run();
+        drop_found(edited);
+        return edited.done != Done::error && (!pace.is_due() || pause_for_signals());
+    });
 }
 
 bool update_from_mapping(HashMap& map, PyObject* mapping) {
@@ -78,11 +97,8 @@ bool update_from(HashMap& map, PyObject* other) {
     if (PyDict_CheckExact(other)) return update_from_dict(map, other);
     if (HashMap* theirs = find_map(other)) {
         if (theirs == &map) return true;
-        PyObject* items = snapshot(*theirs);
-        if (!items) return false;
-        const bool good = update_from_dict(map, items);
-        Py_DECREF(items);
-        return good;
+        Items items;
+        return take_items(*theirs, items) && update_from_items(map, items);
     }
     const int is_mapping = has_keys(other);
     if (is_mapping < 0) return false;
@@ -115,6 +131,36 @@ PyObject* merge(PyObject* left, PyObject* right) {
     HashMap& map = payload<AtomicDict>(made)->map;
     if (!update_from(map, left) || !update_from(map, right)) Py_CLEAR(made);
     return made;
+}
+
+PyObject* copy_of(HashMap& map) {
+    Items items;
+    if (!take_items(map, items)) return nullptr;
+    PyObject* made = make_instance<AtomicDict>(Types<AtomicDict>::atomic);
+    if (made && !update_from_items(payload<AtomicDict>(made)->map, items)) Py_CLEAR(made);
+    return made;
+}
+
+int equals_dict(HashMap& map, PyObject* dict) {
+    Items ours;
+    if (!take_items(map, ours)) return -1;
+    if (static_cast<Py_ssize_t>(ours.size()) != PyDict_Size(dict)) return 0;
+    int equal = 1;
+    Pace pace;
+    ours.for_each([&](const Items::Item& item, const auto&) {
+        PyObject* theirs = nullptr;
+#if PY_VERSION_HEX >= 0x030D0000
+        equal = PyDict_GetItemRef(dict, item.key_object(), &theirs);
+#else
+        theirs = Py_XNewRef(PyDict_GetItemWithError(dict, item.key_object()));  // with the GIL
+        equal = theirs ? 1 : PyErr_Occurred() ? -1 : 0;
+#endif
+        if (equal > 0) equal = PyObject_RichCompareBool(theirs, item.value, Py_EQ);
+        Py_XDECREF(theirs);
+        if (equal > 0 && pace.is_due() && !pause_for_signals()) equal = -1;
+        return equal > 0;
+    });
+    return equal;
 }
 
 PyObject* set_bad_count(const char* method, Py_ssize_t most, Py_ssize_t given) {

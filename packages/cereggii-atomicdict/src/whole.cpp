@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <new>
-#include <vector>
 
+#include "items.hpp"
 #include "lookup.hpp"
 #include "migration.hpp"
+#include "order.hpp"
+#include "pauses.hpp"
 
 // The operations on all keys at once.
 //
 // Exact ones close the gate: writers that come find it closed and wait, detached; those that are
 // inside are waited for, which takes as long as a native section takes. Then everything stands
-// still but readers. Nothing that could detach is called until the gate is open again.
+// still but readers. Until the gate is open again no Python code is run; but a section that takes
+// long detaches from time to time, so that others can stop the world (see pauses.hpp).
 namespace cereggii::atomicdict {
 
 namespace {
@@ -33,36 +37,127 @@ void for_each_table(Table* table, const Visit& visit) {
 
 // Calls visit(node) for each node of a table that nobody changes, but those that a later table has,
 // too, until it returns something else than 0. Nodes, keys and values are anywhere in memory, and
-// are fetched some words ahead.
+// are fetched some words ahead. Chunks that were never used are left out.
 template <class Visit>
 int for_each_node(Table& table, const Visit& visit) {
     constexpr std::size_t near = 8, far = 16;
+    const std::size_t in_chunk = std::min(Table::chunk_size, table.capacity());
     const auto node_at = [&table](std::size_t i) -> Node* {
         if (i >= table.capacity()) return nullptr;
         // Each node once: MOVED words name those of later tables.
         const Word word = table.word(i).load(std::memory_order_relaxed);
         return names_node(word) && (word & state_mask) == 0 ? node_of(word) : nullptr;
     };
-    for (std::size_t i = 0; i < table.capacity(); ++i) {
-        if (const Node* node = node_at(i + far)) prefetch(node);
-        if (const Node* node = node_at(i + near)) {
-            prefetch(key_object(node->key));
-            prefetch(Node::object(node->value.load(std::memory_order_relaxed)));
+    for (std::size_t chunk = 0; chunk < table.chunk_count; ++chunk) {
+        if (!table.may_be_in_use(chunk)) continue;
+        for (std::size_t i = chunk * in_chunk; i < (chunk + 1) * in_chunk; ++i) {
+            if (const Node* node = node_at(i + far)) prefetch(node);
+            if (const Node* node = node_at(i + near)) {
+                prefetch(key_object(node->key));
+                prefetch(Node::object(node->value.load(std::memory_order_relaxed)));
+            }
+            Node* node = node_at(i);
+            if (const int stop = node ? visit(node) : 0) return stop;
         }
-        Node* node = node_at(i);
-        if (const int stop = node ? visit(node) : 0) return stop;
     }
     return 0;
 }
 
-struct Item {
+// Calls visit(index, word) for each word on the paths that begin in a line, until it returns false.
+template <class Visit>
+bool for_each_on_paths(Table& table, std::size_t line, const Visit& visit) {
+    const std::size_t first = line << neighbour_bits;
+    for (std::size_t i = first; i <= first + table.mask; ++i) {
+        const std::size_t index = i & table.mask;
+        const Word word = table.word(index).load(std::memory_order_seq_cst);
+        if (names_node(word)) {
+            if (!visit(index, word)) return false;
+        } else if (i > (first | neighbour_mask) && ends_path(word)) {
+            break;
+        }
+    }
+    return true;
+}
+
+// Calls visit(line) for the lines of a table that may be the home of keys, by position from `from`
+// on and around the end, until it returns false. (Then a call that goes on begins at `from` again.)
+template <class Visit>
+bool for_each_home(const Table& table, std::uint64_t& from, const Visit& visit) {
+    const int bits = table.line_bits();
+    const std::uint64_t lines = std::uint64_t{1} << bits;
+    from &= lines - 1;
+    for (std::uint64_t left = lines; left > 0;) {
+        if (from % group_size == 0 && left >= group_size && !table.may_be_homes(from)) {
+            from = (from + group_size) & (lines - 1);
+            left -= group_size;
+            continue;
+        }
+        if (table.may_be_home(from) && !visit(reversed(from, bits))) return false;
+        from = (from + 1) & (lines - 1);
+        --left;
+    }
+    return true;
+}
+
+// Takes references to all that is in a table that only readers use, until there are `all` of them.
+// False: interrupted by Ctrl-C.
+bool take_from(Table& table, std::size_t all, Items& items, Pace& pace, bool can_be_interrupted) {
+    const int bits = table.line_bits();
+    const std::uint64_t lines = std::uint64_t{1} << bits;
+    // Lines, nodes, keys and values are anywhere in memory: they are fetched some lines ahead.
+    constexpr std::size_t ahead = 32, nodes_ahead = 16, objects_ahead = 8;
+    std::array<std::size_t, ahead> coming{};  // at positions to come, modulo `ahead`
+    const auto fetch = [&](std::uint64_t position) {
+        const auto words = [&](std::uint64_t at, const auto& use) {
+            const std::size_t first = coming[at % ahead] << neighbour_bits;
+            for (std::size_t i = first; i <= (first | neighbour_mask); ++i)
+                if (const Word word = table.word(i).load(std::memory_order_relaxed);
+                    names_node(word))
+                    use(node_of(word));
+        };
+        coming[(position + ahead - 1) % ahead] =
+            reversed((position + ahead - 1) & (lines - 1), bits);
+        prefetch(&table.word(coming[(position + ahead - 1) % ahead] << neighbour_bits));
+        words(position + nodes_ahead, [](const Node* node) { prefetch(node); });
+        words(position + objects_ahead, [](const Node* node) {
+            prefetch(key_object(node->key));
+            prefetch(Node::object(node->value.load(std::memory_order_relaxed)));
+        });
+    };
+    bool interrupted = false;
+    std::uint64_t position = 0;
+    for_each_home(table, position, [&](std::size_t line) {
+        fetch(position);
+        for_each_on_paths(table, line, [&](std::size_t index, Word word) {
+            // Once: in the line where it is at home. MOVED: a later table has it, too.
+            if ((word & state_mask) != 0 || table.home_line(index, word) != line) return true;
+            const Node* node = node_of(word);
+            const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
+            if (Node::is_dead(value)) return true;
+            items.push_back(
+                {node->hash.load(std::memory_order_relaxed), node->key, Node::object(value)});
+            // Nobody can replace or release it while the gate is closed.
+            Py_INCREF(key_object(node->key));
+            Py_INCREF(Node::object(value));
+            return true;
+        });
+        if (pace.is_due()) {
+            pause();
+            interrupted = can_be_interrupted && PyOS_InterruptOccurred();
+        }
+        return !interrupted && items.size() < all;
+    });
+    return !interrupted;
+}
+
+struct Popped {
     PyObject* key;    // owned
     PyObject* value;  // owned
 };
 
 // Takes a node out of the map, in whatever table it is. False: it is dead already.
 bool pop_node(HashMap& map, Session& session, const Place& place, const Table* root, Upkeep& upkeep,
-              Item& item) {
+              Popped& item) {
     Node* node = place.node();
     const std::uint64_t hash = node->hash.load(std::memory_order_acquire);
     std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
@@ -72,35 +167,34 @@ bool pop_node(HashMap& map, Session& session, const Place& place, const Table* r
         item = {Py_NewRef(key_object(node->key)), Node::object(value)};
         // Alive until now, so the hash was not a link.
         bury(map, session, place, hash, root, upkeep);
-        map.popped.store(hash, std::memory_order_relaxed);
         return true;
     }
     return false;
 }
 
-bool pop_any(HashMap& map, Session& session, Upkeep& upkeep, Item& item) {
+bool pop_any(HashMap& map, Session& session, Upkeep& upkeep, Popped& item) {
     Table* root = map.root.load(std::memory_order_seq_cst);
-    if (!root) return false;
+    // Seldom wrong, and then the exact length tells.
+    if (!root || root->count->live() <= 0) return false;
     upkeep.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
-    const std::uint64_t from = map.popped.load(std::memory_order_relaxed);
+    std::uint64_t position = map.popped.load(std::memory_order_relaxed);
     for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst)) {
-        Place place;
-        for (place.start(table, from); place.left > 0; place.advance()) {
-            place.word = place.slot().load(std::memory_order_seq_cst);
-            if (names_node(place.word) && pop_node(map, session, place, root, upkeep, item))
-                return true;
-        }
+        const bool all_were_in_vain = for_each_home(*table, position, [&](std::size_t line) {
+            return for_each_on_paths(*table, line, [&](std::size_t index, Word word) {
+                Place place;
+                place.table = table;
+                place.index = index;
+                place.word = word;
+                return !pop_node(map, session, place, root, upkeep, item);
+            });
+        });
+        if (all_were_in_vain) continue;
+        // Written only if need be: others read it.
+        if (position != map.popped.load(std::memory_order_relaxed))
+            map.popped.store(position, std::memory_order_relaxed);
+        return true;
     }
     return false;
-}
-
-PyObject* dict_of(const std::vector<Item>& items) {
-    PyObject* dict = PyDict_New();
-    for (const Item& item : items) {
-        if (!dict) break;
-        if (PyDict_SetItem(dict, item.key, item.value) < 0) Py_CLEAR(dict);
-    }
-    return dict;
 }
 
 }  // namespace
@@ -122,39 +216,42 @@ Py_ssize_t approximate_length(HashMap& map) {
     return static_cast<Py_ssize_t>(std::max<std::int64_t>(0, live));
 }
 
-PyObject* snapshot(HashMap& map) {
-    std::vector<Item> items;
-    PyObject* dict = nullptr;
-    try {
-        {
+bool take_items(HashMap& map, Items& items) {
+    for (bool can_be_interrupted = true;; can_be_interrupted = false) {
+        bool complete = true;
+        try {
             Session session(map);
-            if (!session.ready()) return nullptr;
+            if (!session.ready()) return false;
             const ClosedGate gate(session);
             Table* root = map.root.load(std::memory_order_seq_cst);
-            if (root) items.reserve(static_cast<std::size_t>(root->count->live()));
-            for_each_table(root, [&](Table* table) {
-                for (std::size_t i = 0; i < table->capacity(); ++i) {
-                    const Word word = table->word(i).load(std::memory_order_seq_cst);
-                    // MOVED: a later table has it, too.
-                    if (!names_node(word) || (word & state_mask) != 0) continue;
-                    const Node* node = node_of(word);
-                    const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
-                    if (Node::is_dead(value)) continue;
-                    items.push_back({key_object(node->key), Node::object(value)});
-                    // Nobody can replace or release it while the gate is closed.
-                    Py_INCREF(items.back().key);
-                    Py_INCREF(items.back().value);
-                }
-            });
+            const std::int64_t all = root ? root->count->live() : 0;
+            Pace pace;
+            for (Table* table = root; table && complete && items.size() < std::size_t(all);
+                 table = table->next.load(std::memory_order_seq_cst))
+                complete = take_from(*table, std::size_t(all), items, pace, can_be_interrupted);
+        } catch (const std::bad_alloc&) {
+            PyErr_NoMemory();
+            return false;
         }
-        dict = dict_of(items);
-    } catch (const std::bad_alloc&) {
-        PyErr_NoMemory();
+        if (complete) return true;
+        // Answered only now, since a signal handler may write to the map. If it raises nothing, all
+        // is done once more, without looking at Ctrl-C.
+        items.clear();
+        PyErr_SetInterrupt();
+        if (PyErr_CheckSignals() < 0) return false;
     }
-    for (const Item& item : items) {
-        Py_DECREF(item.key);
-        Py_DECREF(item.value);
-    }
+}
+
+PyObject* snapshot(HashMap& map) {
+    Items items;
+    if (!take_items(map, items)) return nullptr;
+    PyObject* dict = PyDict_New();
+    Pace pace;
+    const bool good = dict && items.for_each([&](const Items::Item& item, const auto&) {
+        return PyDict_SetItem(dict, item.key_object(), item.value) == 0 &&
+               (!pace.is_due() || pause_for_signals());
+    });
+    if (!good) Py_CLEAR(dict);
     return dict;
 }
 
@@ -162,7 +259,7 @@ bool clear(HashMap& map) {
     Session session(map);
     if (!session.ready()) return false;
     session.enter_writing();
-    map.floor.store(map.initial_floor, std::memory_order_relaxed);
+    map.floor.store(map.initial_floor.load(std::memory_order_relaxed), std::memory_order_relaxed);
     // Whoever is in the old chain began before, and is ordered before. They may still add to it, so
     // it is retired as a whole, and what is in it is enumerated when it is freed.
     Table* chain = map.root.exchange(nullptr, std::memory_order_seq_cst);
@@ -177,7 +274,7 @@ bool clear(HashMap& map) {
 PyObject* pop_item(HashMap& map) {
     PyObject* pair = PyTuple_New(2);  // first, so that nothing is out when there is no memory
     while (pair) {
-        Item item{};
+        Popped item{};
         bool popped = false;
         {
             Session session(map);
@@ -239,13 +336,15 @@ void destroy(HashMap& map) {
 
 void free_chain(Table* table) {
     LiveCount* count = table->count;
+    Pace pace;
     while (table) {
-        for_each_node(*table, [](Node* node) {
+        for_each_node(*table, [&pace](Node* node) {
             PyObject* key = key_object(node->key);
             const std::uintptr_t value = node->value.load(std::memory_order_relaxed);
             Node::deallocate(node);
             atomics::release_shared(key);
             if (!Node::is_dead(value)) atomics::release_shared(Node::object(value));
+            if (pace.is_due()) pause();
             return 0;
         });
         Table* next = table->next.load(std::memory_order_relaxed);

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where keys are in a table: consecutive ints next to each other, no pattern in its own way.
 
-The table itself cannot be looked at, but its order can: it is that of the mixed hashes.
+The table itself cannot be looked at, but its order can: by line, with the bits of the line's number
+in reverse, and in a line by mixed hash.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 from cereggii_atomicdict import AtomicDict
@@ -42,12 +43,27 @@ def mean_detour(hashes: list[int], capacity: int) -> float:
     return detours / len(hashes)
 
 
-@pytest.mark.parametrize("count", [1, 7, 100, 5000])
-def test_the_order_of_a_dict_is_that_of_the_mixed_hashes(count: int, seed: int) -> None:
+def in_order(hashes: Iterable[int], capacity: int) -> list[int]:
+    """As in src/order.hpp."""
+    line_bits = (capacity // NEIGHBOURS).bit_length() - 1
+
+    def order(hash_: int) -> tuple[int, int]:
+        line = mixed(hash_) * capacity // NEIGHBOURS >> 64
+        return int(f"{line:0{line_bits or 1}b}"[::-1], 2), mixed(hash_)
+
+    return sorted(hashes, key=order)
+
+
+@pytest.mark.parametrize("reserved", [1, 7, 50, 100, 2000, 50_000])
+@pytest.mark.parametrize("count", [1, 7, 100, 1600])
+def test_lines_are_visited_by_their_bits_in_reverse(count: int, reserved: int, seed: int) -> None:
     choose = random.Random(seed)
     keys = {choose.getrandbits(choose.randrange(61)) for _ in range(count)}
     keys |= {-key - 2 for key in keys if choose.random() < 0.3}
-    assert list(AtomicDict.fromkeys(keys)) == sorted(keys, key=mixed)
+    d: AtomicDict[int, None] = AtomicDict(min_size=reserved)
+    d.update(dict.fromkeys(keys))
+    capacities = [2**bits for bits in range(3, 20) if len(keys) <= 2**bits]
+    assert list(d) in [in_order(keys, capacity) for capacity in capacities]
 
 
 def test_different_hashes_stay_different(seed: int) -> None:

@@ -127,8 +127,12 @@ PLACED = """
         # Of one `low`, all have the same tag in a word.
         line, neighbour = divmod(place, 8)
         return line * 8 * 2**64 // size | neighbour << 24 | low << 3 | neighbour
-    in_order = [Placed(at(place, 64)) for place in range(64)]
-    assert list(AtomicDict.fromkeys(reversed(in_order))) == in_order, "src/hashing.hpp has changed"
+    # One in each line of a table: they are visited in the order of the line's bits in reverse.
+    lines = [int(f"{place:03b}"[::-1], 2) for place in range(8)]
+    in_order = [Placed(at(8 * line, 64)) for line in lines]
+    d = AtomicDict(min_size=50)
+    d.update(dict.fromkeys(reversed(in_order)))
+    assert list(d) == in_order, "src/hashing.hpp has changed"
     def reuse_memory(*numbers):
         # Who still knows a freed node will find these numbers in it. (Nothing else of this size may
         # have been made since, so they are made before.)
