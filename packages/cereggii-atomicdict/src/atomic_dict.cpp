@@ -6,6 +6,7 @@
 #include "dict_protocol.hpp"
 #include "pairs.hpp"
 #include "reduce.hpp"
+#include "scan.hpp"
 
 // AtomicDict and AtomicDictHandle: one method table and one slot table, generated for each form.
 namespace cereggii::atomicdict {
@@ -391,6 +392,24 @@ void bind_atomic_dict(nb::module_& module) {
                      Types<AtomicDict>::atomic);
     bind<AtomicDictHandle>(module, "AtomicDictHandle", handle_doc,
                            slot_table<HandleForm<AtomicDict>>(), Types<AtomicDict>::handle);
+    // For tests, which count costs instead of measuring times.
+    module.def("_looks_of_iteration", [](nb::handle dict) {
+        HashMap* map = find_map(dict.ptr());
+        if (!map) throw nb::type_error("an AtomicDict is needed");
+        Scan scan(Part(), Scan::Start::first);
+        for (;;) {
+            Scan::Item item;
+            const Scan::Result result = scan.next(*map, false, item);
+            Scan::release(item);
+            if (result == Scan::Result::error) throw nb::python_error();
+            if (result == Scan::Result::end) return scan.looks();
+        }
+    });
+    module.def("_total_detour", [](nb::handle dict) {
+        HashMap* map = find_map(dict.ptr());
+        if (!map) throw nb::type_error("an AtomicDict is needed");
+        return total_detour(*map);
+    });
 }
 
 }  // namespace cereggii::atomicdict

@@ -306,6 +306,7 @@ PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObjec
 
 Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
     Scan scan(Part(), Scan::Start::apart);
+    Pace pace;
     Py_ssize_t removed = 0;
     bool good = true;
     while (good) {
@@ -333,6 +334,7 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
             Py_DECREF(value);
         }
         Scan::release(item);
+        good = good && (!pace.is_due() || pause_for_signals());
     }
     for (const Scan::Item& left : scan.take_all()) Scan::release(left);
     return good ? removed : -1;

@@ -86,7 +86,7 @@ public:
         session_.leave();
         release_what_is_left_over();
         if (node_) session_.give_node_back(node_);
-        if (upkeep_.migrating || upkeep_.resize) [[unlikely]]
+        if (upkeep_.is_due()) [[unlikely]]
             keep_up(map_, upkeep_);
         return edited;
     }

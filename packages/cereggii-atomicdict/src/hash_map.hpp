@@ -65,12 +65,19 @@ void free_chain(Table* table);
 
 // What an operation has seen that calls for something to be done about the tables once it is done.
 struct Upkeep {
-    bool migrating = false;    // there are two tables or more: empty a chunk
-    std::uint64_t resize = 0;  // the serial of a table that is getting full, or is nearly empty
+    bool migrating = false;     // there are two tables or more: empty a chunk
+    std::uint64_t resize = 0;   // the serial of a table that is getting full, or is nearly empty
+    std::uint64_t emptied = 0;  // the serial of a large table that has tombstones only
+
+    bool is_due() const noexcept { return migrating || resize != 0 || emptied != 0; }
 };
 
+// How much of the root is emptied at a time: a chunk by each writer that comes along, or all of it
+// by a thread that has looked in vain at as much.
+enum class Share { chunk, all };
+
 // Does what is to be done; not inside. Never fails: without memory it is done another time.
-void keep_up(HashMap& map, Upkeep upkeep);
+void keep_up(HashMap& map, Upkeep upkeep, Share share = Share::chunk);
 
 enum class Extension { advised, needed };  // needed: there is no word left for a key
 
@@ -101,6 +108,10 @@ Py_ssize_t approximate_length(HashMap& map);
 PyObject* snapshot(HashMap& map);
 // False with MemoryError. Runs finalizers.
 bool clear(HashMap& map);
+// Drops the table with this serial, if it is the only one and no key is in it.
+void drop_if_empty(HashMap& map, std::uint64_t serial);
+// How many words behind their homes all keys are, together.
+std::size_t total_detour(HashMap& map);
 // A new tuple (key, value), or null: with KeyError if the map was empty at one instant.
 PyObject* pop_item(HashMap& map);
 // The bytes allocated by the map, without keys and values. 0 with MemoryError.

@@ -349,9 +349,10 @@ bool make_root(HashMap& map, std::size_t capacity) {
     return true;
 }
 
-void keep_up(HashMap& map, Upkeep upkeep) {
+void keep_up(HashMap& map, Upkeep upkeep, Share share) {
+    if (upkeep.emptied != 0) drop_if_empty(map, upkeep.emptied);
     if (upkeep.resize != 0) extend(map, upkeep.resize, Extension::advised, 0);
-    empty_root(map, 1);
+    empty_root(map, share == Share::all ? INT_MAX : 1);
 }
 
 namespace {

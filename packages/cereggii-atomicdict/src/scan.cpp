@@ -8,6 +8,7 @@
 
 #include "cereggii/atomics/relax.hpp"
 #include "lookup.hpp"
+#include "migration.hpp"
 #include "session.hpp"
 
 namespace cereggii::atomicdict {
@@ -96,10 +97,21 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
         const std::size_t done = done_before_ + done_;
         const bool gives_way = contended && done - stood_back_at_ >= items_between;
         if (gives_way) stood_back_at_ = done;
+        const Upkeep upkeep = std::exchange(upkeep_, Upkeep());
+        const bool is_pause_due = std::exchange(has_collected_, false) && pace_.is_due();
         turn.end();  // from here on, finalizers may run
         if (gives_way) [[unlikely]] {
             session.leave();
             stand_back();
+        }
+        if (upkeep.is_due()) [[unlikely]] {
+            session.leave();
+            keep_up(map, upkeep, Share::all);
+        }
+        // Whoever calls next() natively, as list() does, lets nobody stop the world.
+        if (is_pause_due) [[unlikely]] {
+            session.leave();
+            pause();
         }
         if (result == Step::item) [[likely]]
             return Result::item;
@@ -202,7 +214,7 @@ void Scan::end_group() noexcept {
 
 // `table` is the only one, and of the scan's level.
 void Scan::skip_empty_groups(const Table* table) noexcept {
-    for (int i = 0; i < groups_per_pin && where_.groups_left > 0 && is_at_group(); ++i) {
+    for (int i = 0; i < groups_per_pin && where_.groups_left > 0 && is_at_group(); ++i, ++looks_) {
         if (table->may_be_homes(position_of(where_.group))) return;
         end_group();
     }
@@ -260,6 +272,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
 
 // Collects what has a hash of the next cells, in the root and in the tables behind it. Only inside.
 [[gnu::noinline]] void Scan::collect(HashMap& map, bool with_value, const Session& session) {
+    has_collected_ = true;
     done_before_ += std::exchange(done_, 0);
     entries_.clear();
     if (with_value) same_hash_.reserve(1);  // for what is put back
@@ -294,6 +307,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
     }
     if (root->line_bits() == level_ && is_at_group()) fetch_rest_of_group(root);
     const Where before = where_;
+    const std::size_t looks = looks_;
     const Cells next = next_cells(largest, only);
     try {
         // `next` is read after each scan: what is moved on meanwhile is seen in the one or in the
@@ -307,6 +321,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
     }
     at_end_ = where_.groups_left == 0;
     if (!entries_.empty()) sort();
+    if (only) note_looks(*root, looks_ - looks, entries_.size(), upkeep_);
     for (std::size_t i = 0; i < std::min(items_ahead, entries_.size()); ++i) {
         prefetch(entries_[i].key);
         prefetch(entries_[i].value);
@@ -323,6 +338,7 @@ void Scan::scan_cell(Table* table, bool is_root, const Cell& cell) {
         const std::size_t index = i & table->mask;
         const std::atomic<Word>& slot = table->word(index);
         const Word word = slot.load(std::memory_order_seq_cst);
+        ++looks_;
         if (!names_node(word)) {
             if (i > last && ends_path(word)) return;
             continue;

@@ -13,6 +13,7 @@
 
 #include "hash_map.hpp"
 #include "order.hpp"
+#include "pauses.hpp"
 #include "table.hpp"
 
 // Iteration, in an order of the hashes that no resize changes: see order.hpp.
@@ -49,6 +50,9 @@ public:
 
     // The caller could not use the item, which is the next one again.
     void put_back(const Item& item);
+
+    // How many words, and bits for many of them, it has looked at so far.
+    std::size_t looks() const noexcept { return looks_; }
 
     // What it holds, for the collector, and to be released by the caller.
     int traverse(visitproc visit, void* arg) const;
@@ -134,6 +138,10 @@ private:
     std::uint64_t first_group_ = 0;  // of a round
     Where where_;
 
+    std::size_t looks_ = 0;
+    Upkeep upkeep_;
+    bool has_collected_ = false;     // since the last look at the pace
+    Pace pace_{8};                   // in groups
     std::uint64_t serial_ = 0;       // of the root when the entries were collected
     std::vector<Entry> entries_;     // in order
     std::size_t done_ = 0;           // of these entries

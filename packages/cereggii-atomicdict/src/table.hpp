@@ -140,6 +140,7 @@ struct Table {
     std::atomic<bool> chunk_was_returned{false};   // by a mover that found no room
     std::atomic<std::uint64_t> left_to_movers{0};  // dead nodes, by whoever saw MOVING
     std::atomic<bool> has_homes{false};            // whether any key was ever at home here
+    std::atomic<std::uint32_t> looks_in_vain{0};   // by those who went through all keys; a hint
     bool whole_chain = false;                      // once retired
     std::uint32_t chunk_count;
 
@@ -187,6 +188,18 @@ struct Table {
         const std::uint64_t line = (index >> neighbour_bits) - lines_away(word);
         return line << shift << neighbour_bits | (word & hash_mask) >> tag_skip |
                (word >> neighbour_at & neighbour_mask);
+    }
+
+    // Whoever goes through keys has looked at so many words, and found so many keys. True: that has
+    // cost as much as to go without the tombstones.
+    bool note_looks(std::size_t looks, std::size_t found) noexcept {
+        constexpr std::size_t enough_for_each = 16;
+        if (looks <= (found + 1) * enough_for_each) return false;
+        const auto vain = static_cast<std::uint32_t>(looks);
+        if (looks_in_vain.fetch_add(vain, std::memory_order_relaxed) + looks < capacity())
+            return false;
+        looks_in_vain.store(0, std::memory_order_relaxed);
+        return true;
     }
 
     // Fetches home(hash) and the filter's bits of a table at this address, with this shift: neither
@@ -253,8 +266,8 @@ struct Table {
         const std::size_t before = (chunk_number * chunk_size - 1) & mask;
         return !ends_path(words()[before].load(std::memory_order_seq_cst));
     }
-    // The line where the path of a key begins whose node this word names. Not of a node that may
-    // be retired meanwhile.
+    // The line where the path of a key begins whose node this word names. Wrong if the node is
+    // retired meanwhile.
     std::size_t home_line(std::size_t index, Word word) const noexcept {
         const std::size_t lines = capacity() >> neighbour_bits;
         if (const Word away = lines_away(word); away != far_away) [[likely]]

@@ -179,8 +179,13 @@ bool pop_any(HashMap& map, Session& session, Upkeep& upkeep, Popped& item) {
     upkeep.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
     std::uint64_t position = map.popped.load(std::memory_order_relaxed);
     for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst)) {
+        std::size_t looks = 0;
         const bool all_were_in_vain = for_each_home(*table, position, [&](std::size_t line) {
+            looks += neighbour_mask + 1;
             return for_each_on_paths(*table, line, [&](std::size_t index, Word word) {
+                // Only those at home here, so that they come out spread. (Of a node that is dead
+                // already, the home may be wrong.)
+                if (table->home_line(index, word) != line) return true;
                 Place place;
                 place.table = table;
                 place.index = index;
@@ -188,6 +193,7 @@ bool pop_any(HashMap& map, Session& session, Upkeep& upkeep, Popped& item) {
                 return !pop_node(map, session, place, root, upkeep, item);
             });
         });
+        if (table == root && !upkeep.migrating) note_looks(*table, looks, 1, upkeep);
         if (all_were_in_vain) continue;
         // Written only if need be: others read it.
         if (position != map.popped.load(std::memory_order_relaxed))
@@ -255,6 +261,33 @@ PyObject* snapshot(HashMap& map) {
     return dict;
 }
 
+void drop_if_empty(HashMap& map, std::uint64_t serial) {
+    Session session(map);
+    const ClosedGate gate(session);
+    Table* root = map.root.load(std::memory_order_seq_cst);
+    if (!root || root->serial != serial || root->next.load(std::memory_order_seq_cst) ||
+        root->count->live() != 0)
+        return;
+    map.root.store(nullptr, std::memory_order_seq_cst);
+    root->whole_chain = true;
+    session.retire(root);
+}
+
+std::size_t total_detour(HashMap& map) {
+    Session session(map);
+    const ClosedGate gate(session);
+    std::size_t total = 0;
+    for_each_table(map.root.load(std::memory_order_seq_cst), [&](Table* table) {
+        for (std::size_t i = 0; i < table->capacity(); ++i) {
+            const Word word = table->word(i).load(std::memory_order_seq_cst);
+            if (!names_node(word) || (word & state_mask) != 0) continue;
+            const std::uint64_t hash = node_of(word)->hash.load(std::memory_order_relaxed);
+            total += (i - table->home(hash)) & table->mask;
+        }
+    });
+    return total;
+}
+
 bool clear(HashMap& map) {
     Session session(map);
     if (!session.ready()) return false;
@@ -283,7 +316,7 @@ PyObject* pop_item(HashMap& map) {
             session.enter_writing();
             popped = pop_any(map, session, upkeep, item);
             session.leave();
-            if (popped && (upkeep.migrating || upkeep.resize)) keep_up(map, upkeep);
+            if (popped && upkeep.is_due()) keep_up(map, upkeep);
         }
         if (popped) {
             PyTuple_SET_ITEM(pair, 0, item.key);

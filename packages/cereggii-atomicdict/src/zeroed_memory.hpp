@@ -70,7 +70,13 @@ inline void free_zeroed(void* memory, std::size_t size) noexcept {
         return;
     }
     untrace(reinterpret_cast<std::uintptr_t>(memory));
-    munmap(memory, mapped_size(size));
+    if (size < 8 * huge_page) {
+        munmap(memory, mapped_size(size));
+        return;
+    }
+    // That takes a millisecond for every ten MiB or so.
+    Py_BEGIN_ALLOW_THREADS munmap(memory, mapped_size(size));
+    Py_END_ALLOW_THREADS
 }
 
 #else

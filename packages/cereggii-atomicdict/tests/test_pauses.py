@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What works on all keys lets others stop the world, fork and be interrupted, and stays exact."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+from cereggii_atomicdict import AtomicDict
+
+from tools.testing.interpreters import run_program
+
+from .test_processes import needs_fork, needs_posix_signals
+
+pytestmark = pytest.mark.thread_unsafe(reason="starts threads of its own, and processes")
+
+Dict: TypeAlias = AtomicDict[Any, Any]
+COUNT = 500_000
+
+OPERATIONS: dict[str, Callable[[Dict], object]] = {
+    "snapshot": lambda d: d.snapshot(),
+    "copy": lambda d: d.copy(),
+    "update": lambda d: AtomicDict().update(d),
+    "update of itself": lambda d: d.update(d.snapshot()),
+    "or": lambda d: d | {0: 0},
+    "constructor": lambda d: AtomicDict(d, a=1),
+    "fromkeys": lambda d: AtomicDict.fromkeys(range(COUNT)),
+    "equal": lambda d: d == AtomicDict(d),
+    "equal to a dict": lambda d: d == dict.fromkeys(range(COUNT)),
+    "repr": repr,
+    "pickle": pickle.dumps,
+    "reserve": lambda d: d.reserve(8 * COUNT),
+    "clear": lambda d: d.clear(),
+    "release": lambda d: [AtomicDict(d)].clear(),
+    "remove_if": lambda d: d.remove_if(lambda key, value: True),
+    "batch_getitem": lambda d: d.batch_getitem(dict.fromkeys(range(COUNT))),
+    "reduce_count": lambda d: AtomicDict().reduce_count(range(COUNT)),
+    "list": lambda d: [*map(list, [d, d, d, d])],
+    "values": lambda d: set(d.values()),
+}
+
+
+def stops_of_the_world(operation: Callable[[], object]) -> int:
+    """How often another thread could stop the world, or had the GIL, while that went on."""
+    stops: list[tuple[float, float]] = []
+    met, over = threading.Barrier(2), False
+
+    def stop_again_and_again() -> None:
+        met.wait()
+        while not over:
+            begin = time.monotonic()
+            gc.get_referents(())
+            stops.append((begin, time.monotonic()))
+            time.sleep(0.0005)
+
+    thread = threading.Thread(target=stop_again_and_again)
+    thread.start()
+    met.wait()
+    begin = time.monotonic()
+    try:
+        operation()
+    finally:
+        end = time.monotonic()
+        over = True
+        thread.join()
+    return sum(begin < started and ended < end for started, ended in stops)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_others_can_stop_the_world_meanwhile(operation: str) -> None:
+    d: Dict = AtomicDict({i: str(i) for i in range(COUNT)})
+    assert stops_of_the_world(lambda: OPERATIONS[operation](d)) >= 2
+
+
+@pytest.mark.parametrize("look", [lambda d: d.snapshot(), lambda d: d.copy(), pickle.dumps])
+def test_what_is_taken_at_one_instant_stays_so_when_the_world_is_stopped(
+    look: Callable[[Dict], Any],
+) -> None:
+    d: Dict = AtomicDict(dict.fromkeys(range(100_000)))
+    d["a"] = d["b"] = 0
+    over = False
+
+    def write() -> None:
+        count = 0
+        while not over:
+            count += 1
+            d["a"] = count
+            d["b"] = count
+            d[-count] = count
+            del d[-count]
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+
+        def look_at_it() -> None:
+            for _ in range(3):
+                seen = look(d)
+                if isinstance(seen, bytes):
+                    seen = pickle.loads(seen)
+                assert 0 <= seen["a"] - seen["b"] <= 1
+                assert len(seen) in (100_002, 100_003)
+
+        stops_of_the_world(look_at_it)
+    finally:
+        over = True
+        thread.join()
+
+
+# ── fork, signals, and the end ─────────────────────────────────────────────────────────────────
+
+
+@needs_fork
+def test_a_child_that_is_forked_meanwhile_can_write() -> None:
+    run_program(
+        """
+        import faulthandler, os, sys, threading, warnings
+        from cereggii_atomicdict import AtomicDict
+        warnings.simplefilter("ignore", DeprecationWarning)
+        d = AtomicDict(dict.fromkeys(range(200_000)))
+        over = False
+        def look():
+            while not over:
+                d.snapshot()
+        threads = [threading.Thread(target=look) for _ in range(2)]
+        for thread in threads: thread.start()
+        for round in range(15):
+            child = os.fork()
+            if child == 0:
+                faulthandler.dump_traceback_later(20, exit=True)
+                d["child"] = round
+                del d[round]
+                os._exit(0 if len(d) == 200_000 else 3)
+            assert os.waitpid(child, 0)[1] == 0
+        over = True
+        for thread in threads: thread.join()
+        """,
+        timeout=120,
+    )
+
+
+@needs_posix_signals
+def test_an_interrupt_is_answered_meanwhile() -> None:
+    run_program(
+        """
+        import _thread, signal, threading, time
+        from cereggii_atomicdict import AtomicDict
+        d = AtomicDict(dict.fromkeys(range(300_000)))
+        other = d.copy()
+        looks = d.snapshot, d.copy, lambda: d == other, lambda: repr(d), lambda: d.update(other)
+        for look in looks:
+            for _ in range(4):
+                threading.Timer(0.02, _thread.interrupt_main).start()
+                try:
+                    while True:
+                        look()
+                except KeyboardInterrupt:
+                    pass
+                d["after"] = 1
+                del d["after"]
+        # A handler that writes, and raises nothing.
+        handled = 0
+        def handle(*_):
+            global handled
+            handled += 1
+            d["handled"] = handled
+        signal.signal(signal.SIGINT, handle)
+        for count in range(5):
+            threading.Timer(0.02, _thread.interrupt_main).start()
+            while handled == count:
+                assert len(d.snapshot()) in (300_000, 300_001)
+        assert d["handled"] == 5
+        """,
+        timeout=120,
+    )
+
+
+def test_the_interpreter_can_end_meanwhile() -> None:
+    for _ in range(3):
+        run_program(
+            """
+            import atexit, threading, time
+            from cereggii_atomicdict import AtomicDict
+            d = AtomicDict(dict.fromkeys(range(200_000)))
+            class AtTheEnd:
+                def __del__(self, d=d):
+                    d["end"] = 1
+                    len(d)
+            kept = AtTheEnd()
+            atexit.register(lambda: d.__setitem__("exit", 1))
+            def look():
+                while True:
+                    d.snapshot()
+            threading.Thread(target=look, daemon=True).start()
+            time.sleep(0.1)
+            """
+        )
