@@ -249,7 +249,7 @@ PyType_Slot init_slot() {
 // ThreadHandle.
 template <class T>
 PyObject* class_of_target(PyObject* self, void*) {
-    const PyObject* target = payload<T>(self)->target;
+    const PyObject* target = payload<T>(self)->target.load(std::memory_order_acquire);
     return Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(target ? target : self)));
 }
 
