@@ -37,7 +37,7 @@ bool check_buffer_size(PyObject* buffer_size) {
     return false;
 }
 
-// (initial=(), /, *, min_size=None, immortal=False, **keywords); also `initial=` and
+// (initial=(), /, *, min_size=None, immortal=None, **keywords); also `initial=` and
 // `buffer_size=`.
 struct Arguments {
     nb::object initial, min_size, buffer_size, immortal, keywords;
@@ -83,11 +83,10 @@ bool init_checked(PyObject* self, PyObject* args, PyObject* given) {
     if (arguments.buffer_size.is_valid() && !arguments.buffer_size.is_none() &&
         !check_buffer_size(arguments.buffer_size.ptr()))
         return false;
-    const int immortal =
-        arguments.immortal.is_valid() ? PyObject_IsTrue(arguments.immortal.ptr()) : 0;
-    if (immortal < 0) return false;
+    Immortality immortality{};
+    if (!to_immortality(arguments.immortal.ptr(), immortality)) return false;
     if (!construct_once<AtomicDict>(self)) return false;
-    note_creation(self);
+    note_creation(self, immortality);
     HashMap& map = payload<AtomicDict>(self)->map;
     if (sized) {
         if (!reserve(map, min_size)) return false;
@@ -96,7 +95,7 @@ bool init_checked(PyObject* self, PyObject* args, PyObject* given) {
     if (arguments.initial.is_valid() && !update_from(map, arguments.initial.ptr())) return false;
     if (arguments.keywords.is_valid() && !update_from_dict(map, arguments.keywords.ptr()))
         return false;
-    if (immortal) make_immortal(self);
+    if (immortality == Immortality::always) make_immortal(self);
     return true;
 }
 

@@ -37,18 +37,20 @@ int init(PyObject* self, PyObject* args, PyObject* keywords) {
     static const char* names[] = {"initial_value", "stamp", "immortal", nullptr};
     PyObject* initial_value = Py_None;
     PyObject* stamp = nullptr;
-    int immortal = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO$p:AtomicStampedRef",
+    PyObject* immortal = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO$O:AtomicStampedRef",
                                      const_cast<char**>(names), &initial_value, &stamp, &immortal))
         return -1;
+    Immortality immortality{};
+    if (!to_immortality(immortal, immortality)) return -1;
     PyObject* pair =
         stamp ? make_pair(initial_value, stamp, "stamp") : Py_BuildValue("(Oi)", initial_value, 0);
     if (!pair) return -1;
     const bool constructed = construct_once<AtomicStampedRef>(self, pair);
     Py_DECREF(pair);
     if (!constructed) return -1;
-    note_creation(self);
-    if (immortal) make_immortal(self);
+    note_creation(self, immortality);
+    if (immortality == Immortality::always) make_immortal(self);
     return 0;
 }
 

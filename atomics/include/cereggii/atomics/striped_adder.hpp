@@ -108,9 +108,6 @@ public:
         return stripes_.load(std::memory_order_relaxed) ? stripe_count() * sizeof(Cell) : 0;
     }
 
-    // The memory that a counter of more than one thread has allocated, in bytes.
-    static std::size_t stripes_size() noexcept { return stripe_count() * sizeof(Cell); }
-
 private:
     struct alignas(destructive_interference) Cell {
         std::atomic<std::int64_t> value{0};
