@@ -57,9 +57,7 @@ public:
         } while (!spent_.compare_exchange_weak(spent, spent + size, std::memory_order_relaxed));
         return true;
     }
-    void give_back(std::size_t size) noexcept {
-        spent_.fetch_sub(size, std::memory_order_relaxed);
-    }
+    void give_back(std::size_t size) noexcept { spent_.fetch_sub(size, std::memory_order_relaxed); }
 
     std::size_t spent() const noexcept { return spent_.load(std::memory_order_relaxed); }
 
@@ -176,7 +174,8 @@ public:
         Set& set = set_of(object);
         // Acquire, release: what is known of the objects passes from one holder to the next.
         if (set.busy.exchange(true, std::memory_order_acquire)) return false;
-        if (!in_use_.load(std::memory_order_relaxed)) in_use_.store(true, std::memory_order_relaxed);
+        if (!in_use_.load(std::memory_order_relaxed))
+            in_use_.store(true, std::memory_order_relaxed);
         const bool earned = note_use_alone(set, object, thread, now, required_age);
         set.busy.store(false, std::memory_order_release);
         return earned;
@@ -243,7 +242,7 @@ private:
     static bool note_again(Record& record, std::uintptr_t thread, Nanoseconds now,
                            Nanoseconds required_age) noexcept {
         const Nanoseconds pause = std::max<Nanoseconds>(now - record.last_seen, 0);
-        record.age += std::min(pause, required_age / steps);
+        record.age += std::min(pause, required_age / steps + 1);  // rounded up
         record.last_seen = std::max(record.last_seen, now);
         if (record.thread != thread) {
             record.thread = thread;

@@ -241,7 +241,8 @@ inline void request_collection(Nanoseconds now) {
 inline void defer([[maybe_unused]] PyObject* op, [[maybe_unused]] std::size_t size,
                   [[maybe_unused]] Nanoseconds now) {
 #if PY_VERSION_HEX >= 0x030E0000
-    if (!deferred_memory.has_room(size)) look_for_collections();
+    // Each time: a collection has seen only what was deferred before it.
+    look_for_collections();
     if (!deferred_memory.has_room(size)) {
         request_collection(now);
     } else if (PyObject_GC_IsTracked(op) && PyUnstable_Object_EnableDeferredRefcount(op) == 1) {
