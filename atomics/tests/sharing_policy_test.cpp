@@ -41,7 +41,8 @@ struct Program {
     Nanoseconds until = second;
     bool helped_ones_are_left_alone = true;
 
-    std::vector<Nanoseconds> run(UseWatch& watch, const std::vector<std::uintptr_t>& objects) const {
+    std::vector<Nanoseconds> run(UseWatch& watch,
+                                 const std::vector<std::uintptr_t>& objects) const {
         std::vector<Nanoseconds> helped(objects.size(), never);
         std::size_t use = 0;
         for (Nanoseconds now = start; now < until; now += pause, ++use)
@@ -59,8 +60,8 @@ struct Program {
 std::size_t attempts(UseWatch& watch, std::uintptr_t object, Nanoseconds until) {
     std::size_t count = 0;
     for (Nanoseconds now = 0; now < until; now += ms)
-        count += watch.note_use(object, 1 + static_cast<std::uintptr_t>(now / ms % 2), now,
-                                first_help);
+        count +=
+            watch.note_use(object, 1 + static_cast<std::uintptr_t>(now / ms % 2), now, first_help);
     return count;
 }
 
@@ -99,6 +100,16 @@ TEST(time_that_goes_backwards_makes_nothing_old) {
     UseWatch watch;
     for (int use = 0; use < 1000; ++use)
         check(!watch.note_use(0x1000, 1 + use % 2, use % 2 ? ms : 10 * ms, 11 * ms));
+}
+
+TEST(time_that_goes_backwards_makes_nothing_young) {
+    UseWatch watch;
+    std::size_t helped = 0;
+    for (int use = 0; use <= 20; ++use) {
+        helped += watch.note_use(0x1000, 1 + use % 2, use * ms, first_help);
+        helped += watch.note_use(0x1000, 1, use * ms - 5 * ms, first_help);
+    }
+    check_equal(helped, 1);
 }
 
 TEST(what_one_thread_hands_to_another_and_back_is_not_shared) {
@@ -175,6 +186,20 @@ TEST(objects_that_are_no_longer_used_make_room) {
     check_equal(helped, 1);
 }
 
+TEST(who_has_not_been_used_for_longest_makes_room_first) {
+    UseWatch watch;
+    const std::vector<std::uintptr_t> objects = neighbours(9);
+    for (std::size_t i = 0; i < 8; ++i) {
+        Program program;
+        program.start = i == 3 ? 0 : static_cast<Nanoseconds>(100 + i) * ms;
+        program.until = program.start + 19 * ms;  // an age of 18 ms
+        program.run(watch, {objects[i]});
+    }
+    watch.note_use(objects[8], 1, 10 * second, first_help);
+    for (const std::size_t i : {0, 1, 2, 4, 5, 6, 7, 3})
+        check_equal(watch.note_use(objects[i], 3, 20 * second, first_help), i != 3);
+}
+
 TEST(an_object_that_has_been_in_use_for_long_keeps_its_place) {
     UseWatch watch;
     const std::vector<std::uintptr_t> objects = neighbours(100);
@@ -212,6 +237,16 @@ TEST(a_refusal_is_remembered_for_twice_as_long_each_time) {
     check(in_an_hour > 16 && in_an_hour < 24);  // it does not double for ever
 }
 
+TEST(a_refusal_is_remembered_as_long_as_others_make_room) {
+    UseWatch watch;
+    const std::vector<std::uintptr_t> objects = neighbours(15);
+    for (std::size_t i = 0; i < 8; ++i) watch.note_use(objects[i], 1, 0, first_help);
+    check_equal(attempts(watch, objects[0], 100 * ms), 1);
+    for (std::size_t i = 8; i < 15; ++i) watch.note_use(objects[i], 1, 100 * ms, first_help);
+    for (int use = 0; use < 50; ++use)
+        check(!watch.note_use(objects[0], 1 + use % 2, (100 + use) * ms, first_help));
+}
+
 TEST(a_refusal_is_not_about_a_later_object_at_the_address) {
     UseWatch watch;
     attempts(watch, 0x1000, second / 2);
@@ -238,6 +273,15 @@ TEST(the_first_object_is_immortal_soon_and_the_last_after_minutes) {
     check_equal(budget.spent(), 80 * 100'000);
     budget.give_back(80);
     check_equal(budget.required_age(80), last);
+}
+
+TEST(no_more_is_spent_than_there_is) {
+    ImmortalityBudget budget(100);
+    check(budget.spend(60));
+    check(!budget.spend(41));
+    check(!budget.spend(SIZE_MAX));
+    check(budget.spend(40));
+    check_equal(budget.spent(), 100);
 }
 
 TEST(a_large_object_needs_more_time_than_a_small_one) {
@@ -306,8 +350,9 @@ TEST(what_a_collection_leaves_makes_room_for_as_much_again) {
     memory.note_collection();
     check_equal(memory.uncollected(), 0);
     check_equal(memory.required_age(0), first_help);
-    check(memory.has_room(40 * mib));
-    memory.add(40 * mib);
+    memory.add(20 * mib);
+    check(memory.has_room(20 * mib) && !memory.has_room(21 * mib));
+    memory.add(20 * mib);
     check(!memory.has_room(1));
     memory.remove(70 * mib);
     memory.note_collection();

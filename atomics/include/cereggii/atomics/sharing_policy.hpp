@@ -256,23 +256,23 @@ private:
         return true;
     }
 
-    // A free place; or that of an object which cannot be helped for now; or that of one which is no
-    // longer in use. `ways`: there is none.
+    // A free place; or that of an object which is no longer in use; or, to its disadvantage, that
+    // of one which cannot be helped for now. `ways`: there is none.
     static std::size_t find_room(const Set& set, Nanoseconds now) noexcept {
-        std::size_t oldest = ways;
-        bool oldest_waits = false;
+        std::size_t chosen = ways;
+        bool chosen_is_in_use = true;
         for (std::size_t way = 0; way < ways; ++way) {
             if (set.objects[way].load(std::memory_order_relaxed) == 0) return way;
             const Record& record = set.records[way];
-            const bool waits = now < record.not_before;
-            if (!waits && now - record.last_seen < forgotten_after + record.age) continue;
-            if (oldest == ways || (waits && !oldest_waits) ||
-                (waits == oldest_waits && record.last_seen < set.records[oldest].last_seen)) {
-                oldest = way;
-                oldest_waits = waits;
+            const bool in_use = now - record.last_seen < forgotten_after + record.age;
+            if (in_use && now >= record.not_before) continue;
+            if (chosen == ways || (chosen_is_in_use && !in_use) ||
+                (chosen_is_in_use == in_use && record.last_seen < set.records[chosen].last_seen)) {
+                chosen = way;
+                chosen_is_in_use = in_use;
             }
         }
-        return oldest;
+        return chosen;
     }
 
     std::array<Set, set_count> sets_{};
