@@ -436,6 +436,31 @@ def test_nothing_more_is_left_to_the_collector_while_it_does_not_come() -> None:
 
 
 @where_objects_get_help
+def test_a_child_process_goes_on_when_it_collects() -> None:
+    """What was asked for in its parent is for a main thread that is not there."""
+    program = """
+        import os
+        status = []
+        def work():
+            refs = [AtomicRef() for _ in range(20)]
+            take_turns(refs, 9, step=300)
+            assert sum(map(has_help, refs)) == 16
+            child = os.fork()
+            if not child:
+                wait(60_000)
+                gc.collect()
+                take_turns(refs[-1:], 9, step=300)
+                os._exit(0 if has_help(refs[-1]) else 1)
+            status.append(os.waitpid(child, 0)[1])
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert status == [0], status
+    """
+    run_sharing(program)
+
+
+@where_objects_get_help
 def test_what_a_collection_left_makes_room_for_as_much_again() -> None:
     """Also a collection that was not requested; and then nobody asks for one."""
     program = """

@@ -224,7 +224,9 @@ inline void look_for_collections() {
     }
 }
 
-// In the main thread, where it runs signal handlers: that is also where it would collect by itself.
+// In the main thread, where it runs signal handlers, between two steps of Python code: that is
+// where the interpreter collects by itself, too. (Not in the child of a fork by another thread,
+// which does not run pending calls.)
 inline int run_requested_collection(void*) {
     const Nanoseconds started = sharing_time();
     PyGC_Collect();  // which does nothing if the collector is switched off
