@@ -362,7 +362,7 @@ const PyType_Slot* slot_table() {
 }
 
 constexpr const char* dict_doc =
-    "AtomicDict(initial=(), /, *, min_size=None, immortal=False, **keywords)\n--\n\n"
+    "AtomicDict(initial=(), /, *, min_size=None, immortal=None, **keywords)\n--\n\n"
     "A dict that any number of threads can read and change.\n\n"
     "`initial` is a mapping or an iterable of pairs. It is a hash table without locks: every method on\n"
     "one key is one linearizable step, readers never wait, and writers never wait for a resize. What\n"
@@ -372,9 +372,20 @@ constexpr const char* dict_doc =
     "`min_size`: for how many keys there is to be room from the start. Keys are hashed and compared as\n"
     "in dict; exact int, str and bytes without running Python code. The constants NOT_FOUND, ANY and\n"
     "EXPECTATION_FAILED are neither keys nor values (ValueError). Copying and pickling take a\n"
-    "snapshot. `immortal=True` keeps the dict for the life of the process (PEP 683). On free-threaded\n"
-    "3.14 and later, a dict that threads other than its creator keep using is counted by the garbage\n"
-    "collector alone, unless that is switched off; which then frees it.\n\n"
+    "snapshot.\n\n"
+    "`immortal=True`: the dict, with what is in it, lives as long as the process, and threads that\n"
+    "share it do not count references to it (PEP 683). This cannot be undone. `immortal=False`: it is\n"
+    "an object like any other, freed with its last reference. `immortal=None`: on free-threaded 3.14\n"
+    "and later, its counting is *deferred* when threads that did not make it have used it for some\n"
+    "time, unless the garbage collector is switched off: a tenth of a second for a small dict, a\n"
+    "second for each 16 MiB, and longer the more is deferred already. It is not when too much is; then\n"
+    "a collection is asked for, which the main thread runs. Instances of subclasses are never\n"
+    "deferred.\n\n"
+    "What shows on free-threaded builds, of a deferred dict: `sys.getrefcount` gives a huge number; it\n"
+    "and its content live until a garbage collection finds that nobody has it any more, and so do\n"
+    "weak references to it; `gc.is_tracked` and `gc.get_objects` show it as before, and finalizers run\n"
+    "in that collection. Of an immortal one: weak references never die, no finalizer and no callback\n"
+    "runs, and `gc` does not know it.\n\n"
     "After the dictionaries of cereggii 1.x, Cliff Click's and papaya's hash tables; see\n"
     "docs/architecture.md.";
 

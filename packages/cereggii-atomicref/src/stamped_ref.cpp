@@ -140,13 +140,14 @@ const PyType_Slot slot_table[] = {
 };
 
 constexpr const char* doc =
-    "AtomicStampedRef(initial_value=None, stamp=0, *, immortal=False)\n--\n\n"
+    "AtomicStampedRef(initial_value=None, stamp=0, *, immortal=None)\n--\n\n"
     "A reference to an object and an integer, its stamp, which change as one.\n\n"
     "Whoever gives each value a stamp of its own can tell a value that stayed from one that was\n"
     "replaced and put back. The stamp is an int of any size; anything else with __index__ is\n"
     "converted. No thread ever sees a value with a stamp that was not stored with it.\n\n"
     "Every method is one linearizable, sequentially consistent step, and takes no lock. Compares and\n"
-    "hashes by identity. Copying and pickling take a snapshot. `immortal=True` is as for AtomicRef.\n\n"
+    "hashes by identity. Copying and pickling take a snapshot. `immortal` is as for AtomicRef, also\n"
+    "in what `sys.getrefcount`, weak references and `gc` see.\n\n"
     "After java.util.concurrent.atomic.AtomicStampedReference.";
 
 }  // namespace
