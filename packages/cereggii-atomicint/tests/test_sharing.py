@@ -196,6 +196,22 @@ def test_objects_that_are_used_alternately_do_not_hide_each_other(count: int) ->
     assert int(run_sharing(program, str(count))) == count
 
 
+@where_objects_get_help
+@pytest.mark.parametrize("count", [2, 64])
+def test_objects_that_stay_mortal_do_not_hide_the_one_used_before_them(count: int) -> None:
+    """A thread that looks at every 256th use would look at the same object each time."""
+    program = """
+        instances = [AtomicInt() for _ in range(int(sys.argv[1]))]
+        references = [weakref.ref(instance) for instance in instances[1:]]
+        def use_all(instances, times):
+            for _ in range(times):
+                for instance in instances: instance += 1
+        take_turns([instances], 30, use=use_all)
+        assert [*map(has_help, instances)] == [True, *[False] * len(references)]
+    """
+    run_sharing(program, str(count))
+
+
 # ── the budget ─────────────────────────────────────────────────────────────────────────────────
 
 
