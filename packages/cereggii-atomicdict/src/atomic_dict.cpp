@@ -39,7 +39,7 @@ bool check_buffer_size(PyObject* buffer_size) {
     return false;
 }
 
-// (initial=(), /, *, min_size=None, immortal=False, **keywords); also `initial=` and
+// (initial=(), /, *, min_size=None, immortal=None, **keywords); also `initial=` and
 // `buffer_size=`.
 struct Arguments {
     nb::object initial, min_size, buffer_size, immortal, keywords;
@@ -85,11 +85,10 @@ bool init_checked(PyObject* self, PyObject* args, PyObject* given) {
     if (arguments.buffer_size.is_valid() && !arguments.buffer_size.is_none() &&
         !check_buffer_size(arguments.buffer_size.ptr()))
         return false;
-    const int immortal =
-        arguments.immortal.is_valid() ? PyObject_IsTrue(arguments.immortal.ptr()) : 0;
-    if (immortal < 0) return false;
+    Immortality immortality{};
+    if (!to_immortality(arguments.immortal.ptr(), immortality)) return false;
     if (!construct_once<AtomicDict>(self)) return false;
-    note_creation(self);
+    note_creation(self, immortality);
     HashMap& map = payload<AtomicDict>(self)->map;
     if (sized) {
         if (!reserve(map, min_size)) return false;
@@ -99,7 +98,7 @@ bool init_checked(PyObject* self, PyObject* args, PyObject* given) {
     if (arguments.initial.is_valid() && !update_from(map, arguments.initial.ptr())) return false;
     if (arguments.keywords.is_valid() && !update_from_dict(map, arguments.keywords.ptr()))
         return false;
-    if (immortal) make_immortal(self);
+    if (immortality == Immortality::always) make_immortal(self);
     return true;
 }
 
@@ -363,7 +362,7 @@ const PyType_Slot* slot_table() {
 }
 
 constexpr const char* dict_doc =
-    "AtomicDict(initial=(), /, *, min_size=None, immortal=False, **keywords)\n--\n\n"
+    "AtomicDict(initial=(), /, *, min_size=None, immortal=None, **keywords)\n--\n\n"
     "A dict that any number of threads can read and change.\n\n"
     "`initial` is a mapping or an iterable of pairs. It is a hash table without locks: every method on\n"
     "one key is one linearizable step, readers never wait, and writers never wait for a resize. What\n"
@@ -374,9 +373,20 @@ constexpr const char* dict_doc =
     "`min_size`: for how many keys there is to be room from the start. Keys are hashed and compared as\n"
     "in dict; exact int, str and bytes without running Python code. The constants NOT_FOUND, ANY and\n"
     "EXPECTATION_FAILED are neither keys nor values (ValueError). Copying and pickling take a\n"
-    "snapshot. `immortal=True` keeps the dict for the life of the process (PEP 683). On free-threaded\n"
-    "3.14 and later, a dict that threads other than its creator keep using is counted by the garbage\n"
-    "collector alone, unless that is switched off; which then frees it.\n\n"
+    "snapshot.\n\n"
+    "`immortal=True`: the dict, with what is in it, lives as long as the process, and threads that\n"
+    "share it do not count references to it (PEP 683). This cannot be undone. `immortal=False`: it is\n"
+    "an object like any other, freed with its last reference. `immortal=None`: on free-threaded 3.14\n"
+    "and later, its counting is *deferred* when threads that did not make it have used it for some\n"
+    "time, unless the garbage collector is switched off: a tenth of a second for a small dict, a\n"
+    "second for each 16 MiB, and longer the more is deferred already. It is not when too much is; then\n"
+    "a collection is asked for, which the main thread runs. Instances of subclasses are never\n"
+    "deferred.\n\n"
+    "What shows on free-threaded builds, of a deferred dict: `sys.getrefcount` gives a huge number; it\n"
+    "and its content live until a garbage collection finds that nobody has it any more, and so do\n"
+    "weak references to it; `gc.is_tracked` and `gc.get_objects` show it as before, and finalizers run\n"
+    "in that collection. Of an immortal one: weak references never die, no finalizer and no callback\n"
+    "runs, and `gc` does not know it.\n\n"
     "After the dictionaries of cereggii 1.x, Cliff Click's and papaya's hash tables; see\n"
     "docs/architecture.md.";
 

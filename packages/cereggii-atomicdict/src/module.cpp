@@ -10,6 +10,7 @@ NB_MODULE(_atomicdict_anywhere, module) {
     module.doc() = "The extension behind cereggii_atomicdict.";
     // Immortal atomics outlive the interpreter by design.
     nanobind::set_leak_warnings(false);
+    if (!cereggii::atomics::prepare_sharing(module.ptr())) throw nanobind::python_error();
     const bool first =
         cereggii::atomics::Types<cereggii::atomicdict::AtomicDict>::atomic == nullptr;
     cereggii::atomicdict::bind_sentinels(module);

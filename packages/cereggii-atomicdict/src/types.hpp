@@ -3,6 +3,10 @@
 
 #include <Python.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
 #include "cereggii/atomics/python/forms.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
 #include "hash_map.hpp"
@@ -21,7 +25,21 @@ struct AtomicDict {
     HashMap pending;  // what is being computed: see compute.cpp
 
     AtomicDict() noexcept { map.constructed.store(true, std::memory_order_release); }
-    ~AtomicDict() { dismantle(); }
+    ~AtomicDict() {
+        note_destruction(this);
+        dismantle();
+    }
+    AtomicDict(const AtomicDict&) = delete;
+    AtomicDict& operator=(const AtomicDict&) = delete;
+    // A guess, by the capacity of the root, which is not touched: it may be gone.
+    std::size_t memory() const noexcept {
+        constexpr std::size_t for_each_word = 96;  // with keys and values, of a table well filled
+        const std::uint32_t shift = map.root_shift.load(std::memory_order_relaxed);
+        // Without a root, the shift is that of an earlier one.
+        if (!map.root.load(std::memory_order_relaxed) || shift < 24)
+            return BecomesDeferred::size_of_anything;
+        return std::max(BecomesDeferred::size_of_anything, for_each_word << (64 - shift));
+    }
     // At once, whoever is inside of other dicts: nobody can be inside of this one.
     void dismantle() {
         destroy(map);

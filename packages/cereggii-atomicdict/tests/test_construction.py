@@ -122,6 +122,16 @@ def test_an_immortal_dict_works_and_stays() -> None:
     assert reference() is None
 
 
+@pytest.mark.parametrize("wrong", [0, 1, 1.0, "yes", "", [], object])
+def test_immortal_is_true_false_or_none(wrong: Any) -> None:
+    instance: Any = AtomicDict.__new__(AtomicDict)
+    with pytest.raises(TypeError, match="immortal must be True, False or None, not ") as raised:
+        instance.__init__(immortal=wrong)
+    assert repr(wrong) in str(raised.value)
+    instance.__init__(immortal=None)  # nothing has been done
+    assert not FREE_THREADED or sys.getrefcount(instance) < 100
+
+
 def test_init_runs_once() -> None:
     instance: Any = AtomicDict({1: 2})
     other = Thing()

@@ -169,15 +169,16 @@ const PyType_Slot* slot_table() {
 }
 
 constexpr const char* counter_doc =
-    "AtomicCounter(initial_value=0, *, immortal=False)\n--\n\n"
+    "AtomicCounter(initial_value=0, *, immortal=None)\n--\n\n"
     "A counter that many threads add to and few read, such as a statistic.\n\n"
     "Each thread adds to a cell of its own, so adding does not slow down with the number of threads;\n"
     "in exchange the total is *weak*: exact when no thread is adding. For a count that is read while\n"
     "it changes, or that decides anything, use AtomicInt. The total is an int of any size: it\n"
     "neither wraps nor overflows. Amounts are in [-2**63, 2**63), `initial_value` in\n"
     "[-2**124, 2**124).\n\n"
-    "`+=` and `-=` keep the same object. Counters compare and hash by identity. `immortal=True` and\n"
-    "sharing are as for AtomicInt.\n\n"
+    "`+=` and `-=` keep the same object. Counters compare and hash by identity. `immortal` is as for\n"
+    "AtomicInt, also in what `sys.getrefcount`, weak references and `gc` see; the cells that a counter\n"
+    "has by then count among the half mebibyte.\n\n"
     "After java.util.concurrent.atomic.LongAdder.";
 
 constexpr const char* counter_handle_doc =

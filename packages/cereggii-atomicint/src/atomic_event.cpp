@@ -99,11 +99,11 @@ const PyType_Slot slot_table[] = {
 };
 
 constexpr const char* doc =
-    "AtomicEvent(initial_value=False, *, immortal=False)\n--\n\n"
+    "AtomicEvent(initial_value=False, *, immortal=None)\n--\n\n"
     "An event that threads wait for; it is set or not.\n\n"
     "One that waits when it is set goes on, whatever becomes of the event afterwards. Every method is\n"
     "one linearizable step. Compares and hashes by identity; copying and pickling take a snapshot.\n"
-    "`immortal=True` and sharing are as for AtomicInt.\n\n"
+    "`immortal` is as for AtomicInt, also in what `sys.getrefcount`, weak references and `gc` see.\n\n"
     "After threading.Event, without a lock.";
 
 }  // namespace

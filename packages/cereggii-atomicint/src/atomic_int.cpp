@@ -226,7 +226,7 @@ const PyType_Slot* slot_table() {
 }
 
 constexpr const char* int_doc =
-    "AtomicInt(initial_value=0, *, immortal=False)\n--\n\n"
+    "AtomicInt(initial_value=0, *, immortal=None)\n--\n\n"
     "A signed 64-bit integer that any number of threads can change without losing an update.\n\n"
     "Values are in [-2**63, 2**63): whatever would leave the range raises OverflowError and changes\n"
     "nothing, and no thread ever sees a wrapped value. What is no integer raises TypeError.\n\n"
@@ -234,10 +234,16 @@ constexpr const char* int_doc =
     "sequentially consistent step, and keeps the same object. Every other operator works on the\n"
     "value of the moment and gives a plain int. Comparisons are by value; the hash is by identity,\n"
     "and is shared with the handles. Copying and pickling take a snapshot of the value.\n\n"
-    "`immortal=True` keeps the object for the life of the process and frees the threads that share\n"
-    "it from counting references (PEP 683); it cannot be undone. On free-threaded 3.14 and later, an\n"
-    "AtomicInt that threads other than its creator keep using becomes immortal by itself, unless it\n"
-    "has weak references, for at most half a mebibyte of them in the life of the process.\n\n"
+    "`immortal=True`: the object lives as long as the process, and threads that share it do not count\n"
+    "references to it (PEP 683). This cannot be undone. `immortal=False`: it never becomes immortal.\n"
+    "`immortal=None`: on free-threaded 3.14 and later, it becomes immortal when threads that did not\n"
+    "make it have used it for some time: 20 ms for the first objects, and minutes for the last that\n"
+    "share half a mebibyte. It does not while it has weak references; instances of subclasses never\n"
+    "do.\n\n"
+    "What shows of an immortal object on free-threaded builds: `sys.getrefcount` gives a huge number\n"
+    "that does not change. Weak references to it never die, and their callbacks never run, nor do\n"
+    "finalizers (`weakref.finalize` runs its own at exit). `gc.is_tracked` is False, `gc.get_objects`\n"
+    "does not list it, and no collection frees it.\n\n"
     "After java.util.concurrent.atomic.AtomicLong.";
 
 constexpr const char* handle_doc =

@@ -21,8 +21,8 @@ using SharedInt = Hammered<CheckedInt64>;
 
 struct AtomicInt {
     static constexpr const char* name = "AtomicInt";
-    static std::size_t size() noexcept { return 80; }  // with the header, as allocated
-    using Sharing = BecomesImmortal<&size>;
+    static std::size_t memory() noexcept { return 80; }  // with the header, as allocated
+    using Sharing = BecomesImmortal;
 
     SharedInt integer;
 
@@ -34,8 +34,7 @@ struct AtomicInt {
 
 struct AtomicCounter {
     static constexpr const char* name = "AtomicCounter";
-    static std::size_t size() noexcept { return 128 + StripedAdder::stripes_size(); }
-    using Sharing = BecomesImmortal<&size>;
+    using Sharing = BecomesImmortal;
 
     StripedAdder adder;
     std::atomic<bool> ready{false};  // release, acquire: whoever sees it set sees the adder
@@ -44,14 +43,15 @@ struct AtomicCounter {
         ready.store(true, std::memory_order_release);
     }
     bool constructed() const noexcept { return ready.load(std::memory_order_acquire); }
+    std::size_t memory() const noexcept { return 128 + adder.memory(); }
     using Value = StripedAdder;
     Value* value() noexcept { return &adder; }
 };
 
 struct AtomicEvent {
     static constexpr const char* name = "AtomicEvent";
-    static std::size_t size() noexcept { return 64; }
-    using Sharing = BecomesImmortal<&size>;
+    static std::size_t memory() noexcept { return 64; }
+    using Sharing = BecomesImmortal;
     using Value = std::atomic<std::uint64_t>;
 
     // Whether it is set, and above that how often it has been, plus one: 0 is not constructed.

@@ -12,7 +12,13 @@ import weakref
 from typing import Any
 
 import pytest
-from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
+from cereggii_atomicint import (
+    AtomicCounter,
+    AtomicCounterHandle,
+    AtomicEvent,
+    AtomicInt,
+    AtomicIntHandle,
+)
 
 from tools.testing.concurrency import eventually, run_threads
 from tools.testing.handles import check_class_of_handle
@@ -434,6 +440,17 @@ def test_objects_are_mortal_unless_told_otherwise(atomic: type[Any]) -> None:
     assert reference() is None
     with pytest.raises(TypeError):
         atomic("5", immortal=True)
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 1.0, "yes", "", [], object])
+@pytest.mark.parametrize("kind", [AtomicInt, AtomicCounter, AtomicEvent])
+def test_immortal_is_true_false_or_none(kind: Any, wrong: Any) -> None:
+    instance = kind.__new__(kind)
+    with pytest.raises(TypeError, match="immortal must be True, False or None, not ") as raised:
+        instance.__init__(immortal=wrong)
+    assert repr(wrong) in str(raised.value)
+    instance.__init__(immortal=None)  # nothing has been done
+    assert not FREE_THREADED or sys.getrefcount(instance) < 100
 
 
 @pytest.mark.parametrize("kind", [AtomicInt, AtomicCounter])

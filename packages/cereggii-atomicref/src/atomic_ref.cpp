@@ -111,17 +111,25 @@ const PyType_Slot* slot_table() {
 }
 
 constexpr const char* ref_doc =
-    "AtomicRef(initial_value=None, *, immortal=False)\n--\n\n"
+    "AtomicRef(initial_value=None, *, immortal=None)\n--\n\n"
     "A reference to an object that any number of threads can read and replace.\n\n"
     "Every method is one atomic, linearizable, sequentially consistent step, and takes no lock. An\n"
     "object that is replaced is released at once, after the step: its finalizer may use the ref.\n"
     "`compare_and_set` and `wait_while` match by identity; exact int, str and bytes also by value,\n"
     "since their identity is an accident of caching.\n\n"
     "Compares and hashes by identity, as its handles do. Copying and pickling take a snapshot.\n"
-    "`immortal=True` keeps the ref, and what it refers to, for the life of the process and frees the\n"
-    "threads that share it from counting references to it (PEP 683); it cannot be undone. On\n"
-    "free-threaded 3.14 and later, a ref that threads other than its creator keep using is counted\n"
-    "by the garbage collector alone, unless that is switched off; which then frees it.\n\n"
+    "`immortal=True`: the ref, with what it refers to, lives as long as the process, and threads that\n"
+    "share it do not count references to it (PEP 683). This cannot be undone. `immortal=False`: it is\n"
+    "an object like any other, freed with its last reference. `immortal=None`: on free-threaded 3.14\n"
+    "and later, its counting is *deferred* when threads that did not make it have used it for some\n"
+    "time, unless the garbage collector is switched off: a tenth of a second, and longer the more is\n"
+    "deferred already. It is not when too much is; then a collection is asked for, which the main\n"
+    "thread runs. Instances of subclasses are never deferred.\n\n"
+    "What shows on free-threaded builds, of a deferred ref: `sys.getrefcount` gives a huge number; it\n"
+    "and what it refers to live until a garbage collection finds that nobody has it any more, and so\n"
+    "do weak references to it; `gc.is_tracked` and `gc.get_objects` show it as before, and\n"
+    "finalizers run in that collection. Of an immortal one: weak references never die, no finalizer\n"
+    "and no callback runs, and `gc` does not know it.\n\n"
     "After java.util.concurrent.atomic.AtomicReference.";
 
 constexpr const char* handle_doc =
@@ -132,10 +140,11 @@ constexpr const char* handle_doc =
     "AtomicRef are equal, and hash as it does. A handle keeps its AtomicRef alive.";
 
 constexpr const char* bool_doc =
-    "AtomicBool(initial_value=False, *, immortal=False)\n--\n\n"
+    "AtomicBool(initial_value=False, *, immortal=None)\n--\n\n"
     "A flag that any number of threads can read and change: an AtomicRef to True or False.\n\n"
     "Members and guarantees are those of AtomicRef; what is stored or expected has to be a bool, or it\n"
-    "is a TypeError and nothing is changed. A flag is true if its value is.";
+    "is a TypeError and nothing is changed. A flag is true if its value is. `immortal` is as for\n"
+    "AtomicRef, also in what `sys.getrefcount`, weak references and `gc` see.";
 
 constexpr const char* bool_handle_doc =
     "AtomicBoolHandle(target)\n--\n\n"

@@ -37,18 +37,20 @@ int init(PyObject* self, PyObject* args, PyObject* keywords) {
     static const char* names[] = {"initial_value", "stamp", "immortal", nullptr};
     PyObject* initial_value = Py_None;
     PyObject* stamp = nullptr;
-    int immortal = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO$p:AtomicStampedRef",
+    PyObject* immortal = nullptr;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "|OO$O:AtomicStampedRef",
                                      const_cast<char**>(names), &initial_value, &stamp, &immortal))
         return -1;
+    Immortality immortality{};
+    if (!to_immortality(immortal, immortality)) return -1;
     PyObject* pair =
         stamp ? make_pair(initial_value, stamp, "stamp") : Py_BuildValue("(Oi)", initial_value, 0);
     if (!pair) return -1;
     const bool constructed = construct_once<AtomicStampedRef>(self, pair);
     Py_DECREF(pair);
     if (!constructed) return -1;
-    note_creation(self);
-    if (immortal) make_immortal(self);
+    note_creation(self, immortality);
+    if (immortality == Immortality::always) make_immortal(self);
     return 0;
 }
 
@@ -138,13 +140,14 @@ const PyType_Slot slot_table[] = {
 };
 
 constexpr const char* doc =
-    "AtomicStampedRef(initial_value=None, stamp=0, *, immortal=False)\n--\n\n"
+    "AtomicStampedRef(initial_value=None, stamp=0, *, immortal=None)\n--\n\n"
     "A reference to an object and an integer, its stamp, which change as one.\n\n"
     "Whoever gives each value a stamp of its own can tell a value that stayed from one that was\n"
     "replaced and put back. The stamp is an int of any size; anything else with __index__ is\n"
     "converted. No thread ever sees a value with a stamp that was not stored with it.\n\n"
     "Every method is one linearizable, sequentially consistent step, and takes no lock. Compares and\n"
-    "hashes by identity. Copying and pickling take a snapshot. `immortal=True` is as for AtomicRef.\n\n"
+    "hashes by identity. Copying and pickling take a snapshot. `immortal` is as for AtomicRef, also\n"
+    "in what `sys.getrefcount`, weak references and `gc` see.\n\n"
     "After java.util.concurrent.atomic.AtomicStampedReference.";
 
 }  // namespace

@@ -19,12 +19,16 @@ using Slot = Hammered<ObjectSlot>;
 
 struct AtomicRef {
     static constexpr const char* name = "AtomicRef";
+    static std::size_t memory() noexcept { return BecomesDeferred::size_of_anything; }
     using Sharing = BecomesDeferred;
     using Value = Slot;
 
     Slot slot;
 
     explicit AtomicRef(PyObject* object) noexcept : slot(object) {}
+    ~AtomicRef() { note_destruction(this); }
+    AtomicRef(const AtomicRef&) = delete;
+    AtomicRef& operator=(const AtomicRef&) = delete;
     bool constructed() const noexcept { return slot.constructed(); }
     Value* value() noexcept { return &slot; }
     int traverse(visitproc visit, void* arg) const { return slot.traverse(visit, arg); }
@@ -36,6 +40,7 @@ using AtomicRefHandle = Handle<AtomicRef>;
 // A reference to True or False, and to nothing else.
 struct AtomicBool : AtomicRef {
     static constexpr const char* name = "AtomicBool";
+    static std::size_t memory() noexcept { return 64; }
     using AtomicRef::AtomicRef;
 };
 
@@ -56,6 +61,7 @@ template <class Atomic>
 // A value and its stamp are one object, the tuple (value, stamp), so one word changes them both.
 struct AtomicStampedRef {
     static constexpr const char* name = "AtomicStampedRef";
+    static std::size_t memory() noexcept { return BecomesDeferred::size_of_anything; }
     using Sharing = BecomesDeferred;
     using Value = Slot;
 
@@ -64,6 +70,9 @@ struct AtomicStampedRef {
     Slot pair;
 
     explicit AtomicStampedRef(PyObject* object) noexcept : pair(object) {}
+    ~AtomicStampedRef() { note_destruction(this); }
+    AtomicStampedRef(const AtomicStampedRef&) = delete;
+    AtomicStampedRef& operator=(const AtomicStampedRef&) = delete;
     bool constructed() const noexcept { return pair.constructed(); }
     Value* value() noexcept { return &pair; }
     int traverse(visitproc visit, void* arg) const { return pair.traverse(visit, arg); }

@@ -7,6 +7,7 @@ import functools
 import gc
 import random
 import sys
+import textwrap
 import threading
 import weakref
 from collections.abc import Callable
@@ -14,9 +15,12 @@ from typing import Any
 
 import pytest
 from cereggii_atomicref import AtomicRef, AtomicStampedRef
+from cereggii_atomicref._atomicref import AtomicBool
 
+import tools.testing.sharing
 from tools.testing.concurrency import background, eventually, run_threads
 from tools.testing.interpreters import FREE_THREADED, run_program
+from tools.testing.sharing import where_objects_get_help
 
 from .forms import Access, Thing, collected, every_access
 
@@ -50,6 +54,15 @@ def use(instance: Any, times: int) -> None:
 def use_elsewhere(instance: Any, times: int, threads: int = 1) -> None:
     """Use the object from threads that do not own it, `times` in each."""
     run_threads(*[functools.partial(use, instance, times)] * threads)
+
+
+def run_sharing(program: str, *arguments: str) -> str:
+    return tools.testing.sharing.run_sharing(
+        "cereggii_atomicref._atomicref",
+        "for _ in range(times): instance.get()",
+        "class Thing: pass\n" + textwrap.dedent(program),
+        *arguments,
+    )
 
 
 class Counted:
@@ -108,6 +121,17 @@ def test_objects_are_mortal_unless_told_otherwise(atomic: type[Any]) -> None:
     assert reference() is None
     with pytest.raises(TypeError):
         atomic(5, 6, 7, immortal=True)
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 1.0, "yes", "", [], object])
+@pytest.mark.parametrize("kind", [AtomicRef, AtomicBool, AtomicStampedRef])
+def test_immortal_is_true_false_or_none(kind: Any, wrong: Any) -> None:
+    instance = kind.__new__(kind)
+    with pytest.raises(TypeError, match="immortal must be True, False or None, not ") as raised:
+        instance.__init__(immortal=wrong)
+    assert repr(wrong) in str(raised.value)
+    instance.__init__(immortal=None)  # nothing has been done
+    assert not FREE_THREADED or sys.getrefcount(instance) < 100
 
 
 @every_atomic
@@ -276,6 +300,227 @@ def test_a_subclass_is_freed_without_the_collector_however_it_was_used() -> None
     reference = weakref.ref(instance)
     del instance
     assert eventually(lambda: reference() is None)
+
+
+@every_atomic
+def test_a_ref_that_was_used_hard_for_a_moment_is_freed_without_the_collector(
+    atomic: type[Any],
+) -> None:
+    program = """
+        for enabled in (True, False):
+            (gc.enable if enabled else gc.disable)()
+            for _ in range(20):
+                thing = Thing()
+                instance = globals()[sys.argv[1]](thing)
+                references = [weakref.ref(thing), weakref.ref(instance)]
+                del thing
+                take_turns([instance], 30, step=2)
+                assert not has_help(instance)
+                del instance
+                assert [reference() for reference in references] == [None, None]
+        assert extension._sharing_statistics() == dict.fromkeys(extension._sharing_statistics(), 0)
+    """
+    run_sharing(program, atomic.__name__)
+
+
+@where_objects_get_help
+@every_atomic
+def test_a_ref_that_is_shared_for_long_is_left_to_the_collector(atomic: type[Any]) -> None:
+    program = """
+        young, instance = globals()[sys.argv[1]](), globals()[sys.argv[1]]()
+        # A ref counts as a mebibyte, which takes a sixteenth of a second, and all help 20 ms.
+        take_turns([young], 8, step=10.4)
+        take_turns([instance], 9, step=10.4)
+        assert not has_help(young) and has_help(instance)
+        assert statistic("deferred") == 2**20
+        assert gc.get_referents(instance)
+        assert statistic("deferred") == 2**20
+        gc.disable()
+        reference = weakref.ref(instance)
+        del instance
+        assert reference() is not None
+        gc.collect()
+        assert reference() is None
+        assert statistic("deferred") == statistic("world_stops") == 0
+    """
+    run_sharing(program, atomic.__name__)
+
+
+@where_objects_get_help
+def test_a_flag_counts_as_little() -> None:
+    program = """
+        instance = extension.AtomicBool()
+        take_turns([instance], 9, step=3)
+        assert has_help(instance)
+        assert statistic("deferred") == 2**16
+    """
+    run_sharing(program)
+
+
+@where_objects_get_help
+@pytest.mark.parametrize("immortal", ["True", "False", "None"])
+@pytest.mark.parametrize("atomic", ["AtomicRef", "AtomicBool", "AtomicStampedRef"])
+def test_the_argument_immortal_decides(atomic: str, immortal: str) -> None:
+    program = """
+        immortal = eval(sys.argv[2])
+        instance = getattr(extension, sys.argv[1])(immortal=immortal)
+        assert has_help(instance) == (immortal is True)
+        take_turns([instance], 100, step=1000)
+        assert has_help(instance) == (immortal is not False)
+        assert (statistic("deferred") != 0) == (immortal is None)
+        reference = weakref.ref(instance)
+        gc.disable()
+        del instance
+        assert (reference() is None) == (immortal is False)
+        gc.collect()
+        assert (reference() is None) == (immortal is not True)
+    """
+    run_sharing(program, atomic, immortal)
+
+
+@where_objects_get_help
+def test_nothing_is_left_to_a_collector_that_is_switched_off() -> None:
+    program = """
+        gc.disable()
+        instance = AtomicRef()
+        take_turns([instance], 100, step=1000)
+        reference = weakref.ref(instance)
+        del instance
+        assert reference() is None
+        assert statistic("deferred") == statistic("collections") == 0
+    """
+    run_sharing(program)
+
+
+@where_objects_get_help
+def test_a_collection_is_requested_when_too_much_is_left_to_it() -> None:
+    program = """
+        most = 0
+        for _ in range(100):
+            instance = AtomicRef(bytes(2**20))
+            take_turns([instance], 9, step=300)
+            del instance
+            most = max(most, statistic("deferred"))
+        assert most == 16 * 2**20, most
+        assert 3 <= statistic("collections") <= 6, statistic("collections")
+        assert statistic("deferred") <= most
+    """
+    run_sharing(program)
+
+
+@where_objects_get_help
+def test_nothing_more_is_left_to_the_collector_while_it_does_not_come() -> None:
+    """A requested collection is the main thread's, which is asleep."""
+    program = """
+        kept, dropped = [], []
+        def work():
+            for _ in range(40):
+                instance = AtomicRef()
+                take_turns([instance], 30, step=300)
+                kept.append(instance)
+            dropped.append(statistic("deferred"))
+            for _ in range(40):
+                instance = AtomicRef()
+                take_turns([instance], 30, step=300)
+                reference = weakref.ref(instance)
+                del instance
+                dropped.append(reference() is None)
+            dropped.append(statistic("collections"))
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert sum(map(has_help, kept)) == 16
+        assert dropped == [16 * 2**20, *[True] * 40, 0], dropped
+    """
+    run_sharing(program)
+
+
+@where_objects_get_help
+def test_a_child_process_goes_on_when_it_collects() -> None:
+    """What was asked for in its parent is for a main thread that is not there."""
+    program = """
+        import os
+        status = []
+        def work():
+            refs = [AtomicRef() for _ in range(20)]
+            take_turns(refs, 9, step=300)
+            assert sum(map(has_help, refs)) == 16
+            child = os.fork()
+            if not child:
+                wait(60_000)
+                gc.collect()
+                take_turns(refs[-1:], 9, step=300)
+                os._exit(0 if has_help(refs[-1]) else 1)
+            status.append(os.waitpid(child, 0)[1])
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        assert status == [0], status
+    """
+    run_sharing(program)
+
+
+@where_objects_get_help
+def test_what_a_collection_left_makes_room_for_as_much_again() -> None:
+    """Also a collection that was not requested; and then nobody asks for one."""
+    program = """
+        kept = []
+        for count in (16, 32):
+            refs = [AtomicRef() for _ in range(16)]
+            take_turns(refs, 9, step=300)
+            kept += refs
+            gc.collect()
+            assert sum(map(has_help, kept)) == count
+        more = [AtomicRef() for _ in range(32)]
+        take_turns(more, 9, step=600)
+        assert sum(map(has_help, more)) == 32
+        assert statistic("collections") == 0
+        assert statistic("deferred") == 64 * 2**20
+        del kept, refs, more
+        gc.collect()
+        assert statistic("deferred") == 0
+    """
+    run_sharing(program)
+
+
+@where_objects_get_help
+def test_a_ref_that_its_finalizer_brings_back_is_accounted_for_once() -> None:
+    program = """
+        back = []
+        class Finalizer:
+            def __del__(self):
+                back.append(self.ref)
+        instance = AtomicRef(Finalizer())
+        instance.get().ref = instance
+        take_turns([instance], 9, step=50)
+        assert has_help(instance) and statistic("deferred") == 2**20
+        del instance
+        gc.collect()
+        instance = back.pop()
+        assert statistic("deferred") == 2**20
+        wait(1000)
+        take_turns([instance], 20, step=50)
+        assert statistic("deferred") == 2**20
+        instance.set(None)
+        del instance
+        gc.collect()
+        gc.collect()
+        assert statistic("deferred") == 0
+    """
+    run_sharing(program)
+
+
+@where_objects_get_help
+def test_refs_raise_no_audit_events() -> None:
+    program = """
+        seen = []
+        sys.addaudithook(lambda event, arguments: seen.append(event))
+        for _ in range(40):
+            take_turns([AtomicRef()], 9, step=300)
+        assert statistic("collections") >= 1
+        assert not [event for event in seen if event.startswith("gc.")], seen
+    """
+    run_sharing(program)
 
 
 def test_thousands_of_refs_that_are_passed_on_are_freed() -> None:

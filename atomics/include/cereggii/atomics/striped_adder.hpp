@@ -103,8 +103,10 @@ public:
         return count;
     }
 
-    // The memory that a counter of more than one thread has allocated, in bytes.
-    static std::size_t stripes_size() noexcept { return stripe_count() * sizeof(Cell); }
+    // The bytes that the cells take which are allocated now.
+    std::size_t memory() const noexcept {
+        return stripes_.load(std::memory_order_relaxed) ? stripe_count() * sizeof(Cell) : 0;
+    }
 
 private:
     struct alignas(destructive_interference) Cell {

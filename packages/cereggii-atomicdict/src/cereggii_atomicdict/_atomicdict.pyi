@@ -142,7 +142,7 @@ class AtomicDict(_Dict[_K, _V]):
         *,
         min_size: SupportsIndex | None = None,
         buffer_size: SupportsIndex = 4,
-        immortal: bool = False,
+        immortal: bool | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -152,7 +152,7 @@ class AtomicDict(_Dict[_K, _V]):
         *,
         min_size: SupportsIndex | None = None,
         buffer_size: SupportsIndex = 4,
-        immortal: bool = False,
+        immortal: bool | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -162,7 +162,7 @@ class AtomicDict(_Dict[_K, _V]):
         *,
         min_size: SupportsIndex | None = None,
         buffer_size: SupportsIndex = 4,
-        immortal: bool = False,
+        immortal: bool | None = None,
         **keywords: _V,
     ) -> None: ...
     @overload
@@ -172,7 +172,7 @@ class AtomicDict(_Dict[_K, _V]):
         initial: _Items[_K, _V],
         min_size: SupportsIndex | None = None,
         buffer_size: SupportsIndex = 4,
-        immortal: bool = False,
+        immortal: bool | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -181,7 +181,7 @@ class AtomicDict(_Dict[_K, _V]):
         initial: _Items[str, _V],
         min_size: SupportsIndex | None = None,
         buffer_size: SupportsIndex = 4,
-        immortal: bool = False,
+        immortal: bool | None = None,
         **keywords: _V,
     ) -> None: ...
     @overload
@@ -190,7 +190,7 @@ class AtomicDict(_Dict[_K, _V]):
         *,
         min_size: SupportsIndex | None = None,
         buffer_size: SupportsIndex = 4,
-        immortal: bool = False,
+        immortal: bool | None = None,
         **keywords: _V,
     ) -> None: ...
     @overload

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <new>
+#include <type_traits>
 #include <utility>
 
 #include "cereggii/atomics/python/at_fork.hpp"
@@ -72,6 +73,8 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
     if constexpr (Form::is_handle) {
         Py_VISIT(Form::target(self));  // null before __init__
     } else if constexpr (requires(Atomic& atomic) { atomic.traverse(visit, arg); }) {
+        if constexpr (std::is_same_v<typename Atomic::Sharing, BecomesDeferred>)
+            BecomesDeferred::note_visit<Atomic>(self);
         if (const int stop = payload<Atomic>(self)->traverse(visit, arg)) return stop;
     }
     Py_VISIT(Py_TYPE(self));
@@ -127,21 +130,23 @@ struct Deallocator {
 
 // ── construction ───────────────────────────────────────────────────────────────────────────────
 
-// tp_init of an atomic: (initial_value=0, *, immortal=False). Once in the life of an instance.
+// tp_init of an atomic: (initial_value=0, *, immortal=None). Once in the life of an instance.
 // `construct(self, initial_value or null)` makes the C++ object; false with an exception.
 template <class Atomic, auto Construct>
 int init_atomic(PyObject* self, PyObject* args, PyObject* keywords) {
     static const char* names[] = {"initial_value", "immortal", nullptr};
     PyObject* initial_value = nullptr;
-    int immortal = 0;
+    PyObject* immortal = nullptr;
     char format[64];
-    PyOS_snprintf(format, sizeof(format), "|O$p:%s", Atomic::name);
+    PyOS_snprintf(format, sizeof(format), "|O$O:%s", Atomic::name);
     if (!PyArg_ParseTupleAndKeywords(args, keywords, format, const_cast<char**>(names),
                                      &initial_value, &immortal))
         return -1;
+    Immortality immortality{};
+    if (!to_immortality(immortal, immortality)) return -1;
     if (!Construct(self, initial_value)) return -1;
-    note_creation(self);
-    if (immortal) make_immortal(self);
+    note_creation(self, immortality);
+    if (immortality == Immortality::always) make_immortal(self);
     return 0;
 }
 
@@ -249,7 +254,7 @@ PyType_Slot init_slot() {
 // ThreadHandle.
 template <class T>
 PyObject* class_of_target(PyObject* self, void*) {
-    const PyObject* target = payload<T>(self)->target;
+    const PyObject* target = payload<T>(self)->target.load(std::memory_order_acquire);
     return Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(target ? target : self)));
 }
 

@@ -40,18 +40,21 @@ struct Types {
 // One thread's own reference to an atomic. Immutable, so it can be read without synchronization.
 template <class Atomic>
 struct Handle {
-    PyObject* target;                            // owned; null when it is being freed
+    // Owned; null before __init__ has run, and when it is being freed. Release, acquire: another
+    // thread may look for it while __init__ runs, and sees the atomic if it sees the pointer.
+    std::atomic<PyObject*> target;
     std::atomic<typename Atomic::Value*> value;  // release, acquire: set once target is
 
-    explicit Handle(PyObject* atomic) noexcept : target(Py_NewRef(atomic)) {
+    explicit Handle(PyObject* atomic) noexcept {
+        target.store(Py_NewRef(atomic), std::memory_order_release);
         value.store(payload<Atomic>(atomic)->value(), std::memory_order_release);
     }
-    ~Handle() { Py_XDECREF(target); }
+    ~Handle() { clear(); }
     Handle(const Handle&) = delete;
     Handle& operator=(const Handle&) = delete;
 
-    // For its deallocation. Null already in a handle whose __init__ has not run.
-    void clear() { Py_CLEAR(target); }
+    // For its deallocation, when no other thread has it.
+    void clear() { Py_XDECREF(target.exchange(nullptr, std::memory_order_relaxed)); }
 };
 
 // The name of an object's type without its module, as it goes into a repr.
@@ -116,7 +119,7 @@ struct HandleForm {
         return nullptr;
     }
     static PyObject* target(PyObject* self) noexcept {
-        return payload<Handle<Atomic>>(self)->target;
+        return payload<Handle<Atomic>>(self)->target.load(std::memory_order_acquire);
     }
 };
 

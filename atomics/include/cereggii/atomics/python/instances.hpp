@@ -3,7 +3,9 @@
 
 #include <nanobind/nanobind.h>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <new>
 
 // The C++ object inside a Python instance of a bound type, found without a call.
@@ -20,10 +22,26 @@ T* payload(PyObject* self) noexcept {
     return reinterpret_cast<T*>(reinterpret_cast<char*>(self) + payload_offset);
 }
 
+// The instance around a payload.
+template <class T>
+PyObject* instance_of(T* object) noexcept {
+    return reinterpret_cast<PyObject*>(reinterpret_cast<char*>(object) - payload_offset);
+}
+
+// The last 16 bits of nanobind's header, which it sets to 0 and has no use for. An instance has no
+// other room for what is known about it besides its value: one more word would make each AtomicRef
+// larger than a cache line.
+inline std::atomic<std::uint16_t>& spare_bits(PyObject* self) noexcept {
+    using Bits = std::atomic<std::uint16_t>;
+    static_assert(sizeof(Bits) == 2 && Bits::is_always_lock_free);
+    return *reinterpret_cast<Bits*>(reinterpret_cast<char*>(self) + payload_offset - sizeof(Bits));
+}
+
 template <class T>
 void check_layout(nanobind::handle type) {
     const nanobind::object sample = nanobind::inst_alloc(type);
-    if (nanobind::inst_ptr<T>(sample) != payload<T>(sample.ptr()))
+    if (nanobind::inst_ptr<T>(sample) != payload<T>(sample.ptr()) ||
+        spare_bits(sample.ptr()).load(std::memory_order_relaxed) != 0)
         throw nanobind::import_error("cereggii was built with a nanobind of another layout");
 }
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs in which threads share objects, by a clock that stands still until told otherwise."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+
+import pytest
+
+from tools.testing.interpreters import FREE_THREADED, run_program
+
+where_objects_get_help = pytest.mark.skipif(
+    not FREE_THREADED or sys.version_info < (3, 14),
+    reason="shared objects get help by themselves on free-threaded 3.14 and later only",
+)
+
+# What the programs begin with; `extension` is imported before. They run in processes of their own,
+# since what is spent is spent for the whole process.
+SHARE = """
+    import gc, sys, threading, time, weakref
+
+    TURN = 257  # one of so many uses by a thread is looked at
+    MS = 1_000_000
+    STEP = 2.5  # ms; the age in use grows by an eighth of what is required at the most
+    now = 0
+
+    def wait(ms):
+        global now
+        now += int(ms * MS)
+        extension._set_sharing_time(now)
+
+    def statistic(name):
+        return extension._sharing_statistics()[name]
+
+    def has_help(instance):
+        return sys.getrefcount(instance) > 2**28
+
+    def take_turns(instances, turns, step=STEP, use=None):
+        # Two threads use each instance in turn; each of their turns is looked at once.
+        gates = [threading.Lock(), threading.Lock()]
+        gates[1].acquire()
+        def work(number):
+            for instance in instances:
+                for turn in range(turns):
+                    if turn % 2 == number:
+                        gates[number].acquire()
+                        wait(step)
+                        (use or USE)(instance, TURN)
+                        gates[(turn + 1) % turns % 2].release()
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+
+    wait(1000)
+"""
+
+
+def run_sharing(extension: str, use: str, program: str, *arguments: str) -> str:
+    """Run a program in a fresh interpreter; what it prints.
+
+    `extension` is the module of the types; `use` is the body of a function that uses `instance`
+    for `times` times.
+    """
+    package = extension.partition(".")[0]
+    source = [
+        f"from {package} import *",
+        f"import {extension} as extension",
+        textwrap.dedent(SHARE),
+        "def USE(instance, times):",
+        textwrap.indent(textwrap.dedent(use), "    "),
+        textwrap.dedent(program),
+    ]
+    return run_program("\n".join(source), *arguments, timeout=90).strip()
