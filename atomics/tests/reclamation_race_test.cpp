@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -53,42 +54,58 @@ struct Deleted : Nodes {
     }
 };
 
+// Each look is a millisecond after the one before: records are put aside all the time.
+struct HastyClock {
+    using duration = std::chrono::milliseconds;
+    using rep = duration::rep;
+    using period = duration::period;
+    using time_point = std::chrono::time_point<HastyClock>;
+
+    static time_point now() noexcept { return time_point(duration(++looks)); }
+    static inline std::atomic<rep> looks{0};
+};
+
+void yield() { std::this_thread::yield(); }
+
 // A pointer that is replaced while others follow it.
 template <class Items>
 struct Slot {
-    using Domain = atomics::Reclaimer<Items>;
+    using Domain = atomics::Reclaimer<Items, HastyClock>;
 
     void look(Random& random) {
         auto& record = *Domain::mine();
+        if (random.one_in(16)) linger(random, 40'000);  // until the record is put aside
+        const std::uint32_t links = record.links;
         Domain::pin(record);
-        const Node* found = node.load(std::memory_order_acquire);
+        const Node* found = node.load(std::memory_order_seq_cst);
         check(!found->poisoned, "a freed node was found");
-        if (random.one_in(64)) std::this_thread::yield();
+        if (random.one_in(64)) yield();
         linger(random, 40);
         check(!found->poisoned, "a node was freed that somebody looks at");
         Domain::unpin(record);
-        Domain::after_unpin(record);
+        linked_again += record.links - links;
     }
 
-    void replace(Node* with) {
-        Node* replaced = node.exchange(with, std::memory_order_acq_rel);
+    void replace(Node* with, Random& random) {
+        // In the one order of all, as the pins: what a reader loads when its record is linked again
+        // is loaded after that.
+        Node* replaced = node.exchange(with, std::memory_order_seq_cst);
         Domain::retire(*Domain::mine(), replaced);
         ++retired;
+        if (random.one_in(64)) Domain::free_own(*Domain::mine(), yield);
+        if (random.one_in(256)) Domain::free_everything(Domain::mine(), yield);
     }
 
     // Everything has been freed, once nobody has been inside for a while.
     void check_all_freed() const {
-        auto& record = *Domain::mine();
-        for (int i = 0; i < 64; ++i) {
-            Domain::pin(record);
-            Domain::unpin(record);
-            Domain::after_unpin(record);
-        }
+        Domain::free_everything(Domain::mine(), [] { check(false, "nobody is inside"); });
+        check(!Domain::something_waits());
         check_equal(Items::freed, retired);
     }
 
     std::atomic<Node*> node;
     std::atomic<std::uint64_t> retired{0};
+    std::atomic<std::uint64_t> linked_again{0};
 };
 
 template <class Items, class NewNode>
@@ -99,7 +116,7 @@ void replace_while_others_look(const NewNode& new_node) {
     race(readers + writers, [&](std::size_t thread, Random& random) {
         if (thread < writers) {
             for (Budget budget(time, rounds); budget.more();) {
-                slot.replace(new_node(thread));
+                slot.replace(new_node(thread), random);
                 linger(random, 40);
             }
             --writing;
@@ -107,9 +124,11 @@ void replace_while_others_look(const NewNode& new_node) {
             while (writing > 0) slot.look(random);
         }
     });
-    slot.replace(nullptr);
+    Random random;
+    slot.replace(nullptr, random);
     slot.check_all_freed();
     note("freed", Items::freed);
+    note("linked again", slot.linked_again);
 }
 
 TEST(no_freed_node_is_found_and_all_that_were_retired_are_freed) {
@@ -134,22 +153,30 @@ TEST(threads_may_begin_and_end_meanwhile) {
                 check(!std::exchange(record.spare, &record), "a record is lent twice");
                 for (int i = 0; i < 8; ++i) {
                     slot.look(random);
-                    if (random.one_in(2)) slot.replace(new Node);
+                    if (random.one_in(2)) slot.replace(new Node, random);
                 }
                 check(std::exchange(record.spare, nullptr), "a record is lent twice");
             }).join();
     });
-    slot.replace(nullptr);
+    Random last;
+    slot.replace(nullptr, last);
     slot.check_all_freed();
     std::size_t records = 0;
-    for (auto* record = Slot<OfThreads>::Domain::first(); record; record = record->next) ++records;
+    for (auto* record = Slot<OfThreads>::Domain::first_of_all(); record;
+         record = record->next_of_all)
+        ++records;
     check(records <= 4 + 1, "a record is not used again");
+    std::size_t active = 0;
+    for (auto* record = Slot<OfThreads>::Domain::first(); record;
+         record = Slot<OfThreads>::Domain::after(*record))
+        ++active;
+    check_equal(active, 1u);
 }
 
-// Whoever looks while a thread packs up what waits must not make everybody forget it.
-TEST(what_a_thread_has_left_is_not_forgotten_by_who_collects_meanwhile) {
+// Whoever takes everything while a thread packs up what waits must not make everybody forget it.
+TEST(what_a_thread_has_left_is_not_forgotten_by_who_takes_everything_meanwhile) {
     struct OfGames : Deleted {};
-    using Domain = atomics::Reclaimer<OfGames>;
+    using Domain = atomics::Reclaimer<OfGames, HastyClock>;
     constexpr std::uint64_t left = 32;  // a bag
     Deleted::freed = 0;
     std::uint64_t retired = 0;
@@ -162,13 +189,14 @@ TEST(what_a_thread_has_left_is_not_forgotten_by_who_collects_meanwhile) {
             almost = true;
             Domain::retire(*Domain::mine(), new Node);
         });
-        while (!almost) std::this_thread::yield();
+        while (!almost) yield();
         linger(random, 40);
-        std::jthread([] { Domain::collect(*Domain::mine()); }).join();
+        std::jthread takes([] { Domain::free_everything(Domain::mine(), yield); });
         retires.join();
         Domain::unpin(*Domain::mine());
+        takes.join();
         retired += left;
-        for (int i = 0; i < 64; ++i) Domain::after_unpin(*Domain::mine());
+        Domain::free_everything(Domain::mine(), yield);
         check_equal(Deleted::freed.load(), retired);
     }
 }
@@ -176,7 +204,7 @@ TEST(what_a_thread_has_left_is_not_forgotten_by_who_collects_meanwhile) {
 // A gate that some close, to be alone with what the others write to.
 TEST(nobody_writes_once_the_writers_have_been_waited_for) {
     struct OfGate : Poisoned {};
-    using Domain = atomics::Reclaimer<OfGate>;
+    using Domain = atomics::Reclaimer<OfGate, HastyClock>;
     std::atomic<bool> closed{false};
     std::atomic<int> inside{0};
     std::uint64_t alone = 0;  // plain: whoever is alone is ordered after all others
@@ -186,8 +214,9 @@ TEST(nobody_writes_once_the_writers_have_been_waited_for) {
         if (thread < 2) {
             for (Budget budget; budget.more();) {
                 for (bool open = false; !closed.compare_exchange_weak(open, true); open = false)
-                    std::this_thread::yield();
-                Domain::wait_for_writers(&closed, [] { std::this_thread::yield(); });
+                    yield();
+                Domain::note_scan(*Domain::mine());
+                Domain::wait_for_writers(&closed, yield);
                 check_equal(inside, 0);
                 ++alone;
                 linger(random, 40);
@@ -202,13 +231,14 @@ TEST(nobody_writes_once_the_writers_have_been_waited_for) {
                 Domain::pin_writing(record, &closed);
                 if (!closed) {
                     ++inside;
-                    if (random.one_in(64)) std::this_thread::yield();
+                    if (random.one_in(64)) yield();
                     check(alone < UINT64_MAX);
                     --inside;
                     ++written;
                 }
                 Domain::unpin(record);
-                if (random.one_in(64)) std::this_thread::yield();
+                if (random.one_in(64)) yield();
+                if (random.one_in(16)) linger(random, 40'000);
             }
         }
     });

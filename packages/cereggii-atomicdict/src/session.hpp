@@ -78,6 +78,10 @@ inline void yield_detached() {
 
 using Reclaimer = atomics::Reclaimer<RetiredItems>;
 
+// When something that the thread has retired has to wait: sees to it that it is freed, although
+// the thread may do nothing more (leftovers.cpp). Runs finalizers; leaves an exception as it is.
+[[gnu::noinline]] void see_to_leftovers(Reclaimer::Record& record);
+
 // One operation of the calling thread. It is inside, pinned, between enter_…() and leave(), as
 // often as it likes. While it is, the thread stays attached and calls nothing that could detach it
 // or run Python code: no Py_DECREF, no PyErr_…, no allocation by Python's allocators, no comparison
@@ -91,12 +95,9 @@ public:
     // attach when the interpreter has ended is unwound.
     [[gnu::always_inline]] ~Session() noexcept(false) {
         if (inside_) leave();
-        if (!record_) [[unlikely]]
-            return;
         if (retired_) [[unlikely]]
-            Reclaimer::retire(*record_, retired_);
-        else
-            Reclaimer::after_unpin(*record_);
+            if (Reclaimer::retire(*record_, retired_)) [[unlikely]]
+                see_to_leftovers(*record_);
     }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -134,14 +135,20 @@ public:
 
     // Closes the gate and waits until no writer is inside. Nothing may detach until it is opened.
     void close_gate() {
+        Reclaimer::note_scan(*record_);
         bool open = false;
         while (!map_.gate_closed.compare_exchange_strong(open, true, std::memory_order_seq_cst)) {
             open = false;  // one closer at a time
             yield_detached();
         }
+        // Nothing has detached since, so there was no fork.
+        record_->closed_gate.store(&map_.gate_closed, std::memory_order_relaxed);
         Reclaimer::wait_for_writers(&map_, [] { std::this_thread::yield(); });
     }
-    void open_gate() noexcept { map_.gate_closed.store(false, std::memory_order_seq_cst); }
+    void open_gate() noexcept {
+        record_->closed_gate.store(nullptr, std::memory_order_relaxed);
+        map_.gate_closed.store(false, std::memory_order_seq_cst);
+    }
 
     // To be freed when nobody can find it any more, some time after this session.
     template <class Retired>
@@ -176,8 +183,6 @@ private:
     RetiredItems::Item retired_ = 0;
     bool inside_ = false;
 };
-
-inline void forget_other_threads_after_fork() noexcept { Reclaimer::forget_other_threads(); }
 
 #else
 
@@ -221,8 +226,6 @@ public:
 private:
     RetiredItems::Item retired_ = 0;
 };
-
-inline void forget_other_threads_after_fork() noexcept {}
 
 #endif
 

@@ -6,6 +6,7 @@
 #include "cereggii/atomics/python/forms.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
 #include "hash_map.hpp"
+#include "leftovers.hpp"
 
 // The C++ objects behind the Python types of this module.
 namespace cereggii::atomicdict {
@@ -26,6 +27,7 @@ struct AtomicDict {
     void dismantle() {
         destroy(map);
         destroy(pending);
+        free_leftovers();
     }
     // Acquire: pairs with the constructor's release, for a thread that found the object early.
     bool constructed() const noexcept { return map.constructed.load(std::memory_order_acquire); }
