@@ -64,15 +64,20 @@ void dealloc_end_of_thread(PyObject* self) {
     Reclaimer::free_own(*record, Pause());
 }
 
-// Without memory: again, when something is left the next time.
+// Without memory, with MemoryError: again, when something is left the next time.
 void watch_end_of_thread(Reclaimer::Record& record, std::uint64_t thread) {
     PyObject* dict = PyThreadState_GetDict();
     if (!dict) return;
+    auto* key = reinterpret_cast<PyObject*>(end_of_thread_type);
+    // There is one already if the thread has had another thread state in between.
+    const int found = PyDict_Contains(dict, key);
+    if (found == 1) watch.watched = thread;
+    if (found != 0) return;
     PyObject* object = PyType_GenericAlloc(end_of_thread_type, 0);
     if (!object) return;
     auto* end = reinterpret_cast<EndOfThread*>(object);
     end->record = &record;
-    if (PyDict_SetItem(dict, reinterpret_cast<PyObject*>(end_of_thread_type), object) == 0) {
+    if (PyDict_SetItem(dict, key, object) == 0) {
         end->thread = thread;
         watch.watched = thread;
     }
@@ -127,7 +132,7 @@ bool is_frozen(const PyObject* object) noexcept {
     return (_Py_atomic_load_uint8_relaxed(&object->ob_gc_bits) & frozen) != 0;
 }
 
-// Without memory: again, when something is left the next time.
+// Without memory, with MemoryError: again, when something is left the next time.
 void provide_garbage() {
     PyObject* object = PyType_GenericAlloc(garbage_type, 0);
     if (!object) return;
@@ -200,7 +205,7 @@ void see_to_leftovers(Reclaimer::Record& record) {
         PyObject* exception = PyErr_GetRaisedException();
         if (watch.watched != thread) watch_end_of_thread(record, thread);
         if (!has_garbage) provide_garbage();
-        PyErr_SetRaisedException(exception);
+        PyErr_SetRaisedException(exception);  // instead of a MemoryError
     }
     make_pending_call();
 }

@@ -3,6 +3,8 @@
 
 #include <Python.h>
 
+#include <utility>
+
 #include "cereggii/atomics/python/forms.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
 #include "hash_map.hpp"
@@ -27,8 +29,11 @@ struct AtomicDict {
     void dismantle() {
         destroy(map);
         destroy(pending);
-        free_leftovers();
+        // Not in the destructor if it has been done before that: it waits for others, in which a
+        // daemon thread may be unwound.
+        if (!std::exchange(dismantled, true)) free_leftovers();
     }
+    bool dismantled = false;
     // Acquire: pairs with the constructor's release, for a thread that found the object early.
     bool constructed() const noexcept { return map.constructed.load(std::memory_order_acquire); }
     Value* value() noexcept { return &map; }

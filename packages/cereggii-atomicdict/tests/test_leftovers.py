@@ -215,7 +215,7 @@ def do_all_that_removes_nothing() -> None:
     kept_dicts.append(d)
     for n in range(20_000):
         d.get(n)
-        n in d
+        assert (n in d) == (n < 100)
         d[n % 100] = n
         d.setdefault(n % 100, n)
         d.compare_and_set(n % 100, n, n + 1)
