@@ -90,7 +90,12 @@ struct Slot {
         // In the one order of all, as the pins: what a reader loads when its record is linked again
         // is loaded after that.
         Node* replaced = node.exchange(with, std::memory_order_seq_cst);
-        Domain::retire(*Domain::mine(), replaced);
+        if (random.one_in(8)) {
+            Domain::leave_for_all(replaced);
+        } else {
+            if (random.one_in(4)) Domain::take_what_is_left_for_all(replaced);
+            Domain::retire(*Domain::mine(), replaced);
+        }
         ++retired;
         if (random.one_in(64)) Domain::free_own(*Domain::mine(), yield);
         if (random.one_in(256)) Domain::free_everything(Domain::mine(), yield);

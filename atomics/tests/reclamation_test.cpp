@@ -81,8 +81,12 @@ void come_and_go() {
 }
 bool retire(Thing& thing) { return Domain::retire(*Domain::mine(), &thing); }
 
-// A removal of a thread, at which it comes to what it has left.
-void remove_something() { retire(new_thing()); }
+// A removal of a thread, at which it comes to what it has left, and to what is left for all.
+void remove_something() {
+    Domain::Item list = &new_thing();
+    Domain::take_what_is_left_for_all(list);
+    Domain::retire(*Domain::mine(), list);
+}
 
 // Nobody is inside, so nobody is waited for.
 void never_pause() { check(false, "waits"); }
@@ -324,6 +328,55 @@ TEST(what_a_thread_that_has_ended_has_left_is_freed_by_who_has_its_record) {
     check_equal(left.freed, 0);
     std::jthread(remove_something).join();
     check_equal(left.freed, 1);
+}
+
+TEST(what_is_left_for_all_is_freed_by_whoever_removes_something_next) {
+    Thing& thing = new_thing();
+    Other leaves, other;
+    leaves.run([&] { Domain::leave_for_all(&thing); });
+    leaves.run([] {
+        come_and_go();
+        retire(new_thing());  // which is not the removal of anything
+    });
+    check_equal(thing.freed, 0);
+    check(Domain::something_waits());
+    other.run(remove_something);
+    check_equal(thing.freed, 1);
+    check(!Domain::something_waits());
+}
+
+TEST(what_is_left_for_all_waits_with_who_removes_something_while_others_are_inside) {
+    Thing& thing = new_thing();
+    Other inside, other;
+    inside.run(pin);
+    Domain::leave_for_all(&thing);
+    other.run(remove_something);
+    inside.run(unpin);
+    remove_something();
+    check_equal(thing.freed, 0);
+    other.run(remove_something);
+    check_equal(thing.freed, 1);
+}
+
+TEST(what_is_left_for_all_is_freed_with_what_is_one_s_own) {
+    Other inside;
+    for (const bool everything : {false, true}) {
+        Thing& thing = new_thing();
+        inside.run(pin);
+        Domain::leave_for_all(&thing);
+        int pauses = 0;
+        const auto pause = [&] {
+            check_equal(thing.freed, 0);
+            if (++pauses == 3) inside.run(unpin);
+        };
+        if (everything)
+            Domain::free_everything(Domain::mine(), pause);
+        else
+            Domain::free_own(*Domain::mine(), pause);
+        check_equal(pauses, 3);
+        check_equal(thing.freed, 1);
+        check(!Domain::something_waits());
+    }
 }
 
 // --- While those who are inside are waited for
@@ -774,6 +827,17 @@ TEST(what_a_forgotten_thread_was_about_to_free_is_freed) {
     });
     check_equal(thing.freed, 1);
     Domain::forget_other_threads();
+}
+
+TEST(what_was_left_for_all_is_left_to_the_thread_that_forks) {
+    Thing& thing = new_thing();
+    Other inside;
+    inside.run(pin);
+    Domain::leave_for_all(&thing);
+    Domain::forget_other_threads();
+    check(Domain::something_waits());
+    remove_something();
+    check_equal(thing.freed, 1);
 }
 
 TEST(what_forgotten_threads_left_is_found_if_the_thread_that_is_left_has_no_record) {

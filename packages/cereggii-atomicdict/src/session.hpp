@@ -26,6 +26,10 @@ struct RetiredItems {
         return reinterpret_cast<std::uintptr_t>(table) | table_bit;
     }
 
+    // Whether it is a removal. A table that has been emptied is not: its nodes are in the next one.
+    static bool has_objects(const Node*) noexcept { return true; }
+    static bool has_objects(const Table* table) noexcept { return table->whole_chain; }
+
     // Release: who is inside and reads a link for a hash sees by then that no word names the node.
     static Item link(Item item) noexcept {
         return item & table_bit ? reinterpret_cast<Item>(table(item)->link)
@@ -95,9 +99,12 @@ public:
     // attach when the interpreter has ended is unwound.
     [[gnu::always_inline]] ~Session() noexcept(false) {
         if (inside_) leave();
-        if (retired_) [[unlikely]]
-            if (Reclaimer::retire(*record_, retired_)) [[unlikely]]
-                see_to_leftovers(*record_);
+        if (retired_) [[unlikely]] {
+            if (removes_something_) Reclaimer::take_what_is_left_for_all(retired_);
+            leaves_something_ |= Reclaimer::retire(*record_, retired_);
+        }
+        if (leaves_something_) [[unlikely]]
+            see_to_leftovers(*record_);
     }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -156,6 +163,13 @@ public:
         const RetiredItems::Item item = RetiredItems::of(retired);
         RetiredItems::set_link(item, retired_);
         retired_ = item;
+        removes_something_ |= RetiredItems::has_objects(retired);
+    }
+    // The same, of a node that another thread has made dead. This one may be about to remove
+    // nothing, and then it is not to run the finalizer of the key.
+    void leave_for_all(Node* node) noexcept {
+        Reclaimer::leave_for_all(RetiredItems::of(node));
+        leaves_something_ = true;
     }
 
     // A number that no other thread has at the same time.
@@ -182,6 +196,8 @@ private:
     Reclaimer::Record* record_;
     RetiredItems::Item retired_ = 0;
     bool inside_ = false;
+    bool removes_something_ = false;
+    bool leaves_something_ = false;
 };
 
 #else
@@ -213,6 +229,7 @@ public:
         RetiredItems::set_link(item, retired_);
         retired_ = item;
     }
+    void leave_for_all(Node* node) noexcept { retire(node); }
 
     std::uint32_t thread() const noexcept { return 0; }
     [[nodiscard]] Node* take_node() noexcept {

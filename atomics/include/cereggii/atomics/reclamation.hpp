@@ -31,6 +31,7 @@ namespace cereggii::atomics {
 //                              free_ ─▶ record              of threads that have ended
 //                              littered_ ─▶ record          of threads that have left something
 //                              all_ ─▶ record               only grows
+//                              for_all_ ─▶ item             of nobody: see leave_for_all()
 //
 // To be inside is to be pinned. Between pin and unpin a thread runs natively only, and never waits
 // for another thread's step but for the lock of the lists, so pins are short; they do not nest.
@@ -181,6 +182,13 @@ public:
         return true;
     }
 
+    // An item that another thread has removed and this one has unlinked, maybe while it removes
+    // nothing itself: it becomes the business of whoever removes something next.
+    static void leave_for_all(Item item) noexcept { push(for_all_, item, item); }
+
+    // To be retired with a list of the calling thread, that is before the look who is inside.
+    static void take_what_is_left_for_all(Item& list) noexcept { take(for_all_, list); }
+
     // Whether a thread is pinned for writing to this. Each is asked in turn: one that pins after it
     // was asked is not waited for.
     template <class Pause>
@@ -203,15 +211,17 @@ public:
     // Whether a thread has left something waiting, or has since freed it. A hint, but about what
     // the calling thread has left.
     static bool something_waits() noexcept {
-        return littered_.load(std::memory_order_relaxed) != nullptr;
+        return littered_.load(std::memory_order_relaxed) != nullptr ||
+               for_all_.load(std::memory_order_relaxed) != Item{};
     }
 
-    // Frees what the calling thread has retired. Not inside; pause() waits for a moment, and must
-    // not come back here.
+    // Frees what the calling thread has retired, and what is left for all. Not inside; pause()
+    // waits for a moment, and must not come back here.
     template <class Pause>
     static void free_own(Record& me, const Pause& pause) {
         Item list{};
         take_from(me, list);
+        take_what_is_left_for_all(list);
         wait_and_free(&me, list, pause);
     }
 
@@ -226,6 +236,7 @@ public:
             take_from(*record, list);
             record = next;
         }
+        take_what_is_left_for_all(list);
         wait_and_free(me, list, pause);
     }
 
@@ -238,6 +249,7 @@ public:
         littered_.store(nullptr, std::memory_order_relaxed);
         free_ = nullptr;
         Item left{};
+        take_what_is_left_for_all(left);
         for (Record* record = first_of_all(); record; record = record->next_of_all) {
             take_from(*record, left);
             take(record->held, left);
@@ -254,7 +266,7 @@ public:
         }
         // A thread without a record will get the first of those that are free.
         Record* heir = mine_ ? mine_ : free_;
-        if (left == Item{}) return;
+        if (left == Item{} || !heir) return;
         heir->waiting.store(left, std::memory_order_seq_cst);
         note_litter(*heir);
     }
@@ -462,7 +474,7 @@ private:
         free_all(held.exchange(Item{}, std::memory_order_seq_cst));
     }
 
-    // Others take everything, so there is no ABA.
+    // Whoever takes something takes everything, so there is no ABA.
     static void push(std::atomic<Item>& list, Item first, Item last) noexcept {
         Item head = list.load(std::memory_order_relaxed);
         do {
@@ -540,6 +552,7 @@ private:
     static inline std::atomic<typename Clock::rep> last_pass_{0};
     static inline std::atomic<Record*> first_{nullptr};
     static inline std::atomic<Record*> littered_{nullptr};
+    static inline std::atomic<Item> for_all_{};
     // Read at each pin, changed seldom: alone on its cache line.
     struct alignas(destructive_interference) Epoch {
         std::atomic<std::uint64_t> now{0};
