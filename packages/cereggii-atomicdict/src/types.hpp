@@ -3,8 +3,6 @@
 
 #include <Python.h>
 
-#include <utility>
-
 #include "cereggii/atomics/python/forms.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
 #include "hash_map.hpp"
@@ -24,16 +22,22 @@ struct AtomicDict {
     HashMap pending;  // what is being computed: see compute.cpp
 
     AtomicDict() noexcept { map.constructed.store(true, std::memory_order_release); }
-    ~AtomicDict() { dismantle(); }
-    // At once, whoever is inside of other dicts: nobody can be inside of this one.
+    ~AtomicDict() {
+        destroy_both();
+#if PY_VERSION_HEX >= 0x030E0000
+        free_leftovers();
+#endif
+    }
+    // Up to 3.13: before the destructor, for reasons given at Deallocator.
     void dismantle() {
+        destroy_both();
+        free_leftovers();
+    }
+    // At once, whoever is inside of other dicts: nobody can be inside of this one.
+    void destroy_both() {
         destroy(map);
         destroy(pending);
-        // Not in the destructor if it has been done before that: it waits for others, in which a
-        // daemon thread may be unwound.
-        if (!std::exchange(dismantled, true)) free_leftovers();
     }
-    bool dismantled = false;
     // Acquire: pairs with the constructor's release, for a thread that found the object early.
     bool constructed() const noexcept { return map.constructed.load(std::memory_order_acquire); }
     Value* value() noexcept { return &map; }
