@@ -146,6 +146,49 @@ TEST(memory_is_not_freed_while_it_is_looked_at) {
     replace_while_others_look<Deleted>([](std::size_t) { return new Node; });
 }
 
+// The reader pins at the very moment at which a pass finds its record unused for the second time.
+TEST(who_comes_inside_while_its_record_is_put_aside_is_seen) {
+    struct OfPasses : Poisoned {};
+    using Domain = Slot<OfPasses>::Domain;
+    std::deque<Node> nodes;
+    Slot<OfPasses> slot{&nodes.emplace_back()};
+    Rendezvous meeting(2);
+    std::atomic<bool> done{false};
+    const auto pass = [] {
+        for (std::uint32_t i = 0; i < Domain::scans_between_looks; ++i)
+            Domain::note_scan(*Domain::mine());
+    };
+    race(2, [&](std::size_t thread, Random& random) {
+        for (Budget budget(time, rounds);;) {
+            if (thread == 0) {
+                pass();
+                done = !budget.more();
+            }
+            meeting.arrive_and_wait();
+            if (done) break;
+            linger(random, 100);
+            if (thread == 0) {
+                pass();
+                Node* replaced = slot.node.exchange(&nodes.emplace_back());
+                Domain::retire(*Domain::mine(), replaced);
+            } else {
+                auto& record = *Domain::mine();
+                const std::uint32_t links = record.links;
+                Domain::pin(record);
+                const Node* found = slot.node.load();
+                for (int i = 0; i < 4; ++i) {
+                    check(!found->poisoned, "a node was freed that somebody looks at");
+                    linger(random, 100);
+                }
+                Domain::unpin(record);
+                slot.linked_again += record.links - links;
+            }
+            meeting.arrive_and_wait();
+        }
+    });
+    note("linked again", slot.linked_again);
+}
+
 // So that records change hands while others go through them.
 TEST(threads_may_begin_and_end_meanwhile) {
     struct OfThreads : Deleted {};

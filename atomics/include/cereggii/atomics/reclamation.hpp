@@ -110,7 +110,8 @@ public:
         std::array<std::atomic<Item>, bag_count> bags{};
         std::atomic<Item> held{};
         // The thread's own: the tags of the bags it has filled, how many items it has retired, how
-        // often it has looked at all records, and linked its own again.
+        // often it has looked at all records, and has seen that its own may have to be linked
+        // again.
         std::array<std::uint64_t, bag_count> tags{};
         std::uint64_t last_tag = 0;
         std::uint32_t retired = 0;
@@ -308,10 +309,8 @@ private:
     // Pinned, so it is not put aside meanwhile. Nothing of the structure has been loaded yet.
     [[gnu::noinline]] static void link_again(Record& record) noexcept {
         const Locked locked;
-        if (!record.linked) {
-            link(record);
-            ++record.links;
-        }
+        ++record.links;
+        if (!record.linked) link(record);
         record.dormant.store(false, std::memory_order_seq_cst);
     }
 
@@ -373,8 +372,9 @@ private:
         return (record.state.load(std::memory_order_seq_cst) & pinned) != 0;
     }
 
-    // Beginning with another record in each thread, so that not all ask the same thread. If our own
-    // is not linked, the second loop goes through all of them.
+    // Beginning with another record in each thread, so that not all ask the same thread. The first
+    // loop goes past our own, which it may meet: from a record that is linked again the way leads
+    // through the whole list. If our own is not linked, the second loop goes through all of them.
     static bool others_are_pinned(const Record& me) noexcept {
         for (const Record* record = after(me); record; record = after(*record))
             if (record != &me && is_pinned(*record)) return true;
