@@ -376,6 +376,12 @@ constexpr const char* dict_doc =
     "snapshot. `immortal=True` keeps the dict for the life of the process (PEP 683). On free-threaded\n"
     "3.14 and later, a dict that threads other than its creator keep using is counted by the garbage\n"
     "collector alone, unless that is switched off; which then frees it.\n\n"
+    "A value that is replaced or deleted is released at once. So is a key that is deleted, and\n"
+    "what clear() drops, if no other thread is in an operation at that moment. If one is, they are\n"
+    "freed once it has left: in the main thread as soon as the call has returned, in another one\n"
+    "at its next deletion or its end; and in any case by the next garbage collection, when any\n"
+    "AtomicDict is deallocated, or at the exit. What removes nothing runs no finalizers of what\n"
+    "another thread has removed.\n\n"
     "After the dictionaries of cereggii 1.x, Cliff Click's and papaya's hash tables; see\n"
     "docs/architecture.md.";
 
