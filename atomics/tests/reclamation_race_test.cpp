@@ -232,14 +232,22 @@ TEST(what_a_thread_has_left_is_not_forgotten_by_who_takes_everything_meanwhile) 
     for (Budget budget(time, rounds); budget.more();) {
         Domain::pin(*Domain::mine());
         std::atomic<bool> almost{false};
+        std::atomic<int> ready{0};
+        const std::size_t pause = random.below(200);
         std::jthread retires([&] {
             for (std::uint64_t i = 1; i < left; ++i) Domain::retire(*Domain::mine(), new Node);
+            ++ready;
+            while (ready < 2) yield();
             almost = true;
             Domain::retire(*Domain::mine(), new Node);
         });
-        while (!almost) yield();
-        linger(random, 40);
-        std::jthread takes([] { Domain::free_everything(Domain::mine(), yield); });
+        std::jthread takes([&] {
+            ++ready;
+            while (!almost) atomics::relax();
+            Random spread(pause);
+            linger(spread, pause);
+            Domain::free_everything(Domain::mine(), yield);
+        });
         retires.join();
         Domain::unpin(*Domain::mine());
         takes.join();

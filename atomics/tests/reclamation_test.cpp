@@ -818,15 +818,28 @@ TEST(what_a_forgotten_thread_was_about_to_free_is_freed) {
         bool forked = false;
         Domain::free_own(*Domain::mine(), [&] {
             if (std::exchange(forked, true)) return;
-            std::jthread([] {
+            std::jthread([&] {
                 come_and_go();
                 Domain::forget_other_threads();
                 remove_something();
+                check_equal(thing.freed, 1);
             }).join();
         });
     });
     check_equal(thing.freed, 1);
     Domain::forget_other_threads();
+}
+
+TEST(the_lists_that_a_forgotten_thread_was_changing_are_made_anew) {
+    come_and_go();
+    std::array<Other, 3> forgotten;
+    for (Other& other : forgotten) other.run(come_and_go);
+    const Domain::Locked held;
+    Domain::forget_other_threads();
+    check_equal(count_of_active(), 1u);
+    std::jthread(come_and_go).join();
+    put_all_aside();
+    check_equal(count_of_active(), 1u);
 }
 
 TEST(what_was_left_for_all_is_left_to_the_thread_that_forks) {

@@ -131,6 +131,20 @@ public:
         bool linked = false;
     };
 
+    // The lock of the lists. It is held for a few native steps, in which nobody blocks. Threads
+    // that end take it detached from any interpreter.
+    class Locked {
+    public:
+        Locked() noexcept {
+            for (int spins = 0; lock_.exchange(true, std::memory_order_acquire); ++spins)
+                while (lock_.load(std::memory_order_relaxed))
+                    spins++ < 100 ? relax() : std::this_thread::yield();
+        }
+        ~Locked() { lock_.store(false, std::memory_order_release); }
+        Locked(const Locked&) = delete;
+        Locked& operator=(const Locked&) = delete;
+    };
+
     static constexpr std::uint64_t pinned = 1;
     static constexpr std::uint64_t writing = 2;
     // What a pass leaves in the state of a record that is not pinned: gone after the next pin.
@@ -250,7 +264,6 @@ public:
         littered_.store(nullptr, std::memory_order_relaxed);
         free_ = nullptr;
         Item left{};
-        take_what_is_left_for_all(left);
         for (Record* record = first_of_all(); record; record = record->next_of_all) {
             take_from(*record, left);
             take(record->held, left);
@@ -261,10 +274,7 @@ public:
                 gate->store(false, std::memory_order_seq_cst);
             put_back(*record);
         }
-        if (mine_) {
-            mine_->dormant.store(false, std::memory_order_seq_cst);
-            link(*mine_);
-        }
+        if (mine_) link(*mine_);
         // A thread without a record will get the first of those that are free.
         Record* heir = mine_ ? mine_ : free_;
         if (left == Item{} || !heir) return;
@@ -282,20 +292,6 @@ public:
 
 private:
     static constexpr std::uint32_t enough_for_a_bag = 32;
-
-    // The lock of the lists. It is held for a few native steps, in which nobody blocks. Threads
-    // that end take it detached from any interpreter.
-    class Locked {
-    public:
-        Locked() noexcept {
-            for (int spins = 0; lock_.exchange(true, std::memory_order_acquire); ++spins)
-                while (lock_.load(std::memory_order_relaxed))
-                    spins++ < 100 ? relax() : std::this_thread::yield();
-        }
-        ~Locked() { lock_.store(false, std::memory_order_release); }
-        Locked(const Locked&) = delete;
-        Locked& operator=(const Locked&) = delete;
-    };
 
     // A store would do instead of the exchange: what it returns is not needed.
     [[gnu::always_inline]] static void pin_as(Record& record, std::uint64_t how) noexcept {
@@ -464,7 +460,6 @@ private:
         held.store(list, std::memory_order_seq_cst);
         const std::uint64_t tag = epoch_.now.fetch_add(1, std::memory_order_seq_cst);
         for (Record* record = first(); record; record = after(*record)) {
-            if (record == me) continue;
             const auto may_have_found_it = [&] {
                 const std::uint64_t state = record->state.load(std::memory_order_seq_cst);
                 return (state & pinned) && state >> 2 <= tag;
