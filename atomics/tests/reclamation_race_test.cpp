@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -53,42 +54,63 @@ struct Deleted : Nodes {
     }
 };
 
+// Each look is a millisecond after the one before: records are put aside all the time.
+struct HastyClock {
+    using duration = std::chrono::milliseconds;
+    using rep = duration::rep;
+    using period = duration::period;
+    using time_point = std::chrono::time_point<HastyClock>;
+
+    static time_point now() noexcept { return time_point(duration(++looks)); }
+    static inline std::atomic<rep> looks{0};
+};
+
+void yield() { std::this_thread::yield(); }
+
 // A pointer that is replaced while others follow it.
 template <class Items>
 struct Slot {
-    using Domain = atomics::Reclaimer<Items>;
+    using Domain = atomics::Reclaimer<Items, HastyClock>;
 
     void look(Random& random) {
         auto& record = *Domain::mine();
+        if (random.one_in(16)) linger(random, 40'000);  // until the record is put aside
+        const std::uint32_t links = record.links;
         Domain::pin(record);
-        const Node* found = node.load(std::memory_order_acquire);
+        const Node* found = node.load(std::memory_order_seq_cst);
         check(!found->poisoned, "a freed node was found");
-        if (random.one_in(64)) std::this_thread::yield();
+        if (random.one_in(64)) yield();
         linger(random, 40);
         check(!found->poisoned, "a node was freed that somebody looks at");
         Domain::unpin(record);
-        Domain::after_unpin(record);
+        linked_again += record.links - links;
     }
 
-    void replace(Node* with) {
-        Node* replaced = node.exchange(with, std::memory_order_acq_rel);
-        Domain::retire(*Domain::mine(), replaced);
+    void replace(Node* with, Random& random) {
+        // In the one order of all, as the pins: what a reader loads when its record is linked again
+        // is loaded after that.
+        Node* replaced = node.exchange(with, std::memory_order_seq_cst);
+        if (random.one_in(8)) {
+            Domain::leave_for_all(replaced);
+        } else {
+            if (random.one_in(4)) Domain::take_what_is_left_for_all(replaced);
+            Domain::retire(*Domain::mine(), replaced);
+        }
         ++retired;
+        if (random.one_in(64)) Domain::free_own(*Domain::mine(), yield);
+        if (random.one_in(256)) Domain::free_everything(Domain::mine(), yield);
     }
 
     // Everything has been freed, once nobody has been inside for a while.
     void check_all_freed() const {
-        auto& record = *Domain::mine();
-        for (int i = 0; i < 64; ++i) {
-            Domain::pin(record);
-            Domain::unpin(record);
-            Domain::after_unpin(record);
-        }
+        Domain::free_everything(Domain::mine(), [] { check(false, "nobody is inside"); });
+        check(!Domain::something_waits());
         check_equal(Items::freed, retired);
     }
 
     std::atomic<Node*> node;
     std::atomic<std::uint64_t> retired{0};
+    std::atomic<std::uint64_t> linked_again{0};
 };
 
 template <class Items, class NewNode>
@@ -99,7 +121,7 @@ void replace_while_others_look(const NewNode& new_node) {
     race(readers + writers, [&](std::size_t thread, Random& random) {
         if (thread < writers) {
             for (Budget budget(time, rounds); budget.more();) {
-                slot.replace(new_node(thread));
+                slot.replace(new_node(thread), random);
                 linger(random, 40);
             }
             --writing;
@@ -107,9 +129,11 @@ void replace_while_others_look(const NewNode& new_node) {
             while (writing > 0) slot.look(random);
         }
     });
-    slot.replace(nullptr);
+    Random random;
+    slot.replace(nullptr, random);
     slot.check_all_freed();
     note("freed", Items::freed);
+    note("linked again", slot.linked_again);
 }
 
 TEST(no_freed_node_is_found_and_all_that_were_retired_are_freed) {
@@ -120,6 +144,49 @@ TEST(no_freed_node_is_found_and_all_that_were_retired_are_freed) {
 
 TEST(memory_is_not_freed_while_it_is_looked_at) {
     replace_while_others_look<Deleted>([](std::size_t) { return new Node; });
+}
+
+// The reader pins at the very moment at which a pass finds its record unused for the second time.
+TEST(who_comes_inside_while_its_record_is_put_aside_is_seen) {
+    struct OfPasses : Poisoned {};
+    using Domain = Slot<OfPasses>::Domain;
+    std::deque<Node> nodes;
+    Slot<OfPasses> slot{&nodes.emplace_back()};
+    Rendezvous meeting(2);
+    std::atomic<bool> done{false};
+    const auto pass = [] {
+        for (std::uint32_t i = 0; i < Domain::scans_between_looks; ++i)
+            Domain::note_scan(*Domain::mine());
+    };
+    race(2, [&](std::size_t thread, Random& random) {
+        for (Budget budget(time, rounds);;) {
+            if (thread == 0) {
+                pass();
+                done = !budget.more();
+            }
+            meeting.arrive_and_wait();
+            if (done) break;
+            linger(random, 100);
+            if (thread == 0) {
+                pass();
+                Node* replaced = slot.node.exchange(&nodes.emplace_back());
+                Domain::retire(*Domain::mine(), replaced);
+            } else {
+                auto& record = *Domain::mine();
+                const std::uint32_t links = record.links;
+                Domain::pin(record);
+                const Node* found = slot.node.load();
+                for (int i = 0; i < 4; ++i) {
+                    check(!found->poisoned, "a node was freed that somebody looks at");
+                    linger(random, 100);
+                }
+                Domain::unpin(record);
+                slot.linked_again += record.links - links;
+            }
+            meeting.arrive_and_wait();
+        }
+    });
+    note("linked again", slot.linked_again);
 }
 
 // So that records change hands while others go through them.
@@ -134,22 +201,30 @@ TEST(threads_may_begin_and_end_meanwhile) {
                 check(!std::exchange(record.spare, &record), "a record is lent twice");
                 for (int i = 0; i < 8; ++i) {
                     slot.look(random);
-                    if (random.one_in(2)) slot.replace(new Node);
+                    if (random.one_in(2)) slot.replace(new Node, random);
                 }
                 check(std::exchange(record.spare, nullptr), "a record is lent twice");
             }).join();
     });
-    slot.replace(nullptr);
+    Random last;
+    slot.replace(nullptr, last);
     slot.check_all_freed();
     std::size_t records = 0;
-    for (auto* record = Slot<OfThreads>::Domain::first(); record; record = record->next) ++records;
+    for (auto* record = Slot<OfThreads>::Domain::first_of_all(); record;
+         record = record->next_of_all)
+        ++records;
     check(records <= 4 + 1, "a record is not used again");
+    std::size_t active = 0;
+    for (auto* record = Slot<OfThreads>::Domain::first(); record;
+         record = Slot<OfThreads>::Domain::after(*record))
+        ++active;
+    check_equal(active, 1u);
 }
 
-// Whoever looks while a thread packs up what waits must not make everybody forget it.
-TEST(what_a_thread_has_left_is_not_forgotten_by_who_collects_meanwhile) {
+// Whoever takes everything while a thread packs up what waits must not make everybody forget it.
+TEST(what_a_thread_has_left_is_not_forgotten_by_who_takes_everything_meanwhile) {
     struct OfGames : Deleted {};
-    using Domain = atomics::Reclaimer<OfGames>;
+    using Domain = atomics::Reclaimer<OfGames, HastyClock>;
     constexpr std::uint64_t left = 32;  // a bag
     Deleted::freed = 0;
     std::uint64_t retired = 0;
@@ -157,18 +232,27 @@ TEST(what_a_thread_has_left_is_not_forgotten_by_who_collects_meanwhile) {
     for (Budget budget(time, rounds); budget.more();) {
         Domain::pin(*Domain::mine());
         std::atomic<bool> almost{false};
+        std::atomic<int> ready{0};
+        const std::size_t pause = random.below(200);
         std::jthread retires([&] {
             for (std::uint64_t i = 1; i < left; ++i) Domain::retire(*Domain::mine(), new Node);
+            ++ready;
+            while (ready < 2) yield();
             almost = true;
             Domain::retire(*Domain::mine(), new Node);
         });
-        while (!almost) std::this_thread::yield();
-        linger(random, 40);
-        std::jthread([] { Domain::collect(*Domain::mine()); }).join();
+        std::jthread takes([&] {
+            ++ready;
+            while (!almost) atomics::relax();
+            Random spread(pause);
+            linger(spread, pause);
+            Domain::free_everything(Domain::mine(), yield);
+        });
         retires.join();
         Domain::unpin(*Domain::mine());
+        takes.join();
         retired += left;
-        for (int i = 0; i < 64; ++i) Domain::after_unpin(*Domain::mine());
+        Domain::free_everything(Domain::mine(), yield);
         check_equal(Deleted::freed.load(), retired);
     }
 }
@@ -176,7 +260,7 @@ TEST(what_a_thread_has_left_is_not_forgotten_by_who_collects_meanwhile) {
 // A gate that some close, to be alone with what the others write to.
 TEST(nobody_writes_once_the_writers_have_been_waited_for) {
     struct OfGate : Poisoned {};
-    using Domain = atomics::Reclaimer<OfGate>;
+    using Domain = atomics::Reclaimer<OfGate, HastyClock>;
     std::atomic<bool> closed{false};
     std::atomic<int> inside{0};
     std::uint64_t alone = 0;  // plain: whoever is alone is ordered after all others
@@ -186,8 +270,9 @@ TEST(nobody_writes_once_the_writers_have_been_waited_for) {
         if (thread < 2) {
             for (Budget budget; budget.more();) {
                 for (bool open = false; !closed.compare_exchange_weak(open, true); open = false)
-                    std::this_thread::yield();
-                Domain::wait_for_writers(&closed, [] { std::this_thread::yield(); });
+                    yield();
+                Domain::note_scan(*Domain::mine());
+                Domain::wait_for_writers(&closed, yield);
                 check_equal(inside, 0);
                 ++alone;
                 linger(random, 40);
@@ -202,13 +287,14 @@ TEST(nobody_writes_once_the_writers_have_been_waited_for) {
                 Domain::pin_writing(record, &closed);
                 if (!closed) {
                     ++inside;
-                    if (random.one_in(64)) std::this_thread::yield();
+                    if (random.one_in(64)) yield();
                     check(alone < UINT64_MAX);
                     --inside;
                     ++written;
                 }
                 Domain::unpin(record);
-                if (random.one_in(64)) std::this_thread::yield();
+                if (random.one_in(64)) yield();
+                if (random.one_in(16)) linger(random, 40'000);
             }
         }
     });

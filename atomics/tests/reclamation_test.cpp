@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -48,7 +49,22 @@ struct Things {
     }
 };
 
-using Domain = atomics::Reclaimer<Things>;
+// Stands still, but when it is told to go on.
+struct TestClock {
+    using duration = std::chrono::nanoseconds;
+    using rep = duration::rep;
+    using period = duration::period;
+    using time_point = std::chrono::time_point<TestClock>;
+
+    static time_point now() noexcept {
+        ++looks;
+        return time_point(time);
+    }
+    static inline duration time = std::chrono::hours(1);
+    static inline int looks = 0;
+};
+
+using Domain = atomics::Reclaimer<Things, TestClock>;
 
 // They outlive the tests: a test that fails may leave them in the reclaimer's lists.
 Thing& new_thing() {
@@ -59,21 +75,26 @@ Thing& new_thing() {
 void pin() { Domain::pin(*Domain::mine()); }
 void pin_writing(const void* to) { Domain::pin_writing(*Domain::mine(), to); }
 void unpin() { Domain::unpin(*Domain::mine()); }
-void retire(Thing& thing) { Domain::retire(*Domain::mine(), &thing); }
-void collect() { Domain::collect(*Domain::mine()); }
+void come_and_go() {
+    pin();
+    unpin();
+}
+bool retire(Thing& thing) { return Domain::retire(*Domain::mine(), &thing); }
 
-// Goes inside and outside, so often that what others have left is looked at.
-constexpr int until_a_look = 64;
-void come_and_go(int times = until_a_look) {
-    for (int i = 0; i < times; ++i) {
-        pin();
-        unpin();
-        Domain::after_unpin(*Domain::mine());
-    }
+// A removal of a thread, at which it comes to what it has left, and to what is left for all.
+void remove_something() {
+    Domain::Item list = &new_thing();
+    Domain::take_what_is_left_for_all(list);
+    Domain::retire(*Domain::mine(), list);
 }
 
-// After this many retirements while others are inside, a thread looks what can be freed.
-constexpr std::size_t until_a_collection = 32;
+// Nobody is inside, so nobody is waited for.
+void never_pause() { check(false, "waits"); }
+void free_own() { Domain::free_own(*Domain::mine(), never_pause); }
+void free_everything() { Domain::free_everything(Domain::mine(), never_pause); }
+
+// While others are inside, a thread looks after so many items what can be freed.
+constexpr std::size_t until_a_bag = 32;
 
 // Another thread, that runs what it is told to.
 class Other {
@@ -106,22 +127,43 @@ private:
 
 std::size_t count_of_records() {
     std::size_t count = 0;
-    for (const Domain::Record* record = Domain::first(); record; record = record->next) ++count;
+    for (const auto* record = Domain::first_of_all(); record; record = record->next_of_all) ++count;
     return count;
+}
+
+// How many records a scan looks at.
+std::size_t count_of_active() {
+    std::size_t count = 0;
+    for (const auto* record = Domain::first(); record; record = Domain::after(*record)) ++count;
+    return count;
+}
+
+void scan_many_times() {
+    for (std::uint32_t i = 0; i < Domain::scans_between_looks; ++i)
+        Domain::note_scan(*Domain::mine());
+}
+// One of the calling thread over all others.
+void pass() {
+    TestClock::time += Domain::between_passes;
+    scan_many_times();
+}
+// All but the calling thread's, and of those that are inside.
+void put_all_aside() {
+    pass();
+    pass();
 }
 
 // --- What is freed when
 
 TEST(what_is_retired_while_nobody_is_inside_is_freed_at_once) {
     Other outside;
-    outside.run([] { come_and_go(); });
+    outside.run(come_and_go);
     for (int i = 0; i < 100; ++i) {
         Thing& thing = new_thing();
-        retire(thing);
+        check(!retire(thing));
         check_equal(thing.freed, 1);
     }
-    come_and_go();
-    collect();
+    check(!Domain::something_waits());
 }
 
 TEST(what_a_thread_inside_may_have_found_is_freed_after_it_has_left) {
@@ -129,14 +171,13 @@ TEST(what_a_thread_inside_may_have_found_is_freed_after_it_has_left) {
         Thing& thing = new_thing();
         Other inside;
         inside.run([&] { writing ? pin_writing(&thing) : pin(); });
-        retire(thing);
+        check(retire(thing));
         for (int i = 0; i < 3; ++i) {
-            collect();
-            come_and_go();
+            remove_something();
             check_equal(thing.freed, 0);
         }
         inside.run(unpin);
-        collect();
+        remove_something();
         check_equal(thing.freed, 1);
     }
 }
@@ -147,11 +188,11 @@ TEST(nobody_who_was_inside_may_be_left) {
     for (Other& other : inside) other.run(pin);
     retire(thing);
     for (Other& other : inside) {
-        collect();
+        remove_something();
         check_equal(thing.freed, 0);
         other.run(unpin);
     }
-    collect();
+    remove_something();
     check_equal(thing.freed, 1);
 }
 
@@ -168,23 +209,9 @@ TEST(a_list_is_retired_whole) {
         retire(*list);
         for (const Thing* thing : things) check_equal(thing->freed, at_once);
         if (!at_once) other.run(unpin);
-        collect();
+        free_own();
         for (const Thing* thing : things) check_equal(thing->freed, 1);
     }
-}
-
-TEST(who_comes_after_a_collection_holds_up_nothing_that_was_retired_before) {
-    Thing& thing = new_thing();
-    Other before, after;
-    before.run(pin);
-    retire(thing);
-    collect();
-    after.run(pin);
-    before.run(unpin);
-    check_equal(thing.freed, 0);
-    collect();
-    check_equal(thing.freed, 1);
-    after.run(unpin);
 }
 
 TEST(many_that_are_retired_while_one_thread_stays_inside_are_kept_and_then_freed) {
@@ -193,176 +220,249 @@ TEST(many_that_are_retired_while_one_thread_stays_inside_are_kept_and_then_freed
     Other inside;
     inside.run(pin);
     for (Thing*& thing : things) retire(*(thing = &new_thing()));
-    come_and_go();
     for (const Thing* thing : things) check_equal(thing->freed, 0);
     inside.run(unpin);
-    collect();
+    remove_something();
     for (const Thing* thing : things) check_equal(thing->freed, 1);
 }
 
 TEST(although_somebody_is_always_inside_what_is_old_enough_is_freed) {
     constexpr std::size_t rounds = 100;
-    std::array<Thing*, rounds * until_a_collection> things{};
+    std::array<Thing*, rounds * until_a_bag> things{};
     std::array<Other, 2> others;
     others[0].run(pin);
     for (std::size_t i = 0; i < things.size(); ++i) {
         retire(*(things[i] = &new_thing()));
-        const std::size_t round = i / until_a_collection;
-        if (i % until_a_collection == until_a_collection - 1) {
+        const std::size_t round = i / until_a_bag;
+        if (i % until_a_bag == until_a_bag - 1) {
             others[(round + 1) % 2].run(pin);
             others[round % 2].run(unpin);
         }
     }
     std::size_t freed = 0;
     for (const Thing* thing : things) freed += static_cast<std::size_t>(thing->freed);
-    check(freed >= (rounds - 2) * until_a_collection, "what is retired piles up");
+    check(freed >= (rounds - 2) * until_a_bag, "what is retired piles up");
     for (Other& other : others) other.run(unpin);
-    collect();
+    free_own();
     for (const Thing* thing : things) check_equal(thing->freed, 1);
 }
 
 // --- By whom
 
-TEST(what_an_idle_thread_has_retired_is_freed_by_who_comes_and_goes) {
-    Thing& thing = new_thing();
-    Other idle;
+TEST(who_retires_frees_nothing_of_others_and_who_retires_nothing_frees_nothing) {
+    Thing& left = new_thing();
+    Other other;
     pin();
-    idle.run([&] { retire(thing); });
+    other.run([&] { retire(left); });
     unpin();
-    check_equal(thing.freed, 0);
-    come_and_go();
-    check_equal(thing.freed, 1);
-}
-
-TEST(what_a_thread_has_retired_that_has_ended_is_freed_by_who_comes_and_goes) {
-    Thing& thing = new_thing();
-    pin();
-    Other().run([&] { retire(thing); });
-    unpin();
-    check_equal(thing.freed, 0);
-    come_and_go();
-    check_equal(thing.freed, 1);
-}
-
-TEST(what_was_looked_at_too_early_is_looked_at_again) {
-    Thing& thing = new_thing();
-    {
-        Other inside;
-        inside.run(pin);
-        Other().run([&] { retire(thing); });
-        come_and_go(10 * until_a_look);
-        check_equal(thing.freed, 0);
-        inside.run(unpin);
+    for (int i = 0; i < 10'000; ++i) {
+        come_and_go();
+        if (i % 10 == 0) remove_something();
     }
-    come_and_go();
-    check_equal(thing.freed, 1);
+    free_own();
+    check_equal(left.freed, 0);
+    other.run(remove_something);
+    check_equal(left.freed, 1);
+    free_everything();
 }
 
 TEST(who_retires_while_nobody_is_inside_frees_what_waits_of_its_own_too) {
-    for (const std::size_t count : {std::size_t{1}, 3 * until_a_collection + 1}) {
+    for (const std::size_t count : {std::size_t{1}, 3 * until_a_bag + 1}) {
         std::deque<Thing*> waiting;
         Other inside;
         inside.run(pin);
         for (std::size_t i = 0; i < count; ++i) retire(*waiting.emplace_back(&new_thing()));
         for (const Thing* thing : waiting) check_equal(thing->freed, 0);
         inside.run(unpin);
-        retire(new_thing());
+        remove_something();
         for (const Thing* thing : waiting) check_equal(thing->freed, 1);
     }
 }
 
-TEST(who_retires_while_nobody_is_inside_frees_what_was_left_too) {
-    Thing& left = new_thing();
-    Other other;
+TEST(what_idle_threads_and_those_that_have_ended_have_left_can_be_freed_by_any_thread) {
+    free_everything();
+    check(!Domain::something_waits());
+    std::array<Thing*, 10 * until_a_bag + 5> things{};
+    std::array<Other, 2> idle;
     pin();
-    other.run([&] { retire(left); });
+    for (std::size_t i = 0; i < things.size(); ++i) {
+        const auto leave = [&] { retire(*(things[i] = &new_thing())); };
+        if (i % 3 < 2)
+            idle.at(i % 3).run(leave);
+        else
+            std::jthread(leave).join();
+    }
     unpin();
-    retire(new_thing());
+    for (const Thing* thing : things) check_equal(thing->freed, 0);
+    check(Domain::something_waits());
+    free_everything();
+    for (const Thing* thing : things) check_equal(thing->freed, 1);
+    check(!Domain::something_waits());
+    for (Other& other : idle) other.run(remove_something);
+}
+
+TEST(a_thread_without_a_record_can_free_what_others_have_left) {
+    Thing& left = new_thing();
+    Other inside;
+    inside.run(pin);
+    retire(left);
+    int pauses = 0;
+    const std::size_t count = count_of_records();
+    std::jthread([&] {
+        check(!Domain::mine_if_any());
+        Domain::free_everything(nullptr, [&] {
+            check_equal(left.freed, 0);
+            if (++pauses == 3) inside.run(unpin);
+        });
+    }).join();
+    check_equal(pauses, 3);
+    check_equal(left.freed, 1);
+    check_equal(count_of_records(), count);
+}
+
+TEST(what_a_thread_that_has_ended_has_left_is_freed_by_who_has_its_record) {
+    Thing& left = new_thing();
+    pin();
+    std::jthread([&] { retire(left); }).join();
+    unpin();
+    check_equal(left.freed, 0);
+    std::jthread(remove_something).join();
     check_equal(left.freed, 1);
 }
 
-TEST(much_that_a_thread_has_retired_that_has_ended_is_freed_by_who_comes_and_goes) {
-    std::array<Thing*, 10 * until_a_collection> things{};
-    pin();
-    Other().run([&] {
-        for (Thing*& thing : things) retire(*(thing = &new_thing()));
-    });
-    unpin();
-    come_and_go();
-    for (const Thing* thing : things) check_equal(thing->freed, 1);
-}
-
-TEST(although_somebody_is_always_inside_what_an_idle_thread_has_retired_is_freed_at_last) {
+TEST(what_is_left_for_all_is_freed_by_whoever_removes_something_next) {
     Thing& thing = new_thing();
-    Other idle;
-    std::array<Other, 2> others;
-    others[0].run(pin);
-    idle.run([&] { retire(thing); });
-    for (std::size_t i = 0; i < 1000 && thing.freed == 0; ++i) {
-        others[(i + 1) % 2].run(pin);
-        others[i % 2].run(unpin);
+    Other leaves, other;
+    leaves.run([&] { Domain::leave_for_all(&thing); });
+    leaves.run([] {
         come_and_go();
-    }
+        retire(new_thing());  // which is not the removal of anything
+    });
+    check_equal(thing.freed, 0);
+    check(Domain::something_waits());
+    other.run(remove_something);
     check_equal(thing.freed, 1);
-    for (Other& other : others) other.run(unpin);
+    check(!Domain::something_waits());
 }
 
-// --- While another thread collects
-
-// The newest record is asked first what waits in it.
-TEST(what_is_retired_during_a_collection_is_not_freed_too_early) {
-    Other older, newer, inside, reader;
-    older.run([] { come_and_go(); });
-    for (const bool somebody_is_inside : {true, false}) {
-        Thing& collected = new_thing();
-        Thing& found = new_thing();
-        inside.run(pin);
-        newer.run([&] { retire(collected); });
-        if (!somebody_is_inside) inside.run(unpin);
-        bool interrupted = false;
-        collected.when_its_link_is_read = [&] {
-            interrupted = true;
-            inside.run(pin);
-            older.run([] {
-                retire(new_thing());
-                collect();
-            });
-            reader.run(pin);  // finds something
-            older.run([&] { retire(found); });
-            inside.run(unpin);
-        };
-        collect();
-        check(interrupted);
-        check_equal(found.freed, 0);
-        reader.run(unpin);
-        collect();
-        check_equal(found.freed, 1);
-        check_equal(collected.freed, 1);
-    }
-}
-
-TEST(what_is_retired_during_a_collection_is_not_forgotten) {
-    Thing& collected = new_thing();
-    Thing& late = new_thing();
+TEST(what_is_left_for_all_waits_with_who_removes_something_while_others_are_inside) {
+    Thing& thing = new_thing();
     Other inside, other;
     inside.run(pin);
-    other.run([&] { retire(collected); });
-    bool interrupted = false;
-    collected.when_its_link_is_read = [&] {
-        interrupted = true;
+    Domain::leave_for_all(&thing);
+    other.run(remove_something);
+    inside.run(unpin);
+    remove_something();
+    check_equal(thing.freed, 0);
+    other.run(remove_something);
+    check_equal(thing.freed, 1);
+}
+
+TEST(what_is_left_for_all_is_freed_with_what_is_one_s_own) {
+    Other inside;
+    for (const bool everything : {false, true}) {
+        Thing& thing = new_thing();
+        inside.run(pin);
+        Domain::leave_for_all(&thing);
+        int pauses = 0;
+        const auto pause = [&] {
+            check_equal(thing.freed, 0);
+            if (++pauses == 3) inside.run(unpin);
+        };
+        if (everything)
+            Domain::free_everything(Domain::mine(), pause);
+        else
+            Domain::free_own(*Domain::mine(), pause);
+        check_equal(pauses, 3);
+        check_equal(thing.freed, 1);
+        check(!Domain::something_waits());
+    }
+}
+
+// --- While those who are inside are waited for
+
+TEST(all_who_are_inside_are_waited_for_and_nobody_who_comes_later) {
+    for (const bool of_all : {false, true}) {
+        Thing& thing = new_thing();
+        std::array<Other, 3> before;
+        Other later, forever;
+        for (Other& other : before) other.run(pin);
+        retire(thing);
+        std::size_t pauses = 0;
+        const auto pause = [&] {
+            check_equal(thing.freed, 0);
+            if (pauses == 0) forever.run(pin);
+            // Whoever comes in again has come later.
+            before.at(pauses).run(come_and_go);
+            before.at(pauses).run(pin);
+            ++pauses;
+        };
+        if (of_all)
+            Domain::free_everything(Domain::mine(), pause);
+        else
+            Domain::free_own(*Domain::mine(), pause);
+        check_equal(pauses, before.size());
+        check_equal(thing.freed, 1);
+        for (Other& other : before) other.run(unpin);
+        forever.run(unpin);
+    }
+}
+
+TEST(what_is_retired_while_others_are_waited_for_is_kept_and_not_forgotten) {
+    Thing& waited_for = new_thing();
+    Thing& late = new_thing();
+    Other inside, reader, other;
+    inside.run(pin);
+    other.run([&] { retire(waited_for); });
+    Domain::free_everything(Domain::mine(), [&] {
+        reader.run(pin);
         other.run([&] { retire(late); });
         inside.run(unpin);
-    };
-    collect();
-    check(interrupted);
-    come_and_go();
-    check_equal(collected.freed, 1);
+    });
+    check_equal(waited_for.freed, 1);
+    check_equal(late.freed, 0);
+    check(Domain::something_waits());
+    reader.run(unpin);
+    free_everything();
     check_equal(late.freed, 1);
+}
+
+// Of the thread whose list is being taken at that moment.
+TEST(what_is_retired_while_everything_is_taken_is_kept_and_not_forgotten) {
+    Other inside, other, reader;
+    for (const bool in_bags : {false, true}) {
+        Thing& taken = new_thing();
+        Thing& late = new_thing();
+        inside.run(pin);
+        other.run([&] {
+            retire(taken);
+            for (std::size_t i = 1; in_bags && i < until_a_bag; ++i) remove_something();
+        });
+        bool interrupted = false;
+        // When two lists are joined: there is another one.
+        retire(new_thing());
+        taken.when_its_link_is_read = [&] {
+            interrupted = true;
+            reader.run(pin);
+            other.run([&] { retire(late); });
+            inside.run(unpin);
+        };
+        Domain::free_everything(Domain::mine(), [&] {
+            check_equal(taken.freed, 0);  // the reader came before the last list was taken
+            reader.run(unpin);
+        });
+        check(interrupted);
+        check_equal(taken.freed, 1);
+        check_equal(late.freed, 0);
+        check(Domain::something_waits());
+        free_everything();
+        check_equal(late.freed, 1);
+    }
 }
 
 // --- What happens while something is freed
 
-TEST(what_is_freed_may_go_inside_retire_and_collect) {
+TEST(what_is_freed_may_go_inside_retire_and_free_everything) {
     for (const bool at_once : {true, false}) {
         constexpr std::size_t depth = 10;
         std::array<Thing*, depth> things{};
@@ -371,7 +471,7 @@ TEST(what_is_freed_may_go_inside_retire_and_collect) {
             things[i]->when_freed = [&, i] {
                 come_and_go();
                 retire(*things[i + 1]);
-                collect();
+                free_everything();
                 check_equal(things[i + 1]->freed, 1);
             };
         Other inside;
@@ -379,35 +479,35 @@ TEST(what_is_freed_may_go_inside_retire_and_collect) {
         retire(*things[0]);
         check_equal(things[0]->freed, at_once);
         if (!at_once) inside.run(unpin);
-        collect();
+        free_own();
         for (const Thing* thing : things) check_equal(thing->freed, 1);
     }
 }
 
 // What is in a bag that was filled meanwhile is not among what was seen to be free.
 TEST(who_comes_inside_while_something_is_freed_holds_up_what_is_retired_then) {
-    std::array<Thing*, 2 * until_a_collection> things{};
-    std::array<Thing*, 4 * until_a_collection> late{};
+    std::array<Thing*, 2 * until_a_bag> things{};
+    std::array<Thing*, 4 * until_a_bag> late{};
     Other inside;
     inside.run(pin);
     for (Thing*& thing : things) retire(*(thing = &new_thing()));
     inside.run(unpin);
-    for (const std::size_t first_freed : {std::size_t{0}, until_a_collection})
+    for (const std::size_t first_freed : {std::size_t{0}, until_a_bag})
         things[first_freed]->when_freed = [&] {
             if (late[0]) return;
             inside.run(pin);
             for (Thing*& thing : late) retire(*(thing = &new_thing()));
         };
-    retire(new_thing());
+    remove_something();
     for (const Thing* thing : things) check_equal(thing->freed, 1);
     for (const Thing* thing : late) check_equal(thing->freed, 0);
     inside.run(unpin);
-    retire(new_thing());
+    remove_something();
     for (const Thing* thing : late) check_equal(thing->freed, 1);
 }
 
 TEST(each_of_many_that_are_freed_may_retire_more) {
-    constexpr std::size_t count = 3 * until_a_collection;
+    constexpr std::size_t count = 3 * until_a_bag;
     std::array<Thing*, count> things{};
     std::array<Thing*, count> more{};
     Other inside;
@@ -415,14 +515,11 @@ TEST(each_of_many_that_are_freed_may_retire_more) {
     for (std::size_t i = 0; i < count; ++i) {
         more[i] = &new_thing();
         things[i] = &new_thing();
-        things[i]->when_freed = [&, i] {
-            retire(*more[i]);
-            come_and_go(1);
-        };
+        things[i]->when_freed = [&, i] { retire(*more[i]); };
         retire(*things[i]);
     }
     inside.run(unpin);
-    collect();
+    free_everything();
     for (const Thing* thing : things) check_equal(thing->freed, 1);
     for (const Thing* thing : more) check_equal(thing->freed, 1);
 }
@@ -432,9 +529,12 @@ TEST(each_of_many_that_are_freed_may_retire_more) {
 TEST(a_thread_keeps_its_record) {
     const Domain::Record* record = Domain::mine();
     come_and_go();
-    check(record && Domain::mine() == record);
+    check(record && Domain::mine() == record && Domain::mine_if_any() == record);
     Other other;
-    other.run([&] { check(Domain::mine() != record, "two threads have one record"); });
+    other.run([&] {
+        check(!Domain::mine_if_any());
+        check(Domain::mine() != record, "two threads have one record");
+    });
 }
 
 TEST(threads_that_run_together_have_different_numbers) {
@@ -447,10 +547,189 @@ TEST(threads_that_run_together_have_different_numbers) {
 TEST(the_record_of_a_thread_that_has_ended_is_used_again) {
     come_and_go();
     std::jthread(pin).join();  // even one that forgot to unpin, to which nothing else is promised
-    std::jthread([] { unpin(); }).join();
+    Thing& thing = new_thing();
+    retire(thing);
+    check_equal(thing.freed, 1);
+    std::jthread(unpin).join();
     const std::size_t count = count_of_records();
-    for (int i = 0; i < 1000; ++i) std::jthread([] { come_and_go(1); }).join();
+    for (int i = 0; i < 1000; ++i) std::jthread(come_and_go).join();
     check_equal(count_of_records(), count);
+}
+
+// --- The active list: how many records a scan looks at
+
+TEST(threads_that_have_ended_are_not_looked_at) {
+    pin();  // they leave something, even
+    {
+        std::deque<Other> others;
+        for (int i = 0; i < 100; ++i) others.emplace_back().run(remove_something);
+        check(count_of_active() >= 101);
+    }
+    check_equal(count_of_active(), 1u);
+    unpin();
+    free_everything();
+}
+
+TEST(threads_that_are_idle_are_not_looked_at_once_two_passes_have_found_them_so) {
+    std::deque<Other> idle;
+    for (int i = 0; i < 100; ++i) idle.emplace_back().run(come_and_go);
+    pass();
+    check_equal(count_of_active(), 101u);
+    idle.front().run(come_and_go);  // used again in between
+    pass();
+    check_equal(count_of_active(), 2u);
+    pass();
+    check_equal(count_of_active(), 1u);
+}
+
+TEST(who_retires_puts_idle_threads_aside) {
+    std::deque<Other> idle;
+    for (int i = 0; i < 10; ++i) idle.emplace_back().run(come_and_go);
+    for (int i = 0; i < 2; ++i) {
+        TestClock::time += Domain::between_passes;
+        for (std::uint32_t k = 0; k < Domain::scans_between_looks; ++k) remove_something();
+    }
+    check_equal(count_of_active(), 1u);
+}
+
+TEST(the_clock_is_looked_at_now_and_then_and_passes_are_rare) {
+    Other idle;
+    idle.run(come_and_go);
+    pass();
+    TestClock::looks = 0;
+    for (int i = 0; i < 100; ++i) scan_many_times();
+    check_equal(TestClock::looks, 100);
+    check_equal(count_of_active(), 2u);
+    TestClock::time += Domain::between_passes - TestClock::duration(1);
+    scan_many_times();
+    check_equal(count_of_active(), 2u);
+    TestClock::time += TestClock::duration(1);
+    scan_many_times();
+    check_equal(count_of_active(), 1u);
+}
+
+TEST(a_thread_that_is_inside_between_passes_is_never_put_aside) {
+    Other busy;
+    busy.run(come_and_go);
+    const auto links = [&] {
+        std::uint32_t count = 0;
+        busy.run([&] { count = Domain::mine()->links; });
+        return count;
+    };
+    const std::uint32_t before = links();
+    for (int i = 0; i < 100; ++i) {
+        pass();
+        busy.run(come_and_go);
+    }
+    check_equal(links(), before);
+    put_all_aside();
+    busy.run(come_and_go);
+    busy.run(come_and_go);
+    check_equal(links(), before + 1);
+}
+
+TEST(a_thread_that_stays_inside_is_not_put_aside) {
+    Thing& thing = new_thing();
+    Other inside;
+    inside.run(pin);
+    for (int i = 0; i < 3; ++i) put_all_aside();
+    retire(thing);
+    check_equal(thing.freed, 0);
+    inside.run(unpin);
+    free_own();
+    check_equal(thing.freed, 1);
+}
+
+TEST(a_thread_that_was_put_aside_is_seen_when_it_comes_inside_again) {
+    const int written = 0;
+    Other other;
+    for (const bool writing : {false, true}) {
+        Thing& thing = new_thing();
+        other.run(come_and_go);
+        put_all_aside();
+        check_equal(count_of_active(), 1u);
+        other.run([&] { writing ? pin_writing(&written) : pin(); });
+        retire(thing);
+        check_equal(thing.freed, 0);
+        if (writing) {
+            int pauses = 0;
+            Domain::wait_for_writers(&written, [&] {
+                if (++pauses == 3) other.run(unpin);
+            });
+            check_equal(pauses, 3);
+        } else {
+            other.run(unpin);
+        }
+        remove_something();
+        check_equal(thing.freed, 1);
+    }
+}
+
+TEST(a_thread_that_was_put_aside_itself_sees_all_others) {
+    std::array<Other, 3> inside;
+    Other other;
+    Thing& thing = new_thing();
+    inside[0].run(come_and_go);
+    come_and_go();
+    for (Other* each : {&inside[1], &inside[2]}) each->run(come_and_go);
+    other.run([] {
+        put_all_aside();
+        check_equal(count_of_active(), 1u);
+    });
+    inside[1].run(pin);
+    retire(thing);
+    check_equal(thing.freed, 0);
+    inside[1].run(unpin);
+    remove_something();
+    check_equal(thing.freed, 1);
+    come_and_go();
+}
+
+// Whoever stands on a record goes on from there, although it is unlinked, and maybe linked again.
+TEST(a_scan_misses_nobody_when_the_record_where_it_stands_is_put_aside) {
+    const int written = 0;
+    for (const bool linked_again : {false, true}) {
+        std::array<Other, 4> writers;  // the last one comes first
+        Other another;
+        another.run(come_and_go);
+        for (Other& writer : writers) writer.run([&] { pin_writing(&written); });
+        int pauses = 0;
+        Domain::wait_for_writers(&written, [&] {
+            // At the first of them: two are put aside; two are left, and waited for.
+            if (++pauses == 1) {
+                for (std::size_t i = 2; i < 4; ++i) writers.at(i).run(unpin);
+                another.run(put_all_aside);
+                if (linked_again)
+                    for (std::size_t i = 2; i < 4; ++i) writers.at(i).run(come_and_go);
+            } else {
+                writers.at(pauses == 2 ? 1 : 0).run(unpin);
+            }
+        });
+        check_equal(pauses, 3);
+    }
+}
+
+TEST(of_many_threads_that_come_and_go_each_is_seen) {
+    constexpr std::size_t count = 12;
+    std::array<Other, count> others;
+    std::uint32_t state = 12345;
+    const auto below = [&](std::uint32_t n) {
+        return (state = state * 1664525 + 1013904223) / 7 % n;
+    };
+    for (int round = 0; round < 300; ++round) {
+        for (int i = 0; i < 4; ++i) others.at(below(count)).run(come_and_go);
+        if (below(2) == 0) pass();
+        Other& reader = others.at(below(count));
+        reader.run(pin);
+        if (below(2) == 0) pass();
+        Thing& thing = new_thing();
+        retire(thing);
+        check_equal(thing.freed, 0);
+        reader.run(unpin);
+        remove_something();
+        check_equal(thing.freed, 1);
+        check(count_of_active() <= count + 1);
+    }
 }
 
 // --- Waiting for writers
@@ -463,7 +742,7 @@ TEST(writers_to_this_are_waited_for) {
         int pauses = 0;
         Domain::wait_for_writers(&written, [&] {
             if (++pauses % 3 != 0) return;
-            writers.at(static_cast<std::size_t>(pauses / 3 - 1)).run([&] {
+            writers.at(static_cast<std::size_t>(2 - pauses / 3)).run([&] {
                 unpin();
                 if (goes_to_another) pin_writing(&another);
             });
@@ -502,6 +781,7 @@ TEST(the_records_of_forgotten_threads_are_used_again) {
     const std::size_t count = count_of_records();
     Domain::forget_other_threads();
     check(Domain::mine() == mine);
+    check_equal(count_of_active(), 1u);
     std::set<const Domain::Record*> lent;
     std::deque<Other> others;  // one more than there are records but the calling thread's
     for (std::size_t i = 0; i < count; ++i)
@@ -509,6 +789,7 @@ TEST(the_records_of_forgotten_threads_are_used_again) {
     check(lent.contains(record));
     check(!lent.contains(mine), "the calling thread was forgotten as well");
     check_equal(count_of_records(), count + 1);
+    check_equal(count_of_active(), count + 1);
 }
 
 TEST(forgotten_threads_hold_nothing_up_and_what_they_retired_is_freed) {
@@ -519,10 +800,104 @@ TEST(forgotten_threads_hold_nothing_up_and_what_they_retired_is_freed) {
     unpin();
     forgotten.run(pin);  // it could not be, at a fork; this shows that nothing of it is left
     Domain::forget_other_threads();
+    check_equal(before.freed, 0);
+    check(Domain::something_waits());
     Thing& after = new_thing();
     retire(after);
     check_equal(after.freed, 1);
     check_equal(before.freed, 1);
+}
+
+// One that waits until it can be freed, detached, when another thread forks.
+TEST(what_a_forgotten_thread_was_about_to_free_is_freed) {
+    Thing& thing = new_thing();
+    Other inside, waits;
+    inside.run(pin);
+    waits.run([&] {
+        retire(thing);
+        bool forked = false;
+        Domain::free_own(*Domain::mine(), [&] {
+            if (std::exchange(forked, true)) return;
+            std::jthread([&] {
+                come_and_go();
+                Domain::forget_other_threads();
+                remove_something();
+                check_equal(thing.freed, 1);
+            }).join();
+        });
+    });
+    check_equal(thing.freed, 1);
+    Domain::forget_other_threads();
+}
+
+TEST(the_lists_that_a_forgotten_thread_was_changing_are_made_anew) {
+    come_and_go();
+    std::array<Other, 3> forgotten;
+    for (Other& other : forgotten) other.run(come_and_go);
+    const Domain::Locked held;
+    Domain::forget_other_threads();
+    check_equal(count_of_active(), 1u);
+    std::jthread(come_and_go).join();
+    put_all_aside();
+    check_equal(count_of_active(), 1u);
+}
+
+TEST(what_was_left_for_all_is_left_to_the_thread_that_forks) {
+    Thing& thing = new_thing();
+    Other inside;
+    inside.run(pin);
+    Domain::leave_for_all(&thing);
+    Domain::forget_other_threads();
+    check(Domain::something_waits());
+    remove_something();
+    check_equal(thing.freed, 1);
+}
+
+TEST(what_forgotten_threads_left_is_found_if_the_thread_that_is_left_has_no_record) {
+    Thing& thing = new_thing();
+    Other inside, other;
+    inside.run(pin);
+    other.run([&] { retire(thing); });
+    std::jthread([&] {
+        Domain::forget_other_threads();
+        check(!Domain::mine_if_any());
+        check(Domain::something_waits());
+        remove_something();
+        check_equal(thing.freed, 1);
+    }).join();
+    Domain::forget_other_threads();
+}
+
+TEST(the_gates_of_forgotten_threads_are_opened) {
+    std::atomic<bool> mine{true}, theirs{true}, opened{true};
+    Other forgotten, another;
+    Domain::mine()->closed_gate = &mine;
+    forgotten.run([&] { Domain::mine()->closed_gate = &theirs; });
+    another.run([&] {
+        Domain::mine()->closed_gate = &opened;
+        Domain::mine()->closed_gate = nullptr;
+    });
+    Domain::forget_other_threads();
+    check(mine && !theirs && opened);
+    Domain::mine()->closed_gate = nullptr;
+}
+
+TEST(a_thread_that_forks_while_it_is_put_aside_is_seen) {
+    Thing& thing = new_thing();
+    Other forks, other;
+    forks.run(come_and_go);
+    put_all_aside();
+    forks.run([] {
+        Domain::forget_other_threads();
+        check_equal(count_of_active(), 1u);
+        pin();
+    });
+    other.run([&] { retire(thing); });
+    check_equal(thing.freed, 0);
+    forks.run(unpin);
+    other.run(remove_something);
+    check_equal(thing.freed, 1);
+    forks.run(Domain::forget_other_threads);
 }
 
 // --- Memory that is freed indeed, for the sanitizers to see
@@ -557,7 +932,6 @@ TEST(memory_can_be_read_inside_and_is_freed_afterwards) {
         ++Allocated::alive;
         Heap::retire(*Heap::mine(), memory);
     }
-    Heap::collect(*Heap::mine());
     check_equal(Allocated::alive, count);
     if (Allocated::alive == count)
         inside.run([&] {

@@ -7,13 +7,14 @@ import argparse
 import random
 import sys
 
+from . import reclaimer
 from .explore import Result, TooManyStatesError, call, explore
 from .mistakes import MISTAKES
 from .scenarios import SCENARIOS, draw
 from .state import Config
 
 
-def report(name: str, result: Result) -> bool:
+def report(name: str, result: Result | reclaimer.Result) -> bool:
     """Prints one line, and says whether all is well."""
     print(f"{name:44}{result.states:9,} states {result.seconds:6.1f} s  "
           f"{result.violation or ''}".rstrip(), flush=True)  # fmt: skip
@@ -22,10 +23,15 @@ def report(name: str, result: Result) -> bool:
 
 def show_mistake(name: str) -> None:
     """Prints the shortest trace that each scenario of a mistake has."""
-    print(f"{name}: {MISTAKES[name].about}\n")
-    for scenario in MISTAKES[name].shown_by:
-        cfg = SCENARIOS[scenario].cfg._replace(mistakes=frozenset({name}))
-        result = explore(cfg)
+    mistake = MISTAKES.get(name) or reclaimer.MISTAKES[name]
+    print(f"{name}: {mistake.about}\n")
+    for scenario in mistake.shown_by:
+        result: Result | reclaimer.Result
+        if name in MISTAKES:
+            cfg = SCENARIOS[scenario].cfg._replace(mistakes=frozenset({name}))
+            result = explore(cfg)
+        else:
+            result = reclaimer.explore(reclaimer.SCENARIOS[scenario], frozenset({name}))
         report(scenario, result)
         print("  " + "\n  ".join(result.trace) + "\n")
 
@@ -59,7 +65,8 @@ def main() -> int:
     """Returns 1 if a scenario violates a promise."""
     parser = argparse.ArgumentParser(prog="python3 -m docs.model", description=__doc__)
     parser.add_argument("name", nargs="?", help="only scenarios whose name has this in it")
-    parser.add_argument("--mistake", choices=sorted(MISTAKES), help="show what it leads to")
+    parser.add_argument("--mistake", choices=sorted({**MISTAKES, **reclaimer.MISTAKES}),
+                        help="show what it leads to")  # fmt: skip
     parser.add_argument("--random", type=int, metavar="N", help="explore N scenarios at random")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--limit", type=int, default=300_000, help="of states, with --random")
@@ -75,6 +82,11 @@ def main() -> int:
             result = explore(scenario.cfg)
             well &= report(name, result)
             print("".join(f"  {line}\n" for line in result.trace), end="")
+    for name, alone in reclaimer.SCENARIOS.items():
+        if (arguments.name or "") in name:
+            found = reclaimer.explore(alone)
+            well &= report(name, found)
+            print("".join(f"  {line}\n" for line in found.trace), end="")
     return not well
 
 

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a call begins and ends: the record's pin, the gate of the exact operations, the hand-over.
 
+What happens in between a removal and the moment at which the memory is freed is a model of its own:
+reclaimer.py.
+
 A step makes one access to shared memory and returns the step that follows; what a thread does
 between two accesses belongs to the step before. The comment of a step names the race that it
 handles. `w.mistaken(...)` marks where a mistake can be switched on.
@@ -44,7 +47,7 @@ def begin(w: World, t: Thread) -> Step:
 
 
 def pin(w: World, t: Thread) -> Step:
-    """Make the counter odd; the fence keeps all later loads behind it. A writer names its dict."""
+    """Store the pin, before all later loads in the one order of all. A writer names its dict."""
     if w.mistaken("pin without fence") and t.pc is begin:
         return pin
     reader = op_of(w, t).kind in READERS
@@ -77,13 +80,13 @@ GUARDS[wait_for_gate] = lambda w, t: w.closer == NOWHERE
 
 
 def unpin(w: World, t: Thread) -> Step:
-    """Make the counter even. What was retired is handed over after that: not to wait for us."""
+    """Store that we are outside. What was retired is handed over later: not to wait for us."""
     w.unpin(t.me)
     return hand_over if t.retired else end(w, t)
 
 
 def hand_over(w: World, t: Thread) -> Step:
-    """Load the other records, after everything in the batch has become unreachable."""
+    """Load the other records, after everything that was retired has become unreachable."""
     w.hand_over(t)
     return end(w, t)
 

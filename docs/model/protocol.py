@@ -217,7 +217,7 @@ def release_value(w: World, t: Thread) -> Step:
 
 
 def release_is_done(w: World, t: Thread) -> Step:
-    """(Mistake) The end of that use of the dict makes the counter odd again."""
+    """(Mistake) After that use of the dict the thread pins again."""
     w.pin(t.me, WRITING)
     return after_delete(w, t)
 

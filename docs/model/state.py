@@ -266,15 +266,15 @@ class World:
     # -- reclamation -------------------------------------------------------------------------------
 
     def pin(self, me: int, how: int) -> None:
-        """Makes a record's counter odd."""
+        """Notes in a record that its thread is inside."""
         self._count(me, how)
 
     def unpin(self, me: int) -> None:
-        """Makes it even, and frees the batches which that completes: any thread may steal them."""
+        """Notes that it is not, and frees the batches that have waited for nobody else."""
         self._count(me, 0)
 
     def _count(self, me: int, how: int) -> None:
-        # A batch remembers counts; since a count only grows, "it has changed" is for good.
+        # What is retired waits for nobody who pins later, with a newer epoch.
         self.pinned = (*self.pinned[:me], how, *self.pinned[me + 1 :])
         self.sampled = tuple(m if m == -1 else m & ~(1 << me) for m in self.sampled)
         if self.batches:
@@ -285,11 +285,11 @@ class World:
                     self.free(items)
 
     def others(self, me: int) -> int:
-        """The records that are found odd, as a mask; each is compared with itself alone, later."""
+        """The records that are found pinned, as a mask: those of which a batch waits for each."""
         return sum(1 << other for other, how in enumerate(self.pinned) if how and other != me)
 
     def sample_early(self, me: int) -> None:
-        """Remembers the records found odd now, for what is retired later."""
+        """Remembers the records found pinned now, for what is retired later."""
         self.sampled = (*self.sampled[:me], self.others(me), *self.sampled[me + 1 :])
 
     def retire(self, t: Thread, kind: str, address: int) -> None:

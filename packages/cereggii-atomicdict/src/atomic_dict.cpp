@@ -387,6 +387,12 @@ constexpr const char* dict_doc =
     "weak references to it; `gc.is_tracked` and `gc.get_objects` show it as before, and finalizers run\n"
     "in that collection. Of an immortal one: weak references never die, no finalizer and no callback\n"
     "runs, and `gc` does not know it.\n\n"
+    "A value that is replaced or deleted is released at once. So is a key that is deleted, and\n"
+    "what clear() drops, if no other thread is in an operation at that moment. If one is, they are\n"
+    "freed once it has left: in the main thread as soon as the call has returned, in another one\n"
+    "at its next deletion or its end; and in any case by the next garbage collection, when any\n"
+    "AtomicDict is deallocated, or at the exit. What removes nothing runs no finalizers of what\n"
+    "another thread has removed.\n\n"
     "After the dictionaries of cereggii 1.x, Cliff Click's and papaya's hash tables; see\n"
     "docs/architecture.md.";
 

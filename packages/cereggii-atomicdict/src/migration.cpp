@@ -111,7 +111,7 @@ public:
             // A link, if the node has been retired: then it is in no table any more.
             const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
             if (Node::is_dead(node->value.load(std::memory_order_seq_cst)))
-                if (unlink(map, node, hash)) session.retire(node);
+                if (unlink(map, node, hash)) session.leave_for_all(node);
         }
     }
 

@@ -3,7 +3,7 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/main_interpreter.hpp"
 #include "compute.hpp"
-#include "session.hpp"
+#include "leftovers.hpp"
 #include "types.hpp"
 
 NB_MODULE(_atomicdict_anywhere, module) {
@@ -18,9 +18,7 @@ NB_MODULE(_atomicdict_anywhere, module) {
     cereggii::atomicdict::bind_computations();
     cereggii::atomicdict::bind_atomic_dict(module);
     if (first) {
-        // In the child of a fork only the thread that forked is left.
-        cereggii::atomics::call_in_forked_children(
-            [] { cereggii::atomicdict::forget_other_threads_after_fork(); });
+        cereggii::atomicdict::prepare_leftovers();
         cereggii::atomics::forget_waiters_after_fork();
         cereggii::atomicdict::forget_other_computations_after_fork();
     }

@@ -26,6 +26,10 @@ struct RetiredItems {
         return reinterpret_cast<std::uintptr_t>(table) | table_bit;
     }
 
+    // Whether it is a removal. A table that has been emptied is not: its nodes are in the next one.
+    static bool has_objects(const Node*) noexcept { return true; }
+    static bool has_objects(const Table* table) noexcept { return table->whole_chain; }
+
     // Release: who is inside and reads a link for a hash sees by then that no word names the node.
     static Item link(Item item) noexcept {
         return item & table_bit ? reinterpret_cast<Item>(table(item)->link)
@@ -109,6 +113,10 @@ inline void close_for_others(HashMap& map) {
 
 using Reclaimer = atomics::Reclaimer<RetiredItems>;
 
+// When something that the thread has retired has to wait: sees to it that it is freed, although
+// the thread may do nothing more (leftovers.cpp). Runs finalizers; leaves an exception as it is.
+[[gnu::noinline]] void see_to_leftovers(Reclaimer::Record& record);
+
 // One operation of the calling thread. It is inside, pinned, between enter_…() and leave(), as
 // often as it likes. While it is, the thread stays attached and calls nothing that could detach it
 // or run Python code: no Py_DECREF, no PyErr_…, no allocation by Python's allocators, no comparison
@@ -122,12 +130,12 @@ public:
     // attach when the interpreter has ended is unwound.
     [[gnu::always_inline]] ~Session() noexcept(false) {
         if (inside_) leave();
-        if (!record_) [[unlikely]]
-            return;
-        if (retired_) [[unlikely]]
-            Reclaimer::retire(*record_, retired_);
-        else
-            Reclaimer::after_unpin(*record_);
+        if (retired_) [[unlikely]] {
+            if (removes_something_) Reclaimer::take_what_is_left_for_all(retired_);
+            leaves_something_ |= Reclaimer::retire(*record_, retired_);
+        }
+        if (leaves_something_) [[unlikely]]
+            see_to_leftovers(*record_);
     }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
@@ -167,6 +175,7 @@ public:
     // Closes the gate and waits until no writer is inside. No Python code may be run until it is
     // opened.
     void close_gate() {
+        Reclaimer::note_scan(*record_);
         close_for_others(map_);
         Reclaimer::wait_for_writers(&map_, [] { std::this_thread::yield(); });
     }
@@ -178,6 +187,19 @@ public:
         const RetiredItems::Item item = RetiredItems::of(retired);
         RetiredItems::set_link(item, retired_);
         retired_ = item;
+        removes_something_ |= RetiredItems::has_objects(retired);
+    }
+    // The same, of a table without any keys: that removes nothing.
+    void retire_empty(Table* table) noexcept {
+        const bool removes_something = removes_something_;
+        retire(table);
+        removes_something_ = removes_something;
+    }
+    // The same, of a node that another thread has made dead. This one may be about to remove
+    // nothing, and then it is not to run the finalizer of the key.
+    void leave_for_all(Node* node) noexcept {
+        Reclaimer::leave_for_all(RetiredItems::of(node));
+        leaves_something_ = true;
     }
 
     // A number that no other thread has at the same time.
@@ -204,12 +226,9 @@ private:
     Reclaimer::Record* record_;
     RetiredItems::Item retired_ = 0;
     bool inside_ = false;
+    bool removes_something_ = false;
+    bool leaves_something_ = false;
 };
-
-inline void forget_other_threads_after_fork() noexcept {
-    forks.fetch_add(1, std::memory_order_relaxed);
-    Reclaimer::forget_other_threads();
-}
 
 #else
 
@@ -244,6 +263,8 @@ public:
         RetiredItems::set_link(item, retired_);
         retired_ = item;
     }
+    void retire_empty(Table* table) noexcept { retire(table); }
+    void leave_for_all(Node* node) noexcept { retire(node); }
 
     std::uint32_t thread() const noexcept { return 0; }
     [[nodiscard]] Node* take_node() noexcept {
@@ -258,10 +279,6 @@ private:
     HashMap& map_;
     RetiredItems::Item retired_ = 0;
 };
-
-inline void forget_other_threads_after_fork() noexcept {
-    forks.fetch_add(1, std::memory_order_relaxed);
-}
 
 #endif
 

@@ -10,6 +10,7 @@
 #include "cereggii/atomics/python/forms.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
 #include "hash_map.hpp"
+#include "leftovers.hpp"
 
 // The C++ objects behind the Python types of this module.
 namespace cereggii::atomicdict {
@@ -27,7 +28,10 @@ struct AtomicDict {
     AtomicDict() noexcept { map.constructed.store(true, std::memory_order_release); }
     ~AtomicDict() {
         note_destruction(this);
-        dismantle();
+        destroy_both();
+#if PY_VERSION_HEX >= 0x030E0000
+        free_leftovers();
+#endif
     }
     AtomicDict(const AtomicDict&) = delete;
     AtomicDict& operator=(const AtomicDict&) = delete;
@@ -40,8 +44,13 @@ struct AtomicDict {
             return BecomesDeferred::size_of_anything;
         return std::max(BecomesDeferred::size_of_anything, for_each_word << (64 - shift));
     }
-    // At once, whoever is inside of other dicts: nobody can be inside of this one.
+    // Up to 3.13: before the destructor, for reasons given at Deallocator.
     void dismantle() {
+        destroy_both();
+        free_leftovers();
+    }
+    // At once, whoever is inside of other dicts: nobody can be inside of this one.
+    void destroy_both() {
         destroy(map);
         destroy(pending);
     }

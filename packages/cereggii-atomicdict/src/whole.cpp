@@ -270,7 +270,7 @@ void drop_if_empty(HashMap& map, std::uint64_t serial) {
         return;
     map.root.store(nullptr, std::memory_order_seq_cst);
     root->whole_chain = true;
-    session.retire(root);
+    session.retire_empty(root);
 }
 
 std::size_t total_detour(HashMap& map) {

@@ -208,6 +208,36 @@ def test_what_is_deleted_while_it_is_moved_to_another_table_is_freed() -> None:
         check_whole(game.shared)
 
 
+def test_who_moves_a_key_that_another_thread_deletes_does_not_run_its_finalizer() -> None:
+    """A mover may only be updating or inserting."""
+    died_in: set[int] = set()
+    movers: set[int] = set()
+
+    class Key:
+        def __del__(self) -> None:
+            died_in.add(threading.get_ident())
+
+    size = keys_before_growth(300)
+    games = []
+    for _ in range(400):
+        d: AtomicDict[Any, Any] = AtomicDict()
+        for _ in range(size):
+            d[Key()] = None
+        games.append(Moved(d, [*d][::-3]))
+
+    def move(game: Moved) -> None:
+        movers.add(threading.get_ident())
+        for filler in range(60):
+            game.shared[filler] = None
+
+    def delete(game: Moved) -> None:
+        while game.keys:
+            del game.shared[game.keys.pop()]
+
+    meet(games, move, delete)
+    assert not died_in & movers
+
+
 class Counted:
     """Says when it dies."""
 

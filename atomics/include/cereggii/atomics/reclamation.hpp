@@ -3,41 +3,76 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include "cereggii/atomics/cache_line.hpp"
+#include "cereggii/atomics/relax.hpp"
 
 namespace cereggii::atomics {
 
 // When the memory that a lock-free structure has unlinked may be given back: when every thread that
 // could have found it before has been outside of the structure since. After Fraser's epochs
-// ("Practical lock-freedom", 2004), with two differences: whoever retires something looks first
-// whether anybody else is inside at all, and frees it at once if not; and what had to wait can be
-// taken over by others, so that a thread that falls asleep or ends strands nothing.
+// ("Practical lock-freedom", 2004), with three differences. Whoever retires something looks first
+// whether anybody else is inside at all, and frees it at once if not. A thread frees only what it
+// has retired itself, unless the caller asks for more. And only the records of threads that have
+// been inside lately are looked at.
 //
-//     record of each thread:   state = epoch:62 | writing:1 | pinned:1     0 while it is outside
+//     record of each thread:   state = epoch:62 | writing:1 | pinned:1     without `pinned` outside
 //                              waiting ─▶ item ─▶ item      retired while somebody was inside
 //                              bags[]: item(tag) ─▶ item    the same, a while ago
+//                              held ─▶ item                 to be freed by a thread that waits
 //     shared:                  epoch_
-//                              taken_over_ ─▶ item(tag) ─▶ item(tag)
+//                              first_ ─▶ record ─▶ record   the active list
+//                              free_ ─▶ record              of threads that have ended
+//                              littered_ ─▶ record          of threads that have left something
+//                              all_ ─▶ record               only grows
+//                              for_all_ ─▶ item             of nobody: see leave_for_all()
 //
 // To be inside is to be pinned. Between pin and unpin a thread runs natively only, and never waits
-// for anything, so pins are short; they do not nest.
+// for another thread's step but for the lock of the lists, so pins are short; they do not nest.
 //
 // Where many threads retire, each works on what is its own: it makes bags of what waits, and frees
-// its bags, and only when it is quiet, or now and then, looks at what others have left. The epoch,
-// which every pin reads, is changed as seldom as is enough for that.
+// its bags. The epoch, which every pin reads, is changed as seldom as is enough for that.
+//
+// Who frees:
+//   - retire() frees what the thread itself has retired: at once if nobody else is inside, and
+//     otherwise what is old enough, each time a bag is full.
+//   - free_own() and free_everything() wait until all who are inside now have left, and then free
+//     what the thread has retired, or what any thread has. Nobody is pinned while it waits here or
+//     frees something, and whoever is pinned waits for nothing. So the wait ends, and two who wait
+//     do not wait for each other.
 //
 // Correctness. All of it is sequentially consistent, but for hints. An item is retired after its
 // last link is gone.
 //   - At once: for each record, the retiring thread has seen it unpinned after that. A pin that
-//     follows is an exchange later in the one order of all, so no link is seen under it.
+//     follows is a store later in the one order of all, so no link is seen under it.
 //   - Later: a tag is what epoch_ was after the item was retired. A record pinned with a larger
 //     epoch has loaded epoch_ after that, so it found no link. An item is freed when each record
 //     has been seen unpinned, or pinned with a larger epoch, since it was tagged.
+//
+// The active list. "Each record" above is each record of the active list. Where a record has not
+// been used for a while, tidy() marks it dormant and unlinks it. Its thread pins, then looks at the
+// mark; if it is set, the thread links the record again, under the lock, before it loads anything
+// of the structure. A scan loads first_ and follows `next`, and takes no lock. Let H be its load of
+// first_.
+//   - A record that is linked from H to the end of the scan is passed. At any time there is a path
+//     from where the scan stands to each such record that it has not passed: to unlink a record
+//     takes it out of paths and leaves its own `next` as it is; to link one changes only the `next`
+//     of a record that was not linked, and from there the path now leads through the whole list.
+//   - A record that is linked at some time L after H (again, or for the first time): its thread
+//     loads from the structure only after L, so after H, when no link to the item was left.
+//     Likewise a writer looks at its gate only after L, so after the gate was closed.
+//   - A record that is unlinked during the scan was not pinned then, and its thread's next pin ends
+//     in the case before. Proof: tidy() stores the mark, then loads the state, and unlinks only if
+//     the state is still as an earlier pass has left it. The owner stores the state, then loads the
+//     mark. So either tidy() sees the pin, or the owner sees the mark; and while tidy() has not
+//     decided, the owner waits for the lock.
+// A record pinned with an epoch from before L holds up more than it need, and never less.
 //
 // Items says what can be retired. It is told from the inside where an item keeps its link and tag,
 // which only the reclaimer touches once the item is retired; readers that are inside still read the
@@ -47,53 +82,88 @@ namespace cereggii::atomics {
 //     static Item link(Item);           static void set_link(Item, Item);
 //     static std::uint64_t tag(Item);   static void set_tag(Item, std::uint64_t);
 //     static void free(Item);           runs whatever the item's destruction runs, outside of a pin
-template <class Items>
+template <class Items, class Clock = std::chrono::steady_clock>
 class Reclaimer {
 public:
     using Item = typename Items::Item;
 
     static constexpr std::size_t bag_count = 4;
+    // Of one thread's scans, for a look at the clock; and between two passes of all threads.
+    static constexpr std::uint32_t scans_between_looks = 64;
+    static constexpr typename Clock::duration between_passes = std::chrono::milliseconds(1);
 
     // What a thread is in. Never freed: it is lent to one thread after another.
     struct alignas(destructive_interference) Record {
+        // What a scan reads, and what its thread writes at each pin.
         std::atomic<std::uint64_t> state{0};
+        std::atomic<Record*> next{nullptr};  // in the active list; of one unlinked: what it was
         // What a thread that is pinned for writing writes to; of interest while it is.
         std::atomic<const void*> written{nullptr};
-        std::uint32_t number = 0;
-        std::uint32_t unpins = 0;
         void* spare = nullptr;  // for the structure: what its next insertion needs
-        Record* next = nullptr;
-        std::atomic<bool> lent{false};
+        std::uint32_t number = 0;
+        // Its thread has been outside for so long that the record is off the active list, or is
+        // being taken off.
+        std::atomic<bool> dormant{false};
 
         // Apart from the state, which others look at all the time. Others only take out.
         alignas(destructive_interference) std::atomic<Item> waiting{};
         std::array<std::atomic<Item>, bag_count> bags{};
-        // The thread's own: the tags of the bags it has filled, and how many items it has retired.
+        std::atomic<Item> held{};
+        // The thread's own: the tags of the bags it has filled, how many items it has retired, how
+        // often it has looked at all records, and has seen that its own may have to be linked
+        // again.
         std::array<std::uint64_t, bag_count> tags{};
         std::uint64_t last_tag = 0;
         std::uint32_t retired = 0;
-        std::uint32_t looks = 0;
+        std::uint32_t scans = 0;
+        std::uint32_t links = 0;
+        // Set by its thread before it is put on the littered list, cleared by who takes it off.
+        std::atomic<bool> littered{false};
+        Record* next_littered = nullptr;
+        // For the structure: the gate that its thread holds closed, to be opened in the child of a
+        // fork, where there is no such thread.
+        std::atomic<std::atomic<bool>*> closed_gate{nullptr};
+
+        // Under the lock.
+        Record* previous = nullptr;
+        Record* next_free = nullptr;
+        Record* next_of_all = nullptr;
+        bool linked = false;
+    };
+
+    // The lock of the lists. It is held for a few native steps, in which nobody blocks. Threads
+    // that end take it detached from any interpreter.
+    class Locked {
+    public:
+        Locked() noexcept {
+            for (int spins = 0; lock_.exchange(true, std::memory_order_acquire); ++spins)
+                while (lock_.load(std::memory_order_relaxed))
+                    spins++ < 100 ? relax() : std::this_thread::yield();
+        }
+        ~Locked() { lock_.store(false, std::memory_order_release); }
+        Locked(const Locked&) = delete;
+        Locked& operator=(const Locked&) = delete;
     };
 
     static constexpr std::uint64_t pinned = 1;
     static constexpr std::uint64_t writing = 2;
+    // What a pass leaves in the state of a record that is not pinned: gone after the next pin.
+    static constexpr std::uint64_t unused = 4;
 
     // The calling thread's record; null if there is no memory for one.
     [[gnu::always_inline]] static Record* mine() noexcept {
         Record* record = mine_;
         return record ? record : borrow();
     }
+    // Null as well if it has not got one yet.
+    static Record* mine_if_any() noexcept { return mine_; }
 
-    [[gnu::always_inline]] static void pin(Record& record) noexcept {
-        const std::uint64_t epoch = epoch_.load(std::memory_order_seq_cst);
-        record.state.exchange(epoch << 2 | pinned, std::memory_order_seq_cst);
-    }
+    [[gnu::always_inline]] static void pin(Record& record) noexcept { pin_as(record, pinned); }
 
     [[gnu::always_inline]] static void pin_writing(Record& record, const void* to) noexcept {
         // Release: pairs with the load in wait_for_writers, which may find it instead of an unpin.
         record.written.store(to, std::memory_order_release);
-        const std::uint64_t epoch = epoch_.load(std::memory_order_seq_cst);
-        record.state.exchange(epoch << 2 | writing | pinned, std::memory_order_seq_cst);
+        pin_as(record, writing | pinned);
     }
 
     // Release: what was read under the pin was read before a reclaimer sees it gone.
@@ -101,45 +171,44 @@ public:
         record.state.store(0, std::memory_order_release);
     }
 
-    // After an unpin, where the destruction of items may run: now and then, a look whether others
-    // have left something to free.
-    [[gnu::always_inline]] static void after_unpin(Record& record) {
-        if (++record.unpins % between_looks == 0 && something_waits()) [[unlikely]]
-            look_around(record);
-    }
-
-    // A list of items that nobody who pins from now on can find. The caller is not pinned.
-    static void retire(Record& record, Item list) {
-        if (!others_are_pinned(record)) {
-            const Lists own = take_own(record, UINT64_MAX);  // retired before that was seen, too
+    // A list of items that nobody who pins from now on can find. The caller is not pinned. True:
+    // they wait, since somebody is inside.
+    static bool retire(Record& me, Item list) {
+        note_scan(me);
+        if (!others_are_pinned(me)) {
+            const Lists own = take_own(me, UINT64_MAX);  // retired before that was seen, too
             free_all(list);
             own.free();
-            // It is quiet: what others have left can be freed as well.
-            if (something_waits()) [[unlikely]]
-                collect(record);
-        } else {
-            std::uint32_t count = 1;
-            Item last = list;
-            for (Item next = Items::link(last); next != Item{}; next = Items::link(last)) {
-                last = next;
-                ++count;
-            }
-            push(record.waiting, list, last);
-            note_that_something_waits();
-            if ((record.retired += count) >= enough_for_a_bag) {
-                record.retired = 0;
-                fill_bag(record);
-                take_own(record, oldest_epoch(record)).free();
-            }
+            return false;
         }
-        after_unpin(record);
+        std::uint32_t count = 1;
+        Item last = list;
+        for (Item next = Items::link(last); next != Item{}; next = Items::link(last)) {
+            last = next;
+            ++count;
+        }
+        push(me.waiting, list, last);
+        note_litter(me);
+        if ((me.retired += count) >= enough_for_a_bag) {
+            me.retired = 0;
+            fill_bag(me);
+            take_own(me, oldest_epoch(me)).free();
+        }
+        return true;
     }
+
+    // An item that another thread has removed and this one has unlinked, maybe while it removes
+    // nothing itself: it becomes the business of whoever removes something next.
+    static void leave_for_all(Item item) noexcept { push(for_all_, item, item); }
+
+    // To be retired with a list of the calling thread, that is before the look who is inside.
+    static void take_what_is_left_for_all(Item& list) noexcept { take(for_all_, list); }
 
     // Whether a thread is pinned for writing to this. Each is asked in turn: one that pins after it
     // was asked is not waited for.
     template <class Pause>
     static void wait_for_writers(const void* written, const Pause& pause) {
-        for (Record* record = first(); record; record = record->next) {
+        for (Record* record = first(); record; record = after(*record)) {
             constexpr std::uint64_t mask = pinned | writing;
             while ((record->state.load(std::memory_order_seq_cst) & mask) == mask &&
                    record->written.load(std::memory_order_acquire) == written)
@@ -147,90 +216,176 @@ public:
         }
     }
 
-    // In the child of a fork, of whose threads only the calling one is left. None was pinned.
-    static void forget_other_threads() noexcept {
-        for (Record* record = first(); record; record = record->next) {
-            if (record == mine_) continue;
-            record->state.store(0, std::memory_order_relaxed);
-            record->lent.store(false, std::memory_order_relaxed);
-        }
+    // Before each look at all records: once in a while, those not in use are put aside. Costs
+    // nothing but for that.
+    [[gnu::always_inline]] static void note_scan(Record& me) noexcept {
+        if (++me.scans % scans_between_looks == 0) [[unlikely]]
+            tidy_if_it_is_time(me);
     }
 
-    // Frees what can be freed, whoever retired it.
-    [[gnu::noinline]] static void collect(Record& me) {
-        // Cleared before the lists are taken: what is added later sets it again.
-        something_waits_.store(false, std::memory_order_seq_cst);
+    // Whether a thread has left something waiting, or has since freed it. A hint, but about what
+    // the calling thread has left.
+    static bool something_waits() noexcept {
+        return littered_.load(std::memory_order_relaxed) != nullptr ||
+               for_all_.load(std::memory_order_relaxed) != Item{};
+    }
+
+    // Frees what the calling thread has retired, and what is left for all. Not inside; pause()
+    // waits for a moment, and must not come back here.
+    template <class Pause>
+    static void free_own(Record& me, const Pause& pause) {
         Item list{};
-        const auto take_over = [&list](std::atomic<Item>& from) {
-            if (from.load(std::memory_order_seq_cst) != Item{})
-                list = concatenate(from.exchange(Item{}, std::memory_order_seq_cst), list);
-        };
-        for (Record* record = first(); record; record = record->next) {
-            take_over(record->waiting);
-            for (std::atomic<Item>& bag : record->bags) take_over(bag);
-        }
-        if (list != Item{}) {
-            const std::uint64_t tag = epoch_.fetch_add(1, std::memory_order_seq_cst);
-            for (Item item = list; item != Item{}; item = Items::link(item))
-                Items::set_tag(item, tag);
-        }
-        list = concatenate(taken_over_.exchange(Item{}, std::memory_order_seq_cst), list);
-        const std::uint64_t oldest = oldest_epoch(me);
-        Item free{}, keep{}, last_kept{};
-        while (list != Item{}) {
-            const Item item = list;
-            list = Items::link(item);
-            if (Items::tag(item) < oldest) {
-                Items::set_link(item, free);
-                free = item;
-            } else {
-                if (keep == Item{}) last_kept = item;
-                Items::set_link(item, keep);
-                keep = item;
-            }
-        }
-        if (keep != Item{}) {
-            push(taken_over_, keep, last_kept);
-            note_that_something_waits();
-        }
-        free_all(free);
+        take_from(me, list);
+        take_what_is_left_for_all(list);
+        wait_and_free(&me, list, pause);
     }
 
-    // In the one order of all, as the pins: a record that is new is found, or its pin comes later.
+    // Frees what any thread has retired. `me` is null if the calling thread has no record.
+    template <class Pause>
+    static void free_everything(Record* me, const Pause& pause) {
+        Item list{};
+        for (Record* record = littered_.exchange(nullptr, std::memory_order_seq_cst); record;) {
+            Record* next = record->next_littered;
+            // Before its lists are taken: what is added later puts it on the list again.
+            record->littered.store(false, std::memory_order_seq_cst);
+            take_from(*record, list);
+            record = next;
+        }
+        take_what_is_left_for_all(list);
+        wait_and_free(me, list, pause);
+    }
+
+    // In the child of a fork, of whose threads only the calling one is left. None was pinned, but
+    // one may have been in the middle of a change of the lists. What the others have left is the
+    // calling thread's from now on.
+    static void forget_other_threads() noexcept {
+        lock_.store(false, std::memory_order_relaxed);
+        first_.store(nullptr, std::memory_order_relaxed);
+        littered_.store(nullptr, std::memory_order_relaxed);
+        free_ = nullptr;
+        Item left{};
+        for (Record* record = first_of_all(); record; record = record->next_of_all) {
+            take_from(*record, left);
+            take(record->held, left);
+            record->linked = false;
+            record->littered.store(false, std::memory_order_relaxed);
+            if (record == mine_) continue;
+            if (std::atomic<bool>* gate = record->closed_gate.exchange(nullptr))
+                gate->store(false, std::memory_order_seq_cst);
+            put_back(*record);
+        }
+        if (mine_) link(*mine_);
+        // A thread without a record will get the first of those that are free.
+        Record* heir = mine_ ? mine_ : free_;
+        if (left == Item{} || !heir) return;
+        heir->waiting.store(left, std::memory_order_seq_cst);
+        note_litter(*heir);
+    }
+
+    // In the one order of all, as the pins.
     static Record* first() noexcept { return first_.load(std::memory_order_seq_cst); }
+    static Record* after(const Record& record) noexcept {
+        return record.next.load(std::memory_order_seq_cst);
+    }
+    // Of all there are, by next_of_all.
+    static Record* first_of_all() noexcept { return all_.load(std::memory_order_seq_cst); }
 
 private:
-    static constexpr std::uint32_t between_looks = 64;
-    static constexpr std::uint32_t between_thorough_looks = 64;
     static constexpr std::uint32_t enough_for_a_bag = 32;
 
-    // A hint, of which a thread gets to know at last.
-    static bool something_waits() noexcept {
-        return something_waits_.load(std::memory_order_relaxed);
-    }
-    // After it can be found. In the one order of all: a collection that has not found it has
-    // cleared the flag before. Written only if need be, since everybody reads it.
-    static void note_that_something_waits() noexcept {
-        if (!something_waits_.load(std::memory_order_seq_cst))
-            something_waits_.store(true, std::memory_order_seq_cst);
+    // A store would do instead of the exchange: what it returns is not needed.
+    [[gnu::always_inline]] static void pin_as(Record& record, std::uint64_t how) noexcept {
+        const std::uint64_t epoch = epoch_.now.load(std::memory_order_seq_cst);
+        record.state.exchange(epoch << 2 | how, std::memory_order_seq_cst);
+        // After the pin: either we see the mark, or who has set it sees the pin.
+        if (record.dormant.load(std::memory_order_seq_cst)) [[unlikely]]
+            link_again(record);
     }
 
-    // Beginning with another record in each thread, so that not all ask the same thread.
+    // Pinned, so it is not put aside meanwhile. Nothing of the structure has been loaded yet.
+    [[gnu::noinline]] static void link_again(Record& record) noexcept {
+        const Locked locked;
+        ++record.links;
+        if (!record.linked) link(record);
+        record.dormant.store(false, std::memory_order_seq_cst);
+    }
+
+    // Under the lock.
+    static void link(Record& record) noexcept {
+        Record* head = first_.load(std::memory_order_relaxed);
+        record.next.store(head, std::memory_order_seq_cst);
+        record.previous = nullptr;
+        if (head) head->previous = &record;
+        record.linked = true;
+        first_.store(&record, std::memory_order_seq_cst);
+    }
+
+    // Under the lock. Its `next` stays, for a scan that stands here.
+    static void unlink(Record& record) noexcept {
+        Record* next = record.next.load(std::memory_order_relaxed);
+        std::atomic<Record*>& link = record.previous ? record.previous->next : first_;
+        link.store(next, std::memory_order_seq_cst);
+        if (next) next->previous = record.previous;
+        record.linked = false;
+    }
+
+    // A pass over all threads' records, at most one in a millisecond: a thread that is inside more
+    // often than that is never put aside.
+    [[gnu::noinline]] static void tidy_if_it_is_time(const Record& me) noexcept {
+        const auto now = Clock::now().time_since_epoch().count();
+        auto last = last_pass_.load(std::memory_order_relaxed);
+        // Lost to another thread, which has begun one.
+        if (now - last >= between_passes.count() &&
+            last_pass_.compare_exchange_strong(last, now, std::memory_order_relaxed))
+            tidy(me);
+    }
+
+    static void tidy(const Record& me) noexcept {
+        const Locked locked;
+        Record* next = nullptr;
+        for (Record* record = first_.load(std::memory_order_relaxed); record; record = next) {
+            next = record->next.load(std::memory_order_relaxed);
+            if (record != &me) put_aside_if_unused(*record);
+        }
+    }
+
+    static void put_aside_if_unused(Record& record) noexcept {
+        std::uint64_t state = record.state.load(std::memory_order_relaxed);
+        if (state & pinned) return;
+        // As the last pass has left it? Otherwise it has been used since: to be seen next time.
+        if (state != unused) {
+            record.state.compare_exchange_strong(state, unused, std::memory_order_seq_cst);
+            return;
+        }
+        record.dormant.store(true, std::memory_order_seq_cst);
+        if (record.state.load(std::memory_order_seq_cst) == unused)
+            unlink(record);
+        else
+            record.dormant.store(false, std::memory_order_seq_cst);
+    }
+
+    static bool is_pinned(const Record& record) noexcept {
+        return (record.state.load(std::memory_order_seq_cst) & pinned) != 0;
+    }
+
+    // Beginning with another record in each thread, so that not all ask the same thread. The first
+    // loop goes past our own, which it may meet: from a record that is linked again the way leads
+    // through the whole list. If our own is not linked, the second loop goes through all of them.
     static bool others_are_pinned(const Record& me) noexcept {
-        const auto is_pinned = [](const Record& record) {
-            return record.state.load(std::memory_order_seq_cst) != 0;
-        };
-        for (const Record* record = me.next; record; record = record->next)
-            if (is_pinned(*record)) return true;
-        for (const Record* record = first(); record != &me; record = record->next)
+        for (const Record* record = after(me); record; record = after(*record))
+            if (record != &me && is_pinned(*record)) return true;
+        for (const Record* record = first(); record && record != &me; record = after(*record))
             if (is_pinned(*record)) return true;
         return false;
     }
 
-    // Among threads that retire all the time, each sees to its own; what others have left is taken
-    // over when nobody is inside, or at last in any case.
-    [[gnu::noinline]] static void look_around(Record& me) {
-        if (++me.looks % between_thorough_looks == 0 || !others_are_pinned(me)) collect(me);
+    static std::uint64_t oldest_epoch(const Record& me) noexcept {
+        std::uint64_t oldest = UINT64_MAX;
+        for (const Record* record = first(); record; record = after(*record)) {
+            const std::uint64_t state = record->state.load(std::memory_order_seq_cst);
+            if (record != &me && (state & pinned) && state >> 2 < oldest) oldest = state >> 2;
+        }
+        return oldest;
     }
 
     // Of what waits in the thread's record, if there is an empty bag.
@@ -242,13 +397,24 @@ private:
         if (list == Item{}) return;
         // Others may see to it that the epoch goes on. If nobody has since the last bag, it is up
         // to us; lost to another thread, it has just done so.
-        std::uint64_t tag = epoch_.load(std::memory_order_seq_cst);
+        std::uint64_t tag = epoch_.now.load(std::memory_order_seq_cst);
         me.tags[i] = tag;
         if (std::exchange(me.last_tag, tag) == tag)
-            epoch_.compare_exchange_strong(tag, tag + 1, std::memory_order_seq_cst);
+            epoch_.now.compare_exchange_strong(tag, tag + 1, std::memory_order_seq_cst);
         me.bags[i].store(list, std::memory_order_seq_cst);
-        // A collection that has come between found it neither there nor here.
-        note_that_something_waits();
+        // Who has come between and taken everything found it neither there nor here.
+        note_litter(me);
+    }
+
+    // After what was left can be found there. In the one order of all: who takes everything clears
+    // the mark first, so it finds this, or we find the mark cleared.
+    static void note_litter(Record& me) noexcept {
+        if (me.littered.load(std::memory_order_seq_cst)) return;
+        me.littered.store(true, std::memory_order_seq_cst);
+        Record* head = littered_.load(std::memory_order_relaxed);
+        do {
+            me.next_littered = head;
+        } while (!littered_.compare_exchange_weak(head, &me, std::memory_order_seq_cst));
     }
 
     // Lists that are to be freed, each on its own.
@@ -264,27 +430,46 @@ private:
     // any of it is freed, which may come back here.
     static Lists take_own(Record& me, std::uint64_t oldest) noexcept {
         Lists own;
-        const auto take = [](std::atomic<Item>& from) {
+        const auto take_list = [](std::atomic<Item>& from) {
             return from.load(std::memory_order_relaxed) == Item{}
                        ? Item{}
                        : from.exchange(Item{}, std::memory_order_seq_cst);
         };
         for (std::size_t i = 0; i < me.bags.size(); ++i)
-            if (me.tags[i] < oldest) own.lists[i] = take(me.bags[i]);
-        if (oldest == UINT64_MAX) own.lists[bag_count] = take(me.waiting);
+            if (me.tags[i] < oldest) own.lists[i] = take_list(me.bags[i]);
+        if (oldest == UINT64_MAX) own.lists[bag_count] = take_list(me.waiting);
         return own;
     }
 
-    static std::uint64_t oldest_epoch(const Record& me) noexcept {
-        std::uint64_t oldest = UINT64_MAX;
-        for (Record* record = first(); record; record = record->next) {
-            const std::uint64_t state = record->state.load(std::memory_order_seq_cst);
-            if (record != &me && state != 0 && state >> 2 < oldest) oldest = state >> 2;
-        }
-        return oldest;
+    static void take(std::atomic<Item>& from, Item& list) noexcept {
+        if (from.load(std::memory_order_seq_cst) != Item{})
+            list = concatenate(from.exchange(Item{}, std::memory_order_seq_cst), list);
+    }
+    static void take_from(Record& record, Item& list) noexcept {
+        take(record.waiting, list);
+        for (std::atomic<Item>& bag : record.bags) take(bag, list);
     }
 
-    // Several threads may push; whoever takes takes everything, so there is no ABA.
+    // Meanwhile the list is in the record, for the child of a fork to find.
+    template <class Pause>
+    static void wait_and_free(Record* me, Item list, const Pause& pause) {
+        if (list == Item{}) return;
+        std::atomic<Item> here{};
+        std::atomic<Item>& held = me ? me->held : here;
+        take(held, list);
+        held.store(list, std::memory_order_seq_cst);
+        const std::uint64_t tag = epoch_.now.fetch_add(1, std::memory_order_seq_cst);
+        for (Record* record = first(); record; record = after(*record)) {
+            const auto may_have_found_it = [&] {
+                const std::uint64_t state = record->state.load(std::memory_order_seq_cst);
+                return (state & pinned) && state >> 2 <= tag;
+            };
+            while (may_have_found_it()) pause();
+        }
+        free_all(held.exchange(Item{}, std::memory_order_seq_cst));
+    }
+
+    // Whoever takes something takes everything, so there is no ABA.
     static void push(std::atomic<Item>& list, Item first, Item last) noexcept {
         Item head = list.load(std::memory_order_relaxed);
         do {
@@ -315,28 +500,39 @@ private:
         Record* record = nullptr;
         ~Loan() {
             mine_ = nullptr;
-            if (record) record->lent.store(false, std::memory_order_release);
+            if (!record) return;
+            const Locked locked;
+            if (record->linked) unlink(*record);
+            put_back(*record);
         }
     };
 
+    // Under the lock. Of a record that is not linked.
+    static void put_back(Record& record) noexcept {
+        record.state.store(0, std::memory_order_seq_cst);
+        record.next_free = free_;
+        free_ = &record;
+    }
+
     [[gnu::noinline]] static Record* borrow() noexcept {
-        Record* record = first();
-        for (; record; record = record->next) {
-            bool lent = false;
-            // Acquire: pairs with the release of whoever had it before.
-            if (!record->lent.load(std::memory_order_relaxed) &&
-                record->lent.compare_exchange_strong(lent, true, std::memory_order_acquire))
-                break;
+        Record* record = nullptr;
+        {
+            const Locked locked;
+            record = free_;
+            if (record) free_ = record->next_free;
         }
         if (!record) {
             record = new (std::nothrow) Record;
             if (!record) return nullptr;
-            record->lent.store(true, std::memory_order_relaxed);
             record->number = records_.fetch_add(1, std::memory_order_relaxed);
-            Record* head = first_.load(std::memory_order_relaxed);
-            do {
-                record->next = head;
-            } while (!first_.compare_exchange_weak(head, record, std::memory_order_seq_cst));
+            const Locked locked;
+            record->next_of_all = first_of_all();
+            all_.store(record, std::memory_order_seq_cst);
+        }
+        {
+            const Locked locked;
+            record->dormant.store(false, std::memory_order_seq_cst);
+            link(*record);
         }
         static thread_local Loan loan;
         loan.record = record;
@@ -344,11 +540,19 @@ private:
     }
 
     static inline thread_local constinit Record* mine_ = nullptr;
-    static inline std::atomic<Record*> first_{nullptr};
+    static inline std::atomic<bool> lock_{false};
+    static inline Record* free_ = nullptr;  // under the lock
+    static inline std::atomic<Record*> all_{nullptr};
     static inline std::atomic<std::uint32_t> records_{0};
-    alignas(destructive_interference) static inline std::atomic<std::uint64_t> epoch_{0};
-    alignas(destructive_interference) static inline std::atomic<bool> something_waits_{false};
-    alignas(destructive_interference) static inline std::atomic<Item> taken_over_{};
+    static inline std::atomic<typename Clock::rep> last_pass_{0};
+    static inline std::atomic<Record*> first_{nullptr};
+    static inline std::atomic<Record*> littered_{nullptr};
+    static inline std::atomic<Item> for_all_{};
+    // Read at each pin, changed seldom: alone on its cache line.
+    struct alignas(destructive_interference) Epoch {
+        std::atomic<std::uint64_t> now{0};
+    };
+    static inline Epoch epoch_;
 };
 
 }  // namespace cereggii::atomics

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import pytest
+
+from docs.model import mistakes, reclaimer, scenarios
+from docs.model.reclaimer import MISTAKES, SCENARIOS, Result, explore
+
+# Called by other steps, or only with a mistake.
+PARTS_OF_STEPS = {"done", "pinned", "arrive", "next_littered", "examine", "finished"}
+SHOWN = [(name, scenario) for name, mistake in MISTAKES.items() for scenario in mistake.shown_by]
+_results: dict[str, Result] = {}
+
+
+def explored(name: str) -> Result:
+    if name not in _results:
+        _results[name] = explore(SCENARIOS[name])
+    return _results[name]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_no_interleaving_breaks_a_promise(name: str) -> None:
+    result = explored(name)
+    assert result.violation is None, "\n".join([result.violation or "", *result.trace])
+
+
+@pytest.mark.parametrize(("name", "scenario"), SHOWN)
+def test_each_mistake_has_a_counterexample(name: str, scenario: str) -> None:
+    result = explore(SCENARIOS[scenario], frozenset({name}))
+    print(f"{name}: {MISTAKES[name].about}", *result.trace, result.violation, sep="\n")
+    assert result.violation is not None
+    assert MISTAKES[name].shown_by[scenario] in result.violation
+
+
+def test_records_are_put_aside() -> None:
+    assert explored("two passes and a read").asides > 0
+
+
+def test_every_mistake_is_of_a_step_that_asks_for_it() -> None:
+    asked = "".join(
+        str(function.__code__.co_consts)
+        for function in vars(reclaimer).values()
+        if hasattr(function, "__code__")
+    )
+    assert all(repr(name) in asked for name in MISTAKES)
+
+
+def test_every_step_is_taken_somewhere() -> None:
+    steps = {
+        name
+        for name, thing in vars(reclaimer).items()
+        if getattr(thing, "__annotations__", {}).get("return") in ("Step", "Step | None")
+        and [*thing.__annotations__] == ["s", "t", "return"]
+        and "(Mistake)" not in (thing.__doc__ or "")
+    }
+    taken = frozenset[str]().union(*(explored(name).taken for name in SCENARIOS))
+    assert steps - taken == PARTS_OF_STEPS
+
+
+def test_names_are_unique() -> None:
+    assert not {*SCENARIOS} & {*scenarios.SCENARIOS}
+    assert not {*MISTAKES} & {*mistakes.MISTAKES}

@@ -1,0 +1,540 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a thread removes beside others: who frees it, and when, although nobody calls again."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import queue
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from cereggii_atomicdict import AtomicDict
+
+from tools.testing.concurrency import PATIENCE, Task, eventually
+from tools.testing.interpreters import FREE_THREADED, run_program
+
+pytestmark = [
+    pytest.mark.thread_unsafe(reason="measures when objects die"),
+    pytest.mark.skipif(not FREE_THREADED, reason="with a GIL, everything is freed at once"),
+    pytest.mark.usefixtures("no_automatic_collections"),
+]
+
+
+@pytest.fixture
+def no_automatic_collections() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+    kept_dicts.clear()
+
+
+# The end of a dict frees everything that waits: those of a test live until it ends.
+kept_dicts: list[AtomicDict[Any, Any]] = []
+
+
+class Key:
+    """Compared by identity. Says which thread it dies in."""
+
+    def __init__(self, note: Callable[[int], Any] = lambda _: None) -> None:
+        self.note = note
+
+    def __del__(self) -> None:
+        self.note(threading.get_ident())
+
+
+@contextlib.contextmanager
+def somebody_inside() -> Iterator[None]:
+    """While the body runs, other threads are inside another dict most of the time."""
+    stop = False
+    other: AtomicDict[int, None] = AtomicDict.fromkeys(range(1000))
+    kept_dicts.append(other)
+    batch = dict.fromkeys(range(1000))
+
+    def read() -> None:
+        while not stop:
+            other.batch_getitem(batch, 1024)
+
+    readers = [Task(read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    try:
+        yield
+    finally:
+        stop = True
+        for reader in readers:
+            reader.result()
+
+
+def delete(d: AtomicDict[Any, Any], key: Any) -> None:
+    del d[key]
+
+
+REMOVALS: dict[str, Callable[[AtomicDict[Any, Any], Any], None]] = {
+    "del": delete,
+    "clear": lambda d, _: d.clear(),
+}
+each_removal = pytest.mark.parametrize("remove", REMOVALS.values(), ids=REMOVALS)
+
+
+def leave_something(
+    remove: Callable[[AtomicDict[Any, Any], Any], None] = delete, **how: Any
+) -> weakref.ref[Key]:
+    """Remove keys beside somebody inside, until one has to wait: that is still alive."""
+    d: AtomicDict[Any, Any] = AtomicDict()
+    kept_dicts.append(d)
+    end = time.monotonic() + PATIENCE / 2
+    while time.monotonic() < end:
+        key = Key(**how)
+        reference = weakref.ref(key)
+        d[key] = None
+        remove(d, key)
+        key = None  # type: ignore[assignment]
+        if reference() is not None:
+            return reference
+    raise AssertionError("nobody is ever inside")
+
+
+class Worker:
+    """A thread that does what it is told to, and is idle otherwise."""
+
+    def __init__(self) -> None:
+        self._works: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.task = Task(self._run)
+        self.task.start()
+
+    def _run(self) -> None:
+        while (work := self._works.get()) is not None:
+            self._results.put(work())
+            del work
+
+    def do(self, work: Callable[[], Any]) -> Any:
+        self._works.put(work)
+        return self._results.get(timeout=PATIENCE)
+
+    def end(self) -> None:
+        self._works.put(None)
+        self.task.result()
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker()
+    yield worker
+    worker.end()
+
+
+def remove_one() -> None:
+    d: AtomicDict[Any, Any] = AtomicDict({1: 1})
+    kept_dicts.append(d)
+    del d[1]
+
+
+# ── by the thread that has removed it ──────────────────────────────────────────────────────────
+
+
+@each_removal
+def test_a_thread_frees_what_it_has_left_at_its_next_removal(
+    worker: Worker, remove: Callable[[AtomicDict[Any, Any], Any], None]
+) -> None:
+    with somebody_inside():
+        reference = worker.do(functools.partial(leave_something, remove))
+    assert reference() is not None
+    worker.do(remove_one)
+    assert reference() is None
+
+
+@each_removal
+def test_the_main_thread_frees_what_it_has_left_without_a_call(
+    remove: Callable[[AtomicDict[Any, Any], Any], None],
+) -> None:
+    assert threading.current_thread() is threading.main_thread()
+    d: AtomicDict[Any, Any] = AtomicDict()
+    with somebody_inside():
+        for _ in range(5000):
+            key = Key()
+            reference = weakref.ref(key)
+            d[key] = None
+            remove(d, key)
+            del key
+            for _ in range(10):
+                pass
+            assert reference() is None
+
+
+@each_removal
+def test_a_thread_frees_what_it_has_left_when_it_ends_although_others_are_inside(
+    remove: Callable[[AtomicDict[Any, Any], Any], None],
+) -> None:
+    with somebody_inside():
+        for _ in range(20):
+            died: list[int] = []
+            work = functools.partial(leave_something, remove, note=died.append)
+            task = Task(work)
+            task.start()
+            reference = task.result()
+            assert reference() is None
+            assert {*died} == {task.ident}
+
+
+def test_what_is_left_by_finalizers_when_a_thread_ends_is_freed() -> None:
+    references = []
+    local = threading.local()
+
+    class Last:
+        def __del__(self) -> None:
+            references.append(leave_something())
+
+    def work() -> None:
+        local.last = Last()  # before and after what the thread has left
+        references.append(leave_something())
+        local.later = Last()
+
+    with somebody_inside():
+        for _ in range(5):
+            task = Task(work)
+            task.start()
+            task.result()
+        assert eventually(lambda: len(references) == 15)
+        assert [reference() for reference in references] == [None] * 15
+
+
+# ── by others ──────────────────────────────────────────────────────────────────────────────────
+
+
+def do_all_that_removes_nothing() -> None:
+    d: AtomicDict[Any, Any] = AtomicDict.fromkeys(range(100), 0)
+    kept_dicts.append(d)
+    for n in range(20_000):
+        d.get(n)
+        assert (n in d) == (n < 100)
+        d[n % 100] = n
+        d.setdefault(n % 100, n)
+        d.compare_and_set(n % 100, n, n + 1)
+        d.approx_len()
+        if n % 100 == 0:
+            len(d), list(d), list(d.items()), d.snapshot(), list(d.fast_iter())
+            d.batch_getitem(dict.fromkeys(range(50)))
+            d.reduce_sum([(5, 1)])
+
+
+@each_removal
+def test_who_removes_nothing_or_other_things_runs_no_finalizers_of_what_others_removed(
+    worker: Worker, remove: Callable[[AtomicDict[Any, Any], Any], None]
+) -> None:
+    with somebody_inside():
+        reference = worker.do(functools.partial(leave_something, remove))
+    do_all_that_removes_nothing()
+    assert reference() is not None
+    for _ in range(5000):
+        d: AtomicDict[Any, Any] = AtomicDict.fromkeys(range(3))
+        kept_dicts.append(d)
+        del d[0]
+        d.pop(1)
+        d.clear()
+    assert reference() is not None
+    kept_dicts.clear()
+    assert reference() is None
+
+
+@each_removal
+def test_a_collection_frees_what_idle_threads_have_left(
+    worker: Worker, remove: Callable[[AtomicDict[Any, Any], Any], None]
+) -> None:
+    for _ in range(5):
+        died: list[int] = []
+        with somebody_inside():
+            reference = worker.do(functools.partial(leave_something, remove, note=died.append))
+        assert reference() is not None
+        gc.collect()
+        assert reference() is None
+        assert died[-1] == threading.get_ident()
+        assert {*died[:-1]} <= {worker.task.ident}
+
+
+def test_a_collection_beside_others_frees_what_idle_threads_have_left(worker: Worker) -> None:
+    with somebody_inside():
+        for _ in range(20):
+            reference = worker.do(leave_something)
+            gc.collect()
+            assert reference() is None
+
+
+def test_the_end_of_any_dict_frees_what_idle_threads_have_left(worker: Worker) -> None:
+    with somebody_inside():
+        for _ in range(20):
+            reference = worker.do(leave_something)
+            assert reference() is not None
+            AtomicDict()
+            assert reference() is None
+
+
+def test_a_thread_that_never_used_a_dict_may_collect(worker: Worker) -> None:
+    with somebody_inside():
+        reference = worker.do(leave_something)
+    collects = Worker()
+    collects.do(gc.collect)
+    collects.end()
+    assert reference() is None
+
+
+def test_what_a_finalizer_leaves_during_a_collection_is_freed_by_the_next(worker: Worker) -> None:
+    references = []
+
+    def leave_more(_: int) -> None:
+        references.append(leave_something())
+
+    with somebody_inside():
+        first = worker.do(functools.partial(leave_something, note=leave_more))
+        worker.do(gc.collect)
+        assert first() is None
+        assert references[-1]() is not None
+        gc.collect()
+        assert references[-1]() is None
+
+
+# ── the object that the collector finds ────────────────────────────────────────────────────────
+
+
+def test_a_collection_finds_nothing_if_nothing_was_left() -> None:
+    kept_dicts.clear()
+    remove_one()
+    gc.collect()
+    assert gc.collect() == 0
+
+
+def test_nothing_shows_up_in_gc_garbage(worker: Worker) -> None:
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        with somebody_inside():
+            reference = worker.do(leave_something)
+        gc.collect()
+        assert reference() is None
+        assert [type(thing) for thing in gc.garbage if "cereggii" in str(type(thing))] == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+
+
+def test_there_is_one_object_for_the_collector_however_much_was_left(worker: Worker) -> None:
+    def count() -> int:
+        return sum("_Leftovers" in str(type(thing)) for thing in gc.get_objects())
+
+    gc.collect()
+    assert count() == 0
+    with somebody_inside():
+        for _ in range(50):
+            worker.do(leave_something)
+        assert count() == 1
+    gc.collect()
+    assert count() == 0
+
+
+def test_a_collection_frees_what_was_left_after_a_freeze(worker: Worker) -> None:
+    with somebody_inside():
+        before = worker.do(leave_something)
+        gc.freeze()
+        try:
+            assert before() is not None
+            after = worker.do(leave_something)
+            gc.collect()
+            assert (before(), after()) == (None, None)
+        finally:
+            gc.unfreeze()
+        gc.collect()
+        again = worker.do(leave_something)
+        gc.collect()
+        assert again() is None
+
+
+# ── processes ──────────────────────────────────────────────────────────────────────────────────
+
+PRELUDE = """
+    import gc, os, sys, threading, time, warnings, weakref
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from cereggii_atomicdict import AtomicDict
+    gc.disable()
+
+    class Key:
+        pass
+
+    kept = []
+    stop = False
+    def read():
+        other, batch = AtomicDict.fromkeys(range(1000)), dict.fromkeys(range(1000))
+        kept.append(other)
+        while not stop:
+            other.batch_getitem(batch, 1024)
+
+    def leave_something(make=Key):
+        d = AtomicDict()
+        kept.append(d)
+        while not stop:
+            key = make()
+            reference = weakref.ref(key)
+            d[key] = None
+            del d[key], key
+            if reference() is not None:
+                return reference
+
+    left = threading.Event()
+    def leave_and_wait():
+        global reference
+        reference = leave_something(Key)
+        left.set()
+        time.sleep(1000)
+
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(2)]
+    for reader in readers: reader.start()
+    def stop_reading():
+        global stop
+        stop = True
+        for reader in readers: reader.join()
+"""
+
+
+@pytest.mark.parametrize("reading", [False, True])
+def test_what_was_left_is_finalized_at_the_exit_while_modules_are_whole(reading: bool) -> None:
+    output = run_program(
+        PRELUDE
+        + """
+    class Key:
+        def __del__(self):
+            print("finalized", threading.current_thread().name, reference is not None, flush=True)
+    threading.Thread(target=leave_and_wait, daemon=True).start()
+    assert left.wait(60)
+    if sys.argv[1] == "False": stop_reading()
+    print("end", flush=True)
+    """,
+        str(reading),
+    )
+    lines = output.splitlines()
+    assert lines[lines.index("end") :] == ["end", "finalized MainThread True"]
+
+
+def test_what_the_main_thread_leaves_last_is_finalized() -> None:
+    output = run_program(
+        PRELUDE
+        + """
+    class Last:
+        def __del__(self):
+            print("finalized", flush=True)
+    reference = leave_something(Last)
+    """
+    )
+    assert set(output.splitlines()) == {"finalized"}
+
+
+def test_no_audit_events_are_raised() -> None:
+    output = run_program(
+        PRELUDE
+        + """
+    def work():
+        for _ in range(10):
+            leave_something()
+        ready.set()
+        proceed.wait(60)
+    ready, proceed, seen = threading.Event(), threading.Event(), []
+    thread = threading.Thread(target=work)
+    thread.start()
+    def hook(name, args):
+        # Those of the programs that are run here are known.
+        if name not in ("object.__getattr__", "sys._getframe", "import"): seen.append(name)
+    sys.addaudithook(hook)
+    assert ready.wait(60)
+    gc.collect()
+    proceed.set()
+    thread.join()
+    AtomicDict()
+    print(seen, flush=True)
+    """
+    )
+    assert output.strip() == "[]"
+
+
+needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="there is no os.fork here")
+
+
+@needs_fork
+@pytest.mark.parametrize("how", ["removal", "collection", "end of a dict", "exit", "nothing"])
+@pytest.mark.parametrize("used", [False, True])
+def test_what_other_threads_had_left_is_freed_in_the_child(how: str, used: bool) -> None:
+    run_program(
+        PRELUDE
+        + """
+    class Key:
+        def __del__(self):
+            if os.getpid() != parent: os.write(1, b"finalized")
+
+    parent = os.getpid()
+    how, used = sys.argv[1:]
+    threading.Thread(target=leave_and_wait, daemon=True).start()
+    assert left.wait(60)
+    stop_reading()
+    if used == "True": kept[0].get(1)
+    assert reference() is not None
+    child = os.fork()
+    if child == 0:
+        if how == "exit": sys.exit()
+        if how == "removal":
+            d = AtomicDict({1: 1})
+            del d[1]
+        if how == "collection": gc.collect()
+        if how == "end of a dict": AtomicDict()
+        if how == "nothing" and used == "True":
+            for _ in range(100): pass
+        os._exit(0 if reference() is None or (how, used) == ("nothing", "False") else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, status
+    assert reference() is not None
+    gc.collect()
+    assert reference() is None
+    """,
+        how,
+        str(used),
+    )
+
+
+@needs_fork
+def test_children_of_a_process_whose_threads_come_and_go() -> None:
+    """Threads end, detached, at the moment of the fork."""
+    run_program(
+        PRELUDE
+        + """
+    def come_and_go():
+        while not stop:
+            threads = [threading.Thread(target=leave_something) for _ in range(3)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+    more = threading.Thread(target=come_and_go)
+    more.start()
+    for n in range(30):
+        child = os.fork()
+        if child == 0:
+            import faulthandler
+            faulthandler.dump_traceback_later(20, exit=True)
+            d = AtomicDict()
+            def work():
+                d["work"] = 1
+                del d["work"]
+                len(d)
+            threads = [threading.Thread(target=work) for _ in range(3)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+            gc.collect()
+            assert len(d) == 0
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0, status
+    stop_reading()
+    more.join()
+    """
+    )
