@@ -21,7 +21,7 @@ namespace cereggii::atomicdict {
                                         Upkeep& upkeep) noexcept {
     Node* node = place.node();
     Table* table = place.table;
-    const bool look = table->count->note_deletion(session.thread(), table->limit < 1024);
+    const bool look = table->count->note_deletion(session.thread(), table->limit);
     if (look && table->capacity() > map.floor.load(std::memory_order_relaxed) &&
         table->count->live() < static_cast<std::int64_t>(table->capacity() / 8)) [[unlikely]]
         upkeep.resize = table->serial;

@@ -34,7 +34,7 @@ struct AtomicInt {
 
 struct AtomicCounter {
     static constexpr const char* name = "AtomicCounter";
-    static std::size_t size() noexcept { return 128 + StripedAdder::stripes_size(); }
+    static std::size_t size() noexcept { return 128 + StripedAdder::most_memory(); }
     using Sharing = BecomesImmortal<&size>;
 
     StripedAdder adder;
