@@ -3,6 +3,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 
 #include "cereggii/atomics/parking_lot.hpp"
 
@@ -14,7 +15,13 @@ struct Posts {
     void post() noexcept { ++count; }
 };
 
-using CountingLot = atomics::ParkingLot<Posts>;
+// How far a lot has searched for this thread.
+struct CountedSteps {
+    static inline thread_local std::uint64_t taken = 0;
+    static void step() noexcept { ++taken; }
+};
+
+using CountingLot = atomics::ParkingLot<Posts, CountedSteps>;
 
 // One that waits for something to happen. Made before that, or else it would not be queued.
 struct Sleeper {
@@ -31,7 +38,7 @@ private:
     }
 };
 
-// Addresses to wait on, more than there are queues: several share one.
+// Addresses to wait on, more than there are buckets: several share one.
 inline std::array<char, 300> words;
 
 }  // namespace cereggii::testing

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <initializer_list>
 #include <list>
+#include <tuple>
+#include <utility>
 
 #include "check.hpp"
 #include "counting_lot.hpp"
@@ -144,6 +146,113 @@ TEST(after_forget_all_the_queues_are_empty_and_work) {
     lot.notify(&words[0], 1);
     row.check_posts({1, 0});
     forgotten.check_posts({0, 0, 0});
+}
+
+// A signal handler may fork while its thread waits, and the child goes on with the handler.
+TEST(who_was_forgotten_leaves_those_alone_that_came_later) {
+    CountingLot lot;
+    std::list<Row> forgotten;
+    for (const char& word : words) forgotten.emplace_back(lot, &word, 2);
+    lot.forget_all();
+    std::list<Row> rows;
+    for (const char& word : words) rows.emplace_back(lot, &word, 2);
+    forgotten.clear();  // cancels them
+    for (std::size_t i = 0; i < words.size(); ++i) lot.notify(&words[i], SIZE_MAX);
+    for (const Row& row : rows) row.check_posts({1, 1});
+}
+
+// --- What a call costs must not depend on how many others wait.
+
+constexpr std::size_t many = 10'000;
+constexpr std::uint64_t deepest = 58;  // of the tree of one bucket
+
+template <class Calls>
+std::uint64_t steps_of(const Calls& calls) {
+    const std::uint64_t before = CountedSteps::taken;
+    calls();
+    return CountedSteps::taken - before;
+}
+
+TEST(a_waiter_on_a_word_that_many_wait_on_is_queued_and_leaves_without_a_search) {
+    for (const bool first_come_first_gone : {true, false}) {
+        CountingLot lot;
+        std::list<Sleeper> sleepers;
+        check_equal(steps_of([&] {
+                        for (std::size_t i = 0; i < many; ++i)
+                            check(lot.enqueue(sleepers.emplace_back(&words[0]).waiter));
+                    }),
+                    many - 1);  // each finds the word
+        if (!first_come_first_gone) sleepers.reverse();
+        check_equal(steps_of([&] {
+                        for (Sleeper& sleeper : sleepers) check(lot.cancel(sleeper.waiter));
+                    }),
+                    0);
+    }
+}
+
+TEST(one_of_many_that_wait_on_a_word_is_notified_without_a_search) {
+    CountingLot lot;
+    std::list<Sleeper> sleepers;
+    for (std::size_t i = 0; i < many; ++i)
+        check(lot.enqueue(sleepers.emplace_back(&words[0]).waiter));
+    for (Sleeper& sleeper : sleepers) {
+        sleeper.happened = true;
+        check_equal(steps_of([&] { lot.notify(&words[0], 1); }), 2);  // the word, the waiter
+        check_equal(sleeper.posts(), 1);
+    }
+}
+
+// The address whose hash is this number, in the bucket 0 for all that are small.
+const void* address_hashed_to(std::uint64_t hash) {
+    std::uint64_t inverse = 1;
+    for (int i = 0; i < 6; ++i) inverse *= 2 - 0x9E3779B97F4A7C15u * inverse;  // Newton
+    return reinterpret_cast<const void*>(static_cast<std::uintptr_t>(hash * inverse));
+}
+
+TEST(waiters_on_many_words_of_one_bucket_are_not_in_each_other_s_way) {
+    for (const bool worst : {false, true}) {  // hashes that differ in the last bits only
+        CountingLot lot;
+        Random random;
+        std::list<std::pair<const void*, Sleeper>> sleepers;
+        const auto check_steps = [&](const auto& call) {
+            const std::uint64_t steps = steps_of(call);
+            check(steps <= deepest + 1);
+            return steps;
+        };
+        std::uint64_t steps = 0;
+        for (std::size_t i = 0; i < many; ++i) {
+            const void* address = address_hashed_to(worst ? i : random.next() >> 6);
+            const std::tuple parts(address);
+            sleepers.emplace_back(std::piecewise_construct, parts, parts);
+            Sleeper& sleeper = sleepers.back().second;
+            steps += check_steps([&] { check(lot.enqueue(sleeper.waiter)); });
+        }
+        bool notified = false;
+        for (auto& [address, sleeper] : sleepers) {
+            notified = !notified;
+            sleeper.happened = notified;
+            if (notified) steps += check_steps([&] { lot.notify(address, 1); });
+            check_equal(sleeper.posts(), notified);
+            steps += check_steps([&] { check_equal(lot.cancel(sleeper.waiter), !notified); });
+        }
+        if (!worst) check(steps <= 3 * 20 * many);  // log2(many) is 13.3
+        note("steps of a waiter", steps / many);
+    }
+}
+
+TEST(who_was_first_may_wait_again_behind_another) {
+    CountingLot lot;
+    const void* const address = address_hashed_to(1);
+    Sleeper sleeper(address);
+    check(lot.enqueue(sleeper.waiter));
+    check(lot.cancel(sleeper.waiter));
+    const Row elsewhere(lot, address_hashed_to(2), 1);
+    const Row row(lot, address, 1);
+    check(lot.enqueue(sleeper.waiter));
+    check(lot.cancel(sleeper.waiter));
+    for (const std::uint64_t hash : {1, 2}) lot.notify(address_hashed_to(hash), 1);
+    row.check_posts({1});
+    elsewhere.check_posts({1});
 }
 
 // Any sequence of calls does what it does to one list of all waiters.

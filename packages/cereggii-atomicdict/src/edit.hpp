@@ -177,8 +177,8 @@ private:
         holds_updated_ = prepared_ = false;
         node_ = nullptr;
         Table* table = place.table;
-        if (table->count->note_insertion(session_.thread(), table->limit < 1024) &&
-            table->is_crowded()) [[unlikely]]
+        if (table->count->note_insertion(session_.thread(), table->limit) && table->is_crowded())
+            [[unlikely]]
             upkeep_.resize = table->serial;
         return true;
     }

@@ -53,7 +53,7 @@ inline void note_looks(Table& table, std::size_t looks, std::size_t found,
                                         Upkeep& upkeep) noexcept {
     Node* node = place.node();
     Table* table = place.table;
-    const bool look = table->count->note_deletion(session.thread(), table->limit < 1024);
+    const bool look = table->count->note_deletion(session.thread(), table->limit);
     if (look && table->count->live() < static_cast<std::int64_t>(table->capacity() / 8))
         note_few_keys(map, *table, upkeep);
     // In the root, a NODE word is the only one that names the node: no table before can be reached.

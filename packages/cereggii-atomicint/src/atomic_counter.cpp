@@ -102,6 +102,14 @@ struct CounterMethods {
         Py_RETURN_NONE;
     }
 
+    static PyObject* size_in_bytes(PyObject* self, PyObject*) {
+        StripedAdder* adder = Form::peek(self);
+        if (!adder) return nullptr;
+        std::size_t size = static_cast<std::size_t>(Py_TYPE(self)->tp_basicsize);
+        if constexpr (!Form::is_handle) size += adder->memory();
+        return PyLong_FromSize_t(size);
+    }
+
     static PyObject* repr(PyObject* self) {
         StripedAdder* adder = Form::peek(self);
         if (!adder) return nullptr;
@@ -121,13 +129,12 @@ template <class Form>
 PyMethodDef* method_table() {
     using M = CounterMethods<Form>;
     static PyMethodDef table[] = {
-        fast_method(
-            "add", &M::add,
-            "add($self, /, n=1)\n--\n\n"
-            "Add `n`, an integer in [-2**63, 2**63), and return nothing.\n\n"
-            "TypeError or OverflowError for any other `n`, and nothing is added. Threads\n"
-            "add to cells of their own, so they do not slow each other down. Wait-free for\n"
-            "`n` within 2**32 of zero."),
+        fast_method("add", &M::add,
+                    "add($self, /, n=1)\n--\n\n"
+                    "Add `n`, an integer in [-2**63, 2**63), and return nothing.\n\n"
+                    "TypeError or OverflowError for any other `n`, and nothing is added. Threads\n"
+                    "that meet get cells of their own, so they do not slow each other down.\n"
+                    "Wait-free for `n` within 2**32 of zero."),
         plain_method("sum", &M::sum,
                      "sum($self, /)\n--\n\n"
                      "The total, as an int of any size.\n\n"
@@ -146,6 +153,9 @@ PyMethodDef* method_table() {
             "get_handle", &get_handle<Form>,
             "get_handle($self, /)\n--\n\n"
             "A new AtomicCounterHandle on this counter, for the calling thread's own use."),
+        plain_method("__sizeof__", &M::size_in_bytes,
+                     "__sizeof__($self, /)\n--\n\n"
+                     "The memory of the counter in bytes, with the cells that it has by now."),
         cold_method<&new_arguments<Form, &M::sum>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
     };
@@ -171,7 +181,7 @@ const PyType_Slot* slot_table() {
 constexpr const char* counter_doc =
     "AtomicCounter(initial_value=0, *, immortal=None)\n--\n\n"
     "A counter that many threads add to and few read, such as a statistic.\n\n"
-    "Each thread adds to a cell of its own, so adding does not slow down with the number of threads;\n"
+    "Threads that meet get cells of their own, so adding does not slow down with their number;\n"
     "in exchange the total is *weak*: exact when no thread is adding. For a count that is read while\n"
     "it changes, or that decides anything, use AtomicInt. The total is an int of any size: it\n"
     "neither wraps nor overflows. Amounts are in [-2**63, 2**63), `initial_value` in\n"

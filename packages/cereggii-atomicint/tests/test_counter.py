@@ -386,3 +386,16 @@ def test_counters_die_with_what_threads_added_to_them() -> None:
         counter = AtomicCounter()
         run_threads(counter.add, counter.add)
         assert counter.sum() == 2
+
+
+@starts_threads
+def test_a_counter_that_threads_add_to_one_after_the_other_stays_small() -> None:
+    counter = AtomicCounter()
+    counter.add()
+    alone = counter.__sizeof__()
+    assert alone < 150
+    for _ in range(100):
+        run_threads(counter.add)
+    assert alone < counter.__sizeof__() <= alone + 3 * 128  # two cells
+    assert counter.get_handle().__sizeof__() < 100
+    assert counter.sum() == 101

@@ -11,9 +11,22 @@
 
 namespace cereggii::atomics {
 
+// Of the steps of a search, in tests.
+struct Uncounted {
+    static void step() noexcept {}
+};
+
 // Where threads wait for a word in memory to change: a small table of queues, hashed by address,
 // so that an atomic that nobody waits on needs no room and no work for it. After WebKit's
 // ParkingLot and the futex.
+//
+//     buckets_[top bits of the hash] ─▶ tree of addresses       a digital search tree
+//                                         └─▶ ring of waiters   the longest-waiting one is the node
+//
+// The tree branches at the bits of the hash that follow. Different addresses have different hashes,
+// so it is at most 58 deep, and log2(n) as a rule. To leave a ring takes no search. So a waiter
+// costs the same however many others there are, at its address or elsewhere. Only a notification
+// walks: over the waiters of its address that would go back to sleep.
 //
 // `Signal` is what one thread sleeps on: default-constructible, with `post()`, which wakes it.
 //
@@ -21,17 +34,17 @@ namespace cereggii::atomics {
 // notifier has changed the word and then looks at `waiters`. All four are sequentially consistent,
 // so at least one of the two sees the other.
 //
-// A queue's lock is never held while something blocks or calls Python. A Signal is posted under the
-// lock, and its owner takes the lock once more (`cancel`) before it destroys the Signal, so a
+// A bucket's lock is never held while something blocks or calls Python. A Signal is posted under
+// the lock, and its owner takes the lock once more (`cancel`) before it destroys the Signal, so a
 // notifier never touches one that is gone.
-template <class Signal>
+template <class Signal, class Steps = Uncounted>
 class ParkingLot {
 public:
-    // One parked thread; lives on that thread's stack, in at most one queue.
+    // One parked thread; lives as long as that thread waits, in at most one queue.
     class Waiter {
     public:
         // `unchanged(context)`: whether the waiter would go on waiting as things are. Notifiers
-        // call it, under the queue's lock: it must only look, at what lives as long as the waiter.
+        // call it, under the bucket's lock: it must only look, at what lives as long as the waiter.
         Waiter(const void* address, bool (*unchanged)(const void*), const void* context) noexcept
             : address_(address), unchanged_(unchanged), context_(context) {}
         Waiter(const Waiter&) = delete;
@@ -43,92 +56,147 @@ public:
         const void* address_;
         bool (*unchanged_)(const void*);
         const void* context_;
-        Waiter* next_ = nullptr;
         bool queued_ = false;
+        std::uint64_t forks_ = 0;  // of the lot, when it was queued
+        // The ring of its address: behind the last one comes the first.
+        Waiter* next_ = nullptr;
+        Waiter* previous_ = nullptr;
+        // Of the first in its ring: what points at it from above in the tree, and who is below.
+        Waiter** place_ = nullptr;
+        std::array<Waiter*, 2> below_{};
     };
 
     // Queues the waiter, unless there is nothing to wait for any more.
     bool enqueue(Waiter& waiter) noexcept {
-        Queue& queue = queue_of(waiter.address_);
-        const std::lock_guard guard(queue.lock);
-        queue.waiters.fetch_add(1, std::memory_order_seq_cst);
+        const std::uint64_t hash = hash_of(waiter.address_);
+        Bucket& bucket = bucket_of(hash);
+        const std::lock_guard guard(bucket.lock);
+        bucket.waiters.fetch_add(1, std::memory_order_seq_cst);
         if (!waiter.unchanged_(waiter.context_)) {
-            queue.waiters.fetch_sub(1, std::memory_order_seq_cst);
+            bucket.waiters.fetch_sub(1, std::memory_order_seq_cst);
             return false;
         }
         waiter.queued_ = true;
-        waiter.next_ = nullptr;
-        *queue.tail = &waiter;
-        queue.tail = &waiter.next_;
+        waiter.forks_ = forks_;
+        Waiter** place = find(bucket, waiter.address_, hash);
+        if (Waiter* first = *place) {
+            waiter.place_ = nullptr;
+            waiter.next_ = first;
+            waiter.previous_ = first->previous_;
+            first->previous_->next_ = &waiter;
+            first->previous_ = &waiter;
+        } else {
+            waiter.next_ = waiter.previous_ = &waiter;
+            put(waiter, place, {});
+        }
         return true;
     }
 
     // Takes the waiter out of its queue. False: it was out already, that is, it was notified.
     bool cancel(Waiter& waiter) noexcept {
-        Queue& queue = queue_of(waiter.address_);
-        const std::lock_guard guard(queue.lock);
+        Bucket& bucket = bucket_of(hash_of(waiter.address_));
+        const std::lock_guard guard(bucket.lock);
         if (!waiter.queued_) return false;
-        waiter.queued_ = false;  // it is in no queue if forget_all() has been called
-        for (Waiter** link = &queue.head; *link; link = &(*link)->next_) {
-            if (*link == &waiter) {
-                unlink(queue, link);
-                break;
-            }
-        }
+        if (waiter.forks_ == forks_)
+            remove(bucket, waiter);
+        else
+            waiter.queued_ = false;  // it is in no queue since forget_all() has been called
         return true;
     }
 
     // Wakes up to `most` of the threads that wait on this address and have reason to go on, the
     // longest-waiting first. One that would go back to sleep does not use up a notification.
     void notify(const void* address, std::size_t most) noexcept {
-        Queue& queue = queue_of(address);
-        if (queue.waiters.load(std::memory_order_seq_cst) == 0) return;
-        const std::lock_guard guard(queue.lock);
-        Waiter** link = &queue.head;
-        while (*link && most > 0) {
-            Waiter* waiter = *link;
-            if (waiter->address_ != address || waiter->unchanged_(waiter->context_)) {
-                link = &waiter->next_;
-                continue;
+        const std::uint64_t hash = hash_of(address);
+        Bucket& bucket = bucket_of(hash);
+        if (bucket.waiters.load(std::memory_order_seq_cst) == 0) return;
+        const std::lock_guard guard(bucket.lock);
+        Waiter* waiter = *find(bucket, address, hash);
+        if (!waiter) return;
+        const Waiter* const last = waiter->previous_;
+        for (bool more = true; more && most > 0;) {
+            Steps::step();
+            more = waiter != last;
+            Waiter* const next = waiter->next_;
+            if (!waiter->unchanged_(waiter->context_)) {
+                remove(bucket, *waiter);
+                waiter->signal.post();
+                --most;
             }
-            unlink(queue, link);
-            waiter->signal.post();
-            --most;
+            waiter = next;
         }
     }
 
     // In the child of a fork: the threads that waited are not in this process.
     void forget_all() noexcept {
-        for (Queue& queue : queues_) {
-            queue.head = nullptr;
-            queue.tail = &queue.head;
-            queue.waiters.store(0, std::memory_order_relaxed);
+        ++forks_;
+        for (Bucket& bucket : buckets_) {
+            bucket.root = nullptr;
+            bucket.waiters.store(0, std::memory_order_relaxed);
         }
     }
 
 private:
-    struct alignas(destructive_interference) Queue {
+    struct alignas(destructive_interference) Bucket {
         std::mutex lock;
-        Waiter* head = nullptr;
-        Waiter** tail = &head;
-        std::atomic<std::size_t> waiters{0};  // at least the length of the queue
+        Waiter* root = nullptr;
+        std::atomic<std::size_t> waiters{0};  // at least as many as are in the tree
     };
 
-    static void unlink(Queue& queue, Waiter** link) noexcept {
-        Waiter* waiter = *link;
-        *link = waiter->next_;
-        if (queue.tail == &waiter->next_) queue.tail = link;
-        waiter->queued_ = false;
-        queue.waiters.fetch_sub(1, std::memory_order_seq_cst);
+    // What points at the first waiter of this address, or would.
+    static Waiter** find(Bucket& bucket, const void* address, std::uint64_t hash) noexcept {
+        Waiter** place = &bucket.root;
+        for (std::uint64_t bits = hash << bucket_bits; *place; bits <<= 1) {
+            Steps::step();
+            if ((*place)->address_ == address) break;
+            place = &(*place)->below_[bits >> 63];
+        }
+        return place;
     }
 
-    Queue& queue_of(const void* address) noexcept {
+    static void put(Waiter& waiter, Waiter** place, const std::array<Waiter*, 2>& below) noexcept {
+        *place = &waiter;
+        waiter.place_ = place;
+        waiter.below_ = below;
+        for (Waiter*& child : waiter.below_)
+            if (child) child->place_ = &child;
+    }
+
+    static void remove(Bucket& bucket, Waiter& waiter) noexcept {
+        if (waiter.place_) {
+            if (waiter.next_ != &waiter)
+                put(*waiter.next_, waiter.place_, waiter.below_);
+            else
+                take_out_of_tree(waiter);
+        }
+        waiter.next_->previous_ = waiter.previous_;
+        waiter.previous_->next_ = waiter.next_;
+        waiter.queued_ = false;
+        bucket.waiters.fetch_sub(1, std::memory_order_seq_cst);
+    }
+
+    // The last of its address. All that are below a node have the bits that lead to it, so any of
+    // them may take its place.
+    static void take_out_of_tree(Waiter& waiter) noexcept {
+        Waiter* leaf = &waiter;
+        while (leaf->below_[0] || leaf->below_[1]) {
+            Steps::step();
+            leaf = leaf->below_[0] ? leaf->below_[0] : leaf->below_[1];
+        }
+        *leaf->place_ = nullptr;
+        if (leaf != &waiter) put(*leaf, waiter.place_, waiter.below_);
+    }
+
+    // An odd factor: different addresses have different hashes. (Fibonacci hashing.)
+    static std::uint64_t hash_of(const void* address) noexcept {
         const auto bits = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(address));
-        return queues_[(bits * 0x9E3779B97F4A7C15u) >> (64 - queue_bits)];  // Fibonacci hashing
+        return bits * 0x9E3779B97F4A7C15u;
     }
+    Bucket& bucket_of(std::uint64_t hash) noexcept { return buckets_[hash >> (64 - bucket_bits)]; }
 
-    static constexpr unsigned queue_bits = 6;
-    std::array<Queue, std::size_t{1} << queue_bits> queues_;
+    static constexpr unsigned bucket_bits = 6;
+    std::array<Bucket, std::size_t{1} << bucket_bits> buckets_;
+    std::uint64_t forks_ = 0;  // written in a child of a fork that has one thread as yet
 };
 
 }  // namespace cereggii::atomics

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <mutex>
-#include <new>
-#include <thread>
 
-#include "cereggii/atomics/cache_line.hpp"
+#include "cereggii/atomics/stripes.hpp"
 
 namespace cereggii::atomics {
 
@@ -37,40 +32,38 @@ struct WideSum {
 // (Doug Lea) and its paper ancestor, the striped counter.
 //
 //     base_ ── the home thread's cell ┐
-//     stripes_ ─▶ [cell|cell|cell|…]  ├─ the total is the sum of all of them
+//     stripes_ ─▶ [cell|cell|…]       ├─ the total is the sum of all of them
 //     carry_ ── what left the cells   ┘
 //
-// The thread that adds first owns base_. The stripes are allocated when a second thread comes, so a
-// counter that one thread uses stays small. Each thread adds to the cell of its own number, given
-// out in turn: up to stripe_count() threads never meet.
+// The thread that adds first owns base_. There are two stripes when a second thread comes, and more
+// when threads meet on one: a failed compare-exchange tells so. Each thread adds to the cell of its
+// own number, given out in turn.
 //
-// A cell never wraps: it is changed by `fetch_add` of at most ±add_limit after a check that it was
-// within ±cell_limit, and otherwise only set to zero; the argument is that of CheckedInt64.
-// Whatever does not satisfy the check goes through the carry, which is 126 bits wide.
-class StripedAdder {
+// A cell never wraps: it is changed by at most ±add_limit, by a compare-exchange or a `fetch_add`,
+// after a check that it was within ±cell_limit, and otherwise only set to zero; the argument is
+// that of CheckedInt64. Whatever does not satisfy the check goes through the carry, which is 126
+// bits wide.
+template <class Machine>
+class BasicStripedAdder {
 public:
     static constexpr std::int64_t add_limit = std::int64_t{1} << 32;
     static constexpr std::int64_t cell_limit = std::int64_t{1} << 62;
 
-    explicit StripedAdder(WideSum initial = {}) noexcept : carry_(initial) {}
-    ~StripedAdder() { delete[] stripes_.load(std::memory_order_relaxed); }
-    StripedAdder(const StripedAdder&) = delete;
-    StripedAdder& operator=(const StripedAdder&) = delete;
+    explicit BasicStripedAdder(WideSum initial = {}) noexcept : carry_(initial) {}
 
     // Wait-free, but for amounts beyond ±2^32 and for a cell beyond ±2^62: those take a lock for a
     // few instructions. Relaxed: a sum is exact only once the adders are known to be done, and
     // whatever tells so (a join, a lock, a queue) orders their additions before it.
     void add(std::int64_t amount) noexcept {
-        std::atomic<std::int64_t>& cell = my_cell();
-        const std::int64_t seen = cell.load(std::memory_order_relaxed);
-        if (-cell_limit <= seen && seen <= cell_limit && -add_limit <= amount &&
-            amount <= add_limit) [[likely]] {
-            cell.fetch_add(amount, std::memory_order_relaxed);
-        } else {
-            const std::lock_guard guard(carrying());
-            carry_.add(cell.exchange(0, std::memory_order_relaxed));
-            carry_.add(amount);
-        }
+        const std::uint32_t number = my_number();
+        std::atomic<std::int64_t>& cell = cell_of(number);
+        std::int64_t seen = cell.load(std::memory_order_relaxed);
+        if (!is_plain(seen, amount)) [[unlikely]]
+            return carry(cell, amount);
+        // Fails if another thread has come in between: they share the cell.
+        if (!cell.compare_exchange_strong(seen, seen + amount, std::memory_order_relaxed))
+            [[unlikely]]
+            add_elsewhere(number, amount);
     }
 
     // Weak: additions that are under way at the same time are counted or not.
@@ -78,9 +71,8 @@ public:
         const std::lock_guard guard(carrying());
         WideSum total = carry_;
         total.add(base_.load(std::memory_order_relaxed));
-        if (const Cell* stripes = stripes_.load(std::memory_order_acquire))
-            for (std::size_t i = 0; i < stripe_count(); ++i)
-                total.add(stripes[i].value.load(std::memory_order_relaxed));
+        stripes_.for_each(
+            [&](const Cell& cell) { total.add(cell.value.load(std::memory_order_relaxed)); });
         return total;
     }
 
@@ -90,28 +82,22 @@ public:
         WideSum total = carry_;
         carry_ = WideSum{};
         total.add(base_.exchange(0, std::memory_order_relaxed));
-        if (Cell* stripes = stripes_.load(std::memory_order_acquire))
-            for (std::size_t i = 0; i < stripe_count(); ++i)
-                total.add(stripes[i].value.exchange(0, std::memory_order_relaxed));
+        stripes_.for_each(
+            [&](Cell& cell) { total.add(cell.value.exchange(0, std::memory_order_relaxed)); });
         return total;
     }
 
-    // Twice the cores, so that threads that come and go seldom meet; a power of two.
-    static std::size_t stripe_count() noexcept {
-        static const std::size_t count =
-            std::bit_ceil(std::size_t{2} * std::max(1u, std::thread::hardware_concurrency()));
-        return count;
-    }
+    // The bytes of its stripes: so many have been allocated, beside the adder itself.
+    std::size_t memory() const noexcept { return stripes_.memory(); }
+    static std::size_t most_memory() noexcept { return CellStripes::most_memory(); }
 
-    // The bytes that the cells take which are allocated now.
-    std::size_t memory() const noexcept {
-        return stripes_.load(std::memory_order_relaxed) ? stripe_count() * sizeof(Cell) : 0;
-    }
+    static std::size_t most_stripes() noexcept { return CellStripes::limit(); }
 
 private:
-    struct alignas(destructive_interference) Cell {
+    struct Cell {
         std::atomic<std::int64_t> value{0};
     };
+    using CellStripes = Stripes<Cell, Machine>;
 
     static std::uint32_t my_number() noexcept {
         static std::atomic<std::uint32_t> next{0};
@@ -121,29 +107,35 @@ private:
         return number;
     }
 
-    std::atomic<std::int64_t>& my_cell() noexcept {
-        const std::uint32_t number = my_number();
-        Cell* stripes = stripes_.load(std::memory_order_acquire);
-        if (!stripes) [[unlikely]] {
-            std::uint32_t home = 0;
-            if (home_.compare_exchange_strong(home, number, std::memory_order_relaxed) ||
-                home == number)
-                return base_;
-            stripes = grow();
-            if (!stripes) return base_;  // no memory: slower, but right
-        }
-        return stripes[number & (stripe_count() - 1)].value;
+    static bool is_plain(std::int64_t seen, std::int64_t amount) noexcept {
+        return -cell_limit <= seen && seen <= cell_limit && -add_limit <= amount &&
+               amount <= add_limit;
     }
 
-    Cell* grow() noexcept {
-        std::unique_ptr<Cell[]> fresh(new (std::nothrow) Cell[stripe_count()]);
-        if (!fresh) return nullptr;
-        Cell* current = nullptr;
-        // Release: pairs with the acquire loads of stripes_, so that others see zeroed cells.
-        if (stripes_.compare_exchange_strong(current, fresh.get(), std::memory_order_acq_rel,
-                                             std::memory_order_acquire))
-            return fresh.release();
-        return current;  // lost to a concurrent grow
+    std::atomic<std::int64_t>& cell_of(std::uint32_t number) noexcept {
+        if (Cell* stripe = stripes_.find(number)) return stripe->value;
+        std::uint32_t home = home_.load(std::memory_order_relaxed);
+        if (home == number ||
+            (home == 0 && home_.compare_exchange_strong(home, number, std::memory_order_relaxed)))
+            return base_;
+        Cell* made = stripes_.make(number);
+        return made ? made->value : base_;  // no memory: slower, but right
+    }
+
+    // For a thread that has met another one. There may be more cells now.
+    [[gnu::noinline]] void add_elsewhere(std::uint32_t number, std::int64_t amount) noexcept {
+        stripes_.note_collision();
+        std::atomic<std::int64_t>& cell = cell_of(number);
+        if (is_plain(cell.load(std::memory_order_relaxed), amount)) [[likely]]
+            cell.fetch_add(amount, std::memory_order_relaxed);
+        else
+            carry(cell, amount);
+    }
+
+    [[gnu::noinline]] void carry(std::atomic<std::int64_t>& cell, std::int64_t amount) noexcept {
+        const std::lock_guard guard(carrying());
+        carry_.add(cell.exchange(0, std::memory_order_relaxed));
+        carry_.add(amount);
     }
 
     // One lock for all adders: it is taken at the edges of the range and by sums only. Nothing
@@ -155,9 +147,11 @@ private:
     }
 
     std::atomic<std::int64_t> base_{0};
-    std::atomic<Cell*> stripes_{nullptr};
+    CellStripes stripes_;
     std::atomic<std::uint32_t> home_{0};
     WideSum carry_;  // guarded by carrying()
 };
+
+using StripedAdder = BasicStripedAdder<ThisMachine>;
 
 }  // namespace cereggii::atomics
