@@ -62,7 +62,8 @@ def test_an_object_that_other_threads_use_in_turn_for_a_while_becomes_immortal(a
         take_turns([young], 8)
         take_turns([instance], 9)  # eight pauses of 2.5 ms are 20 ms
         assert not has_help(young)
-        assert has_help(instance)
+        assert has_help(instance) and not gc.is_tracked(instance)
+        assert all(found is not instance for found in gc.get_objects())
         assert instance.get() == 9 * TURN
         USE(instance, 5)
         references = [weakref.ref(young), weakref.ref(instance)]

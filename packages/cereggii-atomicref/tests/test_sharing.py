@@ -302,6 +302,7 @@ def test_a_subclass_is_freed_without_the_collector_however_it_was_used() -> None
     assert eventually(lambda: reference() is None)
 
 
+@where_objects_get_help
 @every_atomic
 def test_a_ref_that_was_used_hard_for_a_moment_is_freed_without_the_collector(
     atomic: type[Any],
@@ -333,6 +334,7 @@ def test_a_ref_that_is_shared_for_long_is_left_to_the_collector(atomic: type[Any
         take_turns([instance], 9, step=10.4)
         assert not has_help(young) and has_help(instance)
         assert statistic("deferred") == 2**20
+        assert gc.is_tracked(instance) and any(found is instance for found in gc.get_objects())
         assert gc.get_referents(instance)
         assert statistic("deferred") == 2**20
         gc.disable()
