@@ -181,10 +181,11 @@ void forget_other_threads() noexcept {
     is_pending.store(false, std::memory_order_relaxed);
 }
 
-// What the other threads of the parent have left belongs to this one by now.
+// What the other threads of the parent have left belongs to this one by now; or else to the record
+// that it gets here.
 PyObject* see_to_leftovers_in_child(PyObject*, PyObject*) {
-    Reclaimer::Record* record = Reclaimer::mine_if_any();
-    if (record && Reclaimer::something_waits()) see_to_leftovers(*record);
+    if (Reclaimer::something_waits())
+        if (Reclaimer::Record* record = Reclaimer::mine()) see_to_leftovers(*record);
     Py_RETURN_NONE;
 }
 
