@@ -318,6 +318,24 @@ TEST(loops_that_become_tight_take_turns_soon) {
         }
 }
 
+TEST(a_turn_that_does_no_good_once_is_forgiven_soon) {
+    Simulation simulation(std::vector<Loop>(2), true, {});
+    const auto run = [&](Time work, Time time) {
+        for (Loop& loop : simulation.loops()) loop.work = work;
+        return total(simulation.run(time));
+    };
+    run(microsecond, 150 * millisecond);  // until rests are as long as they get
+    run(tight, 2 * Manager::longest_rest);
+    const Time before = simulation.waited(0) + simulation.waited(1);
+    run(tight, 5 * millisecond);
+    check(simulation.waited(0) + simulation.waited(1) - before > 4 * millisecond);
+    run(microsecond, millisecond);
+    const auto updates = run(tight, 10 * millisecond);
+    Simulation without(std::vector<Loop>(2, {tight}), false, {});
+    check(static_cast<double>(updates) >
+          1.25 * static_cast<double>(total(without.run(10 * millisecond))));
+}
+
 TEST(a_loop_that_seldom_updates_never_stands_back) {
     Simulation simulation(std::vector<Loop>(2, {7 * microsecond}), true, {});
     simulation.run(100 * millisecond);
@@ -402,6 +420,20 @@ TEST(words_that_find_no_place_do_without_turns) {
         without += done[1] < 1.03 * done[0];
     }
     check(without >= many - 64 && without < many);
+}
+
+// The word may be another one by now, at the same address.
+TEST(what_was_seen_long_ago_is_not_held_against_a_word) {
+    Simulation simulation(std::vector<Loop>(2), true, {});
+    const auto run = [&](Time work, Time time) {
+        for (Loop& loop : simulation.loops()) loop.work = work;
+        simulation.run(time);
+    };
+    run(microsecond, 150 * millisecond);  // until rests are as long as they get
+    run(10 * millisecond, 10 * Manager::longest_rest);
+    const std::uint64_t before = simulation.waits();
+    run(microsecond, 40 * millisecond);
+    check(simulation.waits() >= before + 3);  // rests are short at first, as of a new word
 }
 
 // A word of which another one had the place long ago.

@@ -172,9 +172,9 @@ private:
 
     void consider_turn(Place* place, Time now, std::uint32_t count) noexcept {
         const Time passed = now - window_start_;
-        const bool is_trial = alone_ == unknown || !place ||
-                              !place->worth.load(std::memory_order_relaxed) ||
-                              is_forgotten(*place, now);
+        const bool is_new = !place || is_forgotten(*place, now);
+        const bool is_trial =
+            is_new || alone_ == unknown || !place->worth.load(std::memory_order_relaxed);
         if (!is_trial && !is_slowed_down(passed)) return;
         if (!place) place = claim(word_, now);
         if (!place || now < place->rest_end.load(std::memory_order_relaxed)) return;
@@ -192,7 +192,7 @@ private:
         last_turn_ = place->turns.fetch_add(1, std::memory_order_relaxed) + 1;
         place->trial.store(is_trial, std::memory_order_relaxed);
         // As if it were not worth it, until that is known: the thread may never come back.
-        rest_before_ = place->rest.load(std::memory_order_relaxed);
+        rest_before_ = is_new ? 0 : place->rest.load(std::memory_order_relaxed);
         set_rest(*place, std::clamp(4 * rest_before_, first_rest, longest_rest), now + turn);
         place->worth.store(false, std::memory_order_relaxed);
         place_ = place;
