@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <algorithm>
+#include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,14 +23,14 @@ class BasicLiveCount {
 public:
     // True: it is time to look at the sums. `limit`: of the keys in the table.
     [[gnu::always_inline]] bool note_insertion(std::uint32_t thread, std::int64_t limit) noexcept {
-        return note(&Cell::inserted, thread, limit);
+        return note(insertions, thread, limit);
     }
     [[gnu::always_inline]] bool note_deletion(std::uint32_t thread, std::int64_t limit) noexcept {
-        return note(&Cell::deleted, thread, limit);
+        return note(deletions, thread, limit);
     }
 
-    [[gnu::always_inline]] std::int64_t inserted() const noexcept { return sum(&Cell::inserted); }
-    std::int64_t deleted() const noexcept { return sum(&Cell::deleted); }
+    [[gnu::always_inline]] std::int64_t inserted() const noexcept { return sum(insertions); }
+    std::int64_t deleted() const noexcept { return sum(deletions); }
     // Negative for a moment, if others count: a key may be deleted before its insertion is counted.
     std::int64_t live() const noexcept { return inserted() - deleted(); }
 
@@ -40,18 +39,17 @@ public:
     static std::size_t most_memory() noexcept { return Stripes<Cell, Machine>::most_memory(); }
 
 private:
+    enum Count : unsigned { insertions, deletions };
     struct Cell {
-        std::atomic<std::int64_t> inserted{0};
-        std::atomic<std::int64_t> deleted{0};
+        std::array<std::atomic<std::int64_t>, 2> counts{};
     };
-    using Count = std::atomic<std::int64_t> Cell::*;
 
     // Relaxed: a thread that has to see it has seen the unpin that follows.
     [[gnu::always_inline]] bool note(Count which, std::uint32_t thread,
                                      std::int64_t limit) noexcept {
         if (!stripes_.any() && home_.load(std::memory_order_relaxed) == thread + 1) [[likely]] {
             // Nobody else writes this one.
-            std::atomic<std::int64_t>& mine = alone_.*which;
+            std::atomic<std::int64_t>& mine = alone_.counts[which];
             mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
             return true;
         }
@@ -67,49 +65,50 @@ private:
                 return note(which, thread, limit);
             cell = stripes_.make(thread);
             if (!cell) {  // no memory: slower, but right
-                (together_.*which).fetch_add(1, std::memory_order_relaxed);
+                together_.counts[which].fetch_add(1, std::memory_order_relaxed);
                 return true;
             }
         }
         const std::int64_t before = count(*cell, which, thread);
-        return (before & (keys_between_looks(limit) - 1)) == 0;
+        return is_time_to_look(before, limit);
     }
 
     // How many there were. One thread that inserts and one that deletes may share the cell, and the
     // compare-exchange of neither fails: so both look whether the other number has changed.
     std::int64_t count(Cell& cell, Count which, std::uint32_t thread) noexcept {
-        const std::atomic<std::int64_t>& other =
-            which == &Cell::inserted ? cell.deleted : cell.inserted;
+        std::atomic<std::int64_t>& mine = cell.counts[which];
+        const std::atomic<std::int64_t>& other = cell.counts[which ^ 1u];
         const std::int64_t seen = other.load(std::memory_order_relaxed);
-        std::int64_t before = (cell.*which).load(std::memory_order_relaxed);
-        if ((cell.*which).compare_exchange_strong(before, before + 1, std::memory_order_relaxed))
+        std::int64_t before = mine.load(std::memory_order_relaxed);
+        if (mine.compare_exchange_strong(before, before + 1, std::memory_order_relaxed))
             [[likely]] {
             if (other.load(std::memory_order_relaxed) != seen) [[unlikely]]
                 stripes_.note_collision();
             return before;
         }
         stripes_.note_collision();
-        return (stripes_.find(thread)->*which).fetch_add(1, std::memory_order_relaxed);
+        return stripes_.find(thread)->counts[which].fetch_add(1, std::memory_order_relaxed);
     }
 
-    // A power of two. So a key costs a look at one stripe at most, and large tables, where looks
-    // may be rarer, are at most an eighth of their limit beyond it with two stripes. A table that
-    // gets full, as a small one may where there are many, is noticed by who finds no room.
-    std::int64_t keys_between_looks(std::int64_t limit) const noexcept {
-        const std::int64_t few = std::min<std::int64_t>(64, std::max<std::int64_t>(1, limit / 16));
-        return static_cast<std::int64_t>(std::max(std::bit_floor(static_cast<std::uint64_t>(few)),
-                                                  static_cast<std::uint64_t>(stripes_.count())));
+    // Once in so many keys, a power of two: as many as there are stripes, so that a key costs a
+    // look at one stripe, and in large tables up to 64, as long as two threads do not go beyond the
+    // limit by more than an eighth. A table that gets full, as a small one may where there are many
+    // stripes, is noticed by who finds no room.
+    bool is_time_to_look(std::int64_t before, std::int64_t limit) const noexcept {
+        const std::int64_t divisor = before & -before;  // the largest power of two; 0: of none
+        if (divisor < 64 && limit >= 32 * divisor) return false;
+        return divisor >= static_cast<std::int64_t>(stripes_.count());
     }
 
     [[gnu::always_inline]] std::int64_t sum(Count which) const noexcept {
-        const std::int64_t total = (alone_.*which).load(std::memory_order_relaxed) +
-                                   (together_.*which).load(std::memory_order_relaxed);
+        const std::int64_t total = alone_.counts[which].load(std::memory_order_relaxed) +
+                                   together_.counts[which].load(std::memory_order_relaxed);
         return stripes_.any() ? total + sum_of_stripes(which) : total;
     }
     [[gnu::noinline]] std::int64_t sum_of_stripes(Count which) const noexcept {
         std::int64_t total = 0;
         stripes_.for_each(
-            [&](const Cell& cell) { total += (cell.*which).load(std::memory_order_relaxed); });
+            [&](const Cell& cell) { total += cell.counts[which].load(std::memory_order_relaxed); });
         return total;
     }
 

@@ -121,22 +121,19 @@ private:
     struct alignas(destructive_interference) Table {
         std::atomic<std::uint32_t> count{inner};  // a power of two
         std::atomic<std::uint32_t> collisions{0};
-        // By the number of bits of an index.
+        // By the number of bits of an index. Those of the first two are not used.
         std::array<std::atomic<Stripe*>, most_bits + 1> segments{};
         std::array<Stripe, inner> first;
-
-        Table() noexcept {
-            for (std::size_t i = 0; i < inner; ++i)
-                segments[i].store(&first[i], std::memory_order_relaxed);
-        }
 
         Value& stripe(std::uint32_t number) noexcept {
             return stripe_at(number & (count.load(std::memory_order_acquire) - 1));
         }
         // Relaxed: whoever has read the count sees the segments that it stands for.
         Value& stripe_at(std::uint32_t index) noexcept {
-            return segments[static_cast<std::size_t>(std::bit_width(index))].load(
-                std::memory_order_relaxed)[index - std::bit_floor(index)];
+            if (index < inner) return first[index];
+            const auto bits = static_cast<std::size_t>(std::bit_width(index));
+            const std::uint32_t begin = std::uint32_t{1} << (bits - 1);
+            return segments[bits].load(std::memory_order_relaxed)[index - begin];
         }
 
         void grow(std::uint32_t seen) noexcept {
