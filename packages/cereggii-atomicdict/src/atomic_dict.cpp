@@ -283,7 +283,7 @@ PyMethodDef* method_table() {
             "A dict of what is in this one at one instant.\n\n"
             "Linearizable. Writers wait for as long as the items are read, about 0.1\n"
             "microseconds each; readers do not. The collector, a fork and Ctrl-C wait for\n"
-            "some milliseconds at most."),
+            "some milliseconds at most, or as long as a builtin dict takes to grow."),
         keyword_method("update", &D::update, 0,
                        "update($self, other=(), /, **keywords)\n--\n\n"
                        "Set the keys of a mapping, an iterable of pairs, or keyword arguments.\n\n"

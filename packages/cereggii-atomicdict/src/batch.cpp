@@ -11,6 +11,7 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/instances.hpp"
 #include "fetch_ahead.hpp"
+#include "pairs.hpp"
 #include "pauses.hpp"
 
 namespace cereggii::atomicdict {
@@ -79,40 +80,12 @@ bool find_all(HashMap& map, std::vector<Lookup>& chunk) {
 
 namespace {
 
-// Owns what it holds.
-class Keys {
-public:
-    // Those of a dict, as of one instant. Not as a list: up to 3.14, CPython crashes over one that
-    // it has no memory for.
-    explicit Keys(PyObject* dict) {
-        for (bool complete = false; !complete;) {
-            keys_.reserve(static_cast<std::size_t>(PyDict_Size(dict)));
-            with_object_lock(dict, [&] {
-                complete = static_cast<std::size_t>(PyDict_Size(dict)) <= keys_.capacity();
-                Py_ssize_t position = 0;
-                PyObject* key = nullptr;
-                while (complete && PyDict_Next(dict, &position, &key, nullptr))
-                    keys_.push_back(Py_NewRef(key));
-            });
-        }
-    }
-    ~Keys() {
-        for (PyObject* key : keys_) Py_DECREF(key);
-    }
-    Keys(const Keys&) = delete;
-    Keys& operator=(const Keys&) = delete;
-
-    std::span<PyObject* const> all() const noexcept { return keys_; }
-
-private:
-    std::vector<PyObject*> keys_;
-};
-
-bool fill_in_chunk(HashMap& map, PyObject* batch, std::span<PyObject* const> keys,
+bool fill_in_chunk(HashMap& map, PyObject* batch, std::span<const DictItems::Item> items,
                    std::vector<Lookup>& chunk) {
-    chunk.assign(keys.size(), Lookup{});
+    chunk.assign(items.size(), Lookup{});
     bool good = true;
-    for (std::size_t i = 0; good && i < keys.size(); ++i) good = make_key(keys[i], chunk[i].key);
+    for (std::size_t i = 0; good && i < items.size(); ++i)
+        good = make_key(items[i].key, chunk[i].key);
     good = good && find_all(map, chunk);
     for (Lookup& lookup : chunk) {
         good = good && PyDict_SetItem(batch, lookup.key.object, lookup.value) == 0;
@@ -127,15 +100,22 @@ bool fill_in(HashMap& map, PyObject* batch, std::size_t chunk_size) {
     // A pin is short: others wait for it to free what they have deleted.
     constexpr std::size_t most = 1024;
     const std::size_t step = std::min(chunk_size, most);
+    for (PyObject& sentinel : sentinels) {
+        const int found = PyDict_Contains(batch, &sentinel);
+        if (found != 0) return found > 0 && may_be_key(&sentinel);
+    }
     try {
-        const Keys keys(batch);
-        if (!std::ranges::all_of(keys.all(), may_be_key)) return false;
+        DictItems items(batch);
         std::vector<Lookup> chunk;
         Pace pace(4);
-        for (auto rest = keys.all(); !rest.empty(); rest = rest.subspan(chunk.size()))
-            if (!fill_in_chunk(map, batch, rest.first(std::min(step, rest.size())), chunk) ||
-                (pace.is_due() && !pause_for_signals()))
-                return false;
+        for (;;) {
+            const DictItems::Result result = items.next();
+            if (result != DictItems::Result::block) return result == DictItems::Result::end;
+            for (auto rest = items.block(); !rest.empty(); rest = rest.subspan(chunk.size()))
+                if (!fill_in_chunk(map, batch, rest.first(std::min(step, rest.size())), chunk) ||
+                    !pace.rest_for_signals())
+                    return false;
+        }
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
         return false;

@@ -334,7 +334,7 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
             Py_DECREF(value);
         }
         Scan::release(item);
-        good = good && (!pace.is_due() || pause_for_signals());
+        good = good && pace.rest_for_signals();
     }
     for (const Scan::Item& left : scan.take_all()) Scan::release(left);
     return good ? removed : -1;

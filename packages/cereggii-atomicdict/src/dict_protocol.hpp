@@ -47,6 +47,8 @@ PyObject* repr_of_items(PyObject* self, HashMap& map);
 
 // Whether the map has the items of a dict that it is compared with. -1: an exception.
 int equals_dict(HashMap& map, PyObject* dict);
+// The same of two maps, each at an instant of its own.
+int equals_map(HashMap& map, HashMap& other);
 
 PyObject* set_bad_count(const char* method, Py_ssize_t most, Py_ssize_t given);
 
@@ -76,7 +78,10 @@ struct DictProtocol {
         if (op != Py_EQ && op != Py_NE) Py_RETURN_NOTIMPLEMENTED;
         HashMap* map = Form::peek(self);
         if (!map) return nullptr;
-        if (find_map(other) == map) return new_reference(op == Py_EQ);
+        if (HashMap* others = find_map(other)) {
+            const int equal = others == map ? 1 : equals_map(*map, *others);
+            return equal < 0 ? nullptr : new_reference((equal != 0) == (op == Py_EQ));
+        }
         PyObject* theirs = PyDict_CheckExact(other) ? Py_NewRef(other) : as_dict(other);
         if (!theirs) {
             if (PyErr_Occurred()) return nullptr;

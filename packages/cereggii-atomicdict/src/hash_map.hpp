@@ -73,8 +73,9 @@ struct Upkeep {
 };
 
 // How much of the root is emptied at a time: a chunk by each writer that comes along, or all of it
-// by a thread that has looked in vain at as much.
-enum class Share { chunk, all };
+// by a thread that has looked in vain at as much. That one is a reader: it does nothing if it would
+// have to wait for an exact operation.
+enum class Share { chunk, all_without_waiting };
 
 // Does what is to be done; not inside. Never fails: without memory it is done another time.
 void keep_up(HashMap& map, Upkeep upkeep, Share share = Share::chunk);
@@ -108,7 +109,8 @@ Py_ssize_t approximate_length(HashMap& map);
 PyObject* snapshot(HashMap& map);
 // False with MemoryError. Runs finalizers.
 bool clear(HashMap& map);
-// Drops the table with this serial, if it is the only one and no key is in it.
+// Drops the table with this serial, if it is the only one, no key is in it, and no exact operation
+// is in progress.
 void drop_if_empty(HashMap& map, std::uint64_t serial);
 // How many words behind their homes all keys are, together.
 std::size_t total_detour(HashMap& map);

@@ -63,7 +63,7 @@ public:
             for (const Item& item : block) {
                 Py_DECREF(item.key_object());
                 Py_DECREF(item.value);
-                if (pace.is_due()) pause();
+                pace.rest();
             }
         }
     }

@@ -24,29 +24,26 @@ PyTypeObject* iterator_type = nullptr;
 
 Iterator* as_iterator(PyObject* self) { return reinterpret_cast<Iterator*>(self); }
 
-PyObject* as_yielded(Iterator* iterator, const Scan::Item& item) {
-    switch (iterator->yields) {
+PyObject* iterator_next(PyObject* self) {
+    Iterator* iterator = as_iterator(self);
+    const Yields yields = iterator->yields;
+    // First, so that no item is taken that there is no memory for.
+    PyObject* pair = yields == Yields::items ? PyTuple_New(2) : nullptr;
+    if (yields == Yields::items && !pair) return nullptr;
+    Scan::Item item;
+    HashMap& map = payload<AtomicDict>(iterator->dict)->map;
+    if (iterator->scan.next(map, yields != Yields::keys, item) != Scan::Result::item) {
+        Py_XDECREF(pair);
+        return nullptr;
+    }
+    switch (yields) {
         case Yields::keys: Py_XDECREF(item.value); return item.key;
         case Yields::values: Py_DECREF(item.key); return item.value;
         case Yields::items: break;
     }
-    PyObject* pair = PyTuple_New(2);
-    if (!pair) {
-        iterator->scan.put_back(item);
-        return nullptr;
-    }
     PyTuple_SET_ITEM(pair, 0, item.key);
     PyTuple_SET_ITEM(pair, 1, item.value);
     return pair;
-}
-
-PyObject* iterator_next(PyObject* self) {
-    Iterator* iterator = as_iterator(self);
-    Scan::Item item;
-    HashMap& map = payload<AtomicDict>(iterator->dict)->map;
-    if (iterator->scan.next(map, iterator->yields != Yields::keys, item) != Scan::Result::item)
-        return nullptr;
-    return as_yielded(iterator, item);
 }
 
 int iterator_traverse(PyObject* self, visitproc visit, void* arg) {

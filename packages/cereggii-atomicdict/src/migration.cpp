@@ -190,9 +190,12 @@ enum class Helped { nothing_to_do, moved, no_room };
 
 // Empties a chunk of the root, if there is a next table. Not inside. If there is no room, `full` is
 // the serial of the table that has none.
-Helped help(HashMap& map, std::uint64_t& full) {
+Helped help(HashMap& map, std::uint64_t& full, bool can_wait) {
     Session session(map);
-    session.enter_writing();
+    if (can_wait)
+        session.enter_writing();
+    else if (!session.try_enter_writing())
+        return Helped::nothing_to_do;
     Table* root = map.root.load(std::memory_order_seq_cst);
     Table* next = root ? root->next.load(std::memory_order_seq_cst) : nullptr;
     Helped helped = Helped::nothing_to_do;
@@ -223,12 +226,12 @@ Helped help(HashMap& map, std::uint64_t& full) {
     return helped;
 }
 
-void empty_root(HashMap& map, int most) {
+void empty_root(HashMap& map, int most, bool can_wait = true) {
     Pace pace(16);
     for (int i = 0; i < most; ++i) {
-        if (pace.is_due()) pause();
+        pace.rest();
         std::uint64_t full = 0;
-        const Helped helped = help(map, full);
+        const Helped helped = help(map, full, can_wait);
         if (helped == Helped::nothing_to_do) return;
         if (helped == Helped::no_room && !extend(map, full, Extension::needed, 0)) return;
     }
@@ -352,7 +355,8 @@ bool make_root(HashMap& map, std::size_t capacity) {
 void keep_up(HashMap& map, Upkeep upkeep, Share share) {
     if (upkeep.emptied != 0) drop_if_empty(map, upkeep.emptied);
     if (upkeep.resize != 0) extend(map, upkeep.resize, Extension::advised, 0);
-    empty_root(map, share == Share::all ? INT_MAX : 1);
+    const bool all = share == Share::all_without_waiting;
+    empty_root(map, all ? INT_MAX : 1, !all);
 }
 
 namespace {
@@ -375,7 +379,7 @@ void touch_pages(HashMap& map) {
         if (goes_on) next->word(at).fetch_or(0, std::memory_order_relaxed);
         session.leave();
         if (!goes_on) return;
-        if (pace.is_due()) pause();
+        pace.rest();
     }
 #else
     static_cast<void>(map);

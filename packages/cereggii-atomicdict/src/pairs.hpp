@@ -27,7 +27,10 @@ public:
     };
 
     explicit DictItems(PyObject* dict) noexcept : dict_(dict) {}
-    ~DictItems() noexcept(false) { release(); }
+    ~DictItems() noexcept(false) {
+        release();
+        Py_XDECREF(last_);
+    }
     DictItems(const DictItems&) = delete;
     DictItems& operator=(const DictItems&) = delete;
 
@@ -65,15 +68,16 @@ public:
             const Result result = items.next();
             if (result != Result::block) return result == Result::end;
             for (const Item& item : items.block_)
-                if (!use(item.key, item.value) || (pace.is_due() && !pause_for_signals()))
-                    return false;
+                if (!use(item.key, item.value) || !pace.rest_for_signals()) return false;
         }
     }
 
 private:
     static constexpr std::size_t block_size = 1 << 16;
 
+    // The same array of items, in which none has moved since.
     bool is_at_last() const noexcept {
+        if (reinterpret_cast<PyDictObject*>(dict_)->ma_keys != keys_) return false;
         Py_ssize_t position = before_last_;
         PyObject* key = nullptr;
         return PyDict_Next(dict_, &position, &key, nullptr) && key == last_ &&
@@ -84,6 +88,7 @@ private:
     bool take() noexcept {
         try {
             block_.reserve(std::min(static_cast<std::size_t>(PyDict_GET_SIZE(dict_)), block_size));
+            keys_ = reinterpret_cast<PyDictObject*>(dict_)->ma_keys;
             PyObject* key = nullptr;
             PyObject* value = nullptr;
             for (Py_ssize_t before = position_; block_.size() < block_size; before = position_) {
@@ -112,6 +117,7 @@ private:
     bool at_end_ = false;
     Py_ssize_t position_ = 0;     // behind the last item
     Py_ssize_t before_last_ = 0;  // of the last item
+    const void* keys_ = nullptr;  // only compared
     PyObject* last_ = nullptr;    // owned, between two blocks: the key of that item
 };
 
@@ -129,7 +135,7 @@ bool for_each(PyObject* iterable, const Use& use) {
             good = !PyErr_Occurred();
             break;
         }
-        good = use(item, number) && (!pace.is_due() || pause_for_signals());
+        good = use(item, number) && pace.rest_for_signals();
         Py_DECREF(item);
     }
     Py_DECREF(iterator);

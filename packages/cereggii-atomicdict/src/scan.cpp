@@ -20,7 +20,13 @@ constexpr std::size_t words_per_group = group_size * line_size;
 static_assert(words_per_group == Table::chunk_size);
 
 // Groups without a key that are passed over under one pin.
-constexpr int groups_per_pin = 1 << 16;
+constexpr int groups_per_pin = 1 << 14;
+
+// Groups in which no key was found, one after the other, before others come in between.
+constexpr int collects_per_step = 16;
+
+// A table of so few words is collected at once if there are many more cells than lines in it.
+constexpr std::size_t few_words = std::size_t{1} << 14;
 
 // Keys and values are fetched so many items before they are returned: for about as long as memory
 // takes to answer, and no more at a time than a processor asks for at a time.
@@ -106,7 +112,7 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
         }
         if (upkeep.is_due()) [[unlikely]] {
             session.leave();
-            keep_up(map, upkeep, Share::all);
+            keep_up(map, upkeep, Share::all_without_waiting);
         }
         // Whoever calls next() natively, as list() does, lets nobody stop the world.
         if (is_pause_due) [[unlikely]] {
@@ -123,19 +129,10 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
     }
 }
 
-void Scan::put_back(const Item& item) {
-    try {
-        Turn turn(has_turn_);
-        same_hash_.push_back(item);
-    } catch (const std::bad_alloc&) {
-        // There is room for one, as a rule: see collect().
-        release(item);
-    }
-}
-
 Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& item, Unused& unused,
                       bool& contended) {
     bool taking = false;
+    int in_vain = 0;
     try {
         for (;;) {
             if (!same_hash_.empty()) {
@@ -147,8 +144,11 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
             taking = done_ < entries_.size();
             if (!taking) {
                 if (at_end_) return Step::end;
-                collect(map, with_value, session);
+                collect(map, session);
                 session.leave();
+                // Where nothing is found for long, others are to come in between.
+                if (entries_.empty() && !at_end_ && ++in_vain % collects_per_step == 0)
+                    return Step::again;
                 continue;
             }
             const Entry& entry = entries_[done_++];
@@ -209,6 +209,7 @@ std::uint64_t Scan::position_of(std::uint64_t group) const noexcept {
 void Scan::end_group() noexcept {
     where_.group = after(where_.group);
     where_.cell = 0;
+    where_.resume_at = 0;
     --where_.groups_left;
 }
 
@@ -237,12 +238,14 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
             const std::uint64_t in_round = position & ((std::uint64_t{1} << Part::level) - 1);
             if (in_round < part_.first_position() || part_.last_position() < in_round) {
                 ++where_.cell;
+                where_.resume_at = 0;
                 continue;
             }
             is_cut = !part_.has_all_of(in_round);
         }
         if (only && !only->may_be_home(position)) {
             ++where_.cell;
+            where_.resume_at = 0;
             continue;
         }
         HashRange hashes = cell_at(position, level_);
@@ -271,11 +274,10 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
 // ── collecting ─────────────────────────────────────────────────────────────────────────────────
 
 // Collects what has a hash of the next cells, in the root and in the tables behind it. Only inside.
-[[gnu::noinline]] void Scan::collect(HashMap& map, bool with_value, const Session& session) {
+[[gnu::noinline]] void Scan::collect(HashMap& map, const Session& session) {
     has_collected_ = true;
     done_before_ += std::exchange(done_, 0);
     entries_.clear();
-    if (with_value) same_hash_.reserve(1);  // for what is put back
     Table* root = map.root.load(std::memory_order_seq_cst);
     if (!root) {
         at_end_ = true;
@@ -296,6 +298,11 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
         }
         if (root->line_bits() == level_) only = root;
     }
+    if (!root->next.load(std::memory_order_seq_cst) && root->line_bits() < level_ &&
+        root->capacity() <= few_words && root->capacity() < where_.groups_left * group_size) {
+        collect_rest(root);
+        return;
+    }
     if (only && is_at_group()) {
         const std::uint64_t group = where_.group;
         skip_empty_groups(only);
@@ -312,9 +319,17 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
     try {
         // `next` is read after each scan: what is moved on meanwhile is seen in the one or in the
         // other.
-        for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
+        for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst)) {
+            if (table->mask > largest->mask) {
+                // A larger one has come meanwhile: fewer cells at a time.
+                where_ = before;
+                entries_.clear();
+                fetched_ = to_fetch_ = 0;
+                return;
+            }
             for (std::size_t i = 0; i < next.count; ++i)
                 scan_cell(table, table == root, next.cells[i]);
+        }
     } catch (const std::bad_alloc&) {
         where_ = before;  // for another try
         throw;
@@ -327,6 +342,44 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
         prefetch(entries_[i].value);
     }
     plan_fetching(root);
+}
+
+// All that is left, from the map's only table, which is much smaller than others have been. A key
+// that is in the map throughout is in it.
+void Scan::collect_rest(Table* root) {
+    for (std::size_t i = 0; i < root->capacity(); ++i) {
+        const std::atomic<Word>& slot = root->word(i);
+        const Word word = slot.load(std::memory_order_seq_cst);
+        ++looks_;
+        std::uint64_t hash = 0;
+        if (!names_node(word) || !hash_of(slot, word, hash) || !is_left(hash)) continue;
+        entries_.push_back(
+            {order_in_group(hash, bits_in_group()), word, elsewhere, nullptr, nullptr});
+    }
+    at_end_ = true;
+    where_.groups_left = 0;
+    if (!entries_.empty()) sort();
+}
+
+// Whether a hash belongs to what the scan goes through, and is still to come.
+bool Scan::is_left(std::uint64_t hash) const noexcept {
+    if (!part_.is_everything() && !part_.has(hash)) return false;
+    const std::uint64_t position = level_ == 0 ? 0 : reversed(hash >> (64 - level_), level_);
+    std::uint64_t group = 0;
+    if (level_ > group_bits) {
+        const int round_bits = std::min(level_, Part::level);
+        const std::uint64_t groups = std::uint64_t{1} << (round_bits - group_bits);
+        const std::uint64_t place =
+            (position & ((std::uint64_t{1} << round_bits) - 1)) / group_size;
+        const std::uint64_t in_round = groups_ / rounds_;
+        group = (position >> round_bits) * in_round + ((place - first_group_) & (groups - 1));
+    }
+    const std::uint64_t ahead =
+        group >= where_.group ? group - where_.group : group + groups_ - where_.group;
+    if (ahead != 0 || is_at_group()) return ahead < where_.groups_left;
+    const std::uint64_t cell = position & ((std::uint64_t{1} << bits_in_group()) - 1);
+    if (cell != where_.cell) return cell > where_.cell;
+    return hash - cell_at(position, level_).first >= where_.resume_at;
 }
 
 void Scan::scan_cell(Table* table, bool is_root, const Cell& cell) {

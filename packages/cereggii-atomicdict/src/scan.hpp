@@ -48,9 +48,6 @@ public:
     // for. May run finalizers, which may use the same iterator.
     Result next(HashMap& map, bool with_value, Item& item);
 
-    // The caller could not use the item, which is the next one again.
-    void put_back(const Item& item);
-
     // How many words, and bits for many of them, it has looked at so far.
     std::size_t looks() const noexcept { return looks_; }
 
@@ -112,7 +109,9 @@ private:
     bool is_at_group() const noexcept { return where_.cell == 0 && where_.resume_at == 0; }
     void skip_empty_groups(const Table* table) noexcept;
     Cells next_cells(const Table* largest, const Table* only) noexcept;
-    void collect(HashMap& map, bool with_value, const Session& session);
+    void collect(HashMap& map, const Session& session);
+    void collect_rest(Table* root);
+    bool is_left(std::uint64_t hash) const noexcept;
     void scan_cell(Table* table, bool is_root, const Cell& cell);
     void sort();
     std::uint64_t first_line_of(std::uint64_t group) const noexcept;

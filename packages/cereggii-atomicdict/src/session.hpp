@@ -167,6 +167,14 @@ public:
         inside_ = true;
     }
 
+    // False, and not inside, where it would have to wait.
+    [[nodiscard]] bool try_enter_writing() noexcept {
+        Reclaimer::pin_writing(*record_, &map_);
+        inside_ = !is_closed(map_);
+        if (!inside_) Reclaimer::unpin(*record_);
+        return inside_;
+    }
+
     [[gnu::always_inline]] void leave() noexcept {
         inside_ = false;
         Reclaimer::unpin(*record_);
@@ -178,6 +186,16 @@ public:
         Reclaimer::note_scan(*record_);
         close_for_others(map_);
         Reclaimer::wait_for_writers(&map_, [] { std::this_thread::yield(); });
+    }
+    // False where another has closed it.
+    [[nodiscard]] bool try_close_gate() {
+        std::uint16_t gate = map_.gate.load(std::memory_order_seq_cst);
+        if (gate == gate_closed() ||
+            !map_.gate.compare_exchange_strong(gate, gate_closed(), std::memory_order_seq_cst))
+            return false;
+        Reclaimer::note_scan(*record_);
+        Reclaimer::wait_for_writers(&map_, [] { std::this_thread::yield(); });
+        return true;
     }
     void open_gate() noexcept { map_.gate.store(HashMap::gate_open, std::memory_order_seq_cst); }
 
@@ -253,8 +271,14 @@ public:
         while (is_closed(map_) && !interpreter_has_ended()) [[unlikely]]
             yield_detached();
     }
+    [[nodiscard]] bool try_enter_writing() noexcept { return !is_closed(map_); }
     void leave() noexcept {}
     void close_gate() { close_for_others(map_); }
+    [[nodiscard]] bool try_close_gate() noexcept {
+        if (is_closed(map_)) return false;
+        map_.gate.store(gate_closed(), std::memory_order_seq_cst);
+        return true;
+    }
     void open_gate() noexcept { map_.gate.store(HashMap::gate_open, std::memory_order_seq_cst); }
 
     template <class Retired>

@@ -41,7 +41,7 @@ public:
             if (added > 0 && PyUnicode_CopyCharacters(all.ptr(), at, text, 0, added) < 0)
                 throw nb::python_error();
             at += added;
-            if (pace.is_due() && !pause_for_signals()) throw nb::python_error();
+            if (!pace.rest_for_signals()) throw nb::python_error();
         }
         return all;
     }
@@ -68,7 +68,7 @@ nb::object write(PyObject* self, const Items& items) {
         const char* separator = std::exchange(is_first, false) ? "" : ", ";
         text.add(owned_or_throw(
             PyUnicode_FromFormat("%s%R: %R", separator, item.key_object(), item.value)));
-        return !pace.is_due() || pause_for_signals();
+        return pace.rest_for_signals();
     });
     if (!good) throw nb::python_error();
     text.add(owned_or_throw(PyUnicode_FromString("})")));

@@ -70,7 +70,7 @@ bool update_from_items(HashMap& map, const Items& items) {
         const Key key{item.key_object(), item.hash, item.key};
         const Edited edited = Edit<set>(map, key, item.value).run();
         drop_found(edited);
-        return edited.done != Done::error && (!pace.is_due() || pause_for_signals());
+        return edited.done != Done::error && pace.rest_for_signals();
     });
 }
 
@@ -141,25 +141,61 @@ PyObject* copy_of(HashMap& map) {
     return made;
 }
 
-int equals_dict(HashMap& map, PyObject* dict) {
-    Items ours;
-    if (!take_items(map, ours)) return -1;
-    if (static_cast<Py_ssize_t>(ours.size()) != PyDict_Size(dict)) return 0;
+namespace {
+
+// Whether all items are among others, of as many keys. `find(item, value)`: 1, with a reference, 0,
+// or -1 with an exception.
+template <class Find>
+int equal_to(const Items& ours, const Find& find) {
     int equal = 1;
     Pace pace;
     ours.for_each([&](const Items::Item& item, const auto&) {
         PyObject* theirs = nullptr;
-#if PY_VERSION_HEX >= 0x030D0000
-        equal = PyDict_GetItemRef(dict, item.key_object(), &theirs);
-#else
-        theirs = Py_XNewRef(PyDict_GetItemWithError(dict, item.key_object()));  // with the GIL
-        equal = theirs ? 1 : PyErr_Occurred() ? -1 : 0;
-#endif
+        equal = find(item, theirs);
         if (equal > 0) equal = PyObject_RichCompareBool(theirs, item.value, Py_EQ);
         Py_XDECREF(theirs);
-        if (equal > 0 && pace.is_due() && !pause_for_signals()) equal = -1;
+        if (equal > 0 && !pace.rest_for_signals()) equal = -1;
         return equal > 0;
     });
+    return equal;
+}
+
+}  // namespace
+
+int equals_dict(HashMap& map, PyObject* dict) {
+    Items ours;
+    if (!take_items(map, ours)) return -1;
+    if (static_cast<Py_ssize_t>(ours.size()) != PyDict_Size(dict)) return 0;
+    return equal_to(ours, [dict](const Items::Item& item, PyObject*& theirs) {
+#if PY_VERSION_HEX >= 0x030D0000
+        return PyDict_GetItemRef(dict, item.key_object(), &theirs);
+#else
+        theirs = Py_XNewRef(PyDict_GetItemWithError(dict, item.key_object()));  // with the GIL
+        return theirs ? 1 : PyErr_Occurred() ? -1 : 0;
+#endif
+    });
+}
+
+int equals_map(HashMap& map, HashMap& other) {
+    Items ours, theirs;
+    if (!take_items(map, ours) || !take_items(other, theirs)) return -1;
+    if (ours.size() != theirs.size()) return 0;
+    // Not a builtin dict, which moves all of its keys at once when it grows.
+    PyObject* copied = make_instance<AtomicDict>(Types<AtomicDict>::atomic);
+    if (!copied) return -1;
+    HashMap& copy = payload<AtomicDict>(copied)->map;
+    int equal = -1;
+    if (update_from_items(copy, theirs))
+        equal = equal_to(ours, [&copy](const Items::Item& item, PyObject*& value) {
+            const Key key{item.key_object(), item.hash, item.key};
+            switch (look_up<true>(copy, key, value)) {
+                case Found::present: return 1;
+                case Found::absent: return 0;
+                case Found::error: break;
+            }
+            return -1;
+        });
+    Py_DECREF(copied);
     return equal;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <mutex>
 #include <new>
 
 #include "items.hpp"
@@ -22,6 +23,8 @@ namespace {
 class ClosedGate {
 public:
     explicit ClosedGate(Session& session) : session_(session) { session_.close_gate(); }
+    // That has been closed already.
+    ClosedGate(Session& session, std::adopt_lock_t) noexcept : session_(session) {}
     ~ClosedGate() { session_.open_gate(); }
     ClosedGate(const ClosedGate&) = delete;
     ClosedGate& operator=(const ClosedGate&) = delete;
@@ -38,8 +41,8 @@ void for_each_table(Table* table, const Visit& visit) {
 // Calls visit(node) for each node of a table that nobody changes, but those that a later table has,
 // too, until it returns something else than 0. Nodes, keys and values are anywhere in memory, and
 // are fetched some words ahead. Chunks that were never used are left out.
-template <class Visit>
-int for_each_node(Table& table, const Visit& visit) {
+template <class Visit, class Between>
+int for_each_node(Table& table, const Visit& visit, const Between& between_chunks) {
     constexpr std::size_t near = 8, far = 16;
     const std::size_t in_chunk = std::min(Table::chunk_size, table.capacity());
     const auto node_at = [&table](std::size_t i) -> Node* {
@@ -49,6 +52,7 @@ int for_each_node(Table& table, const Visit& visit) {
         return names_node(word) && (word & state_mask) == 0 ? node_of(word) : nullptr;
     };
     for (std::size_t chunk = 0; chunk < table.chunk_count; ++chunk) {
+        between_chunks();
         if (!table.may_be_in_use(chunk)) continue;
         for (std::size_t i = chunk * in_chunk; i < (chunk + 1) * in_chunk; ++i) {
             if (const Node* node = node_at(i + far)) prefetch(node);
@@ -141,10 +145,7 @@ bool take_from(Table& table, std::size_t all, Items& items, Pace& pace, bool can
             Py_INCREF(Node::object(value));
             return true;
         });
-        if (pace.is_due()) {
-            pause();
-            interrupted = can_be_interrupted && PyOS_InterruptOccurred();
-        }
+        if (pace.rest()) interrupted = can_be_interrupted && PyOS_InterruptOccurred();
         return !interrupted && items.size() < all;
     });
     return !interrupted;
@@ -172,17 +173,25 @@ bool pop_node(HashMap& map, Session& session, const Place& place, const Table* r
     return false;
 }
 
-bool pop_any(HashMap& map, Session& session, Upkeep& upkeep, Popped& item) {
+enum class Pop { item, nothing, goes_on };
+
+// `looked_at`: lines of the root that this call of popitem() has found nothing in, so far. Goes on:
+// there are more, but not under this pin.
+Pop pop_any(HashMap& map, Session& session, Upkeep& upkeep, std::uint64_t& looked_at,
+            Popped& item) {
+    constexpr std::uint64_t lines_per_pin = 1 << 12;
     Table* root = map.root.load(std::memory_order_seq_cst);
     // Seldom wrong, and then the exact length tells.
-    if (!root || root->count->live() <= 0) return false;
+    if (!root || root->count->live() <= 0) return Pop::nothing;
     upkeep.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
-    std::uint64_t position = map.popped.load(std::memory_order_relaxed);
-    for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst)) {
-        std::size_t looks = 0;
-        const bool all_were_in_vain = for_each_home(*table, position, [&](std::size_t line) {
-            looks += neighbour_mask + 1;
-            return for_each_on_paths(*table, line, [&](std::size_t index, Word word) {
+    const std::uint64_t begin = map.popped.load(std::memory_order_relaxed);
+    std::uint64_t position = begin;
+    bool popped = false;
+    for (Table* table = root; table && !popped;
+         table = table->next.load(std::memory_order_seq_cst)) {
+        std::uint64_t lines = 0;
+        for_each_home(*table, position, [&](std::size_t line) {
+            for_each_on_paths(*table, line, [&](std::size_t index, Word word) {
                 // Only those at home here, so that they come out spread. (Of a node that is dead
                 // already, the home may be wrong.)
                 if (table->home_line(index, word) != line) return true;
@@ -190,17 +199,21 @@ bool pop_any(HashMap& map, Session& session, Upkeep& upkeep, Popped& item) {
                 place.table = table;
                 place.index = index;
                 place.word = word;
-                return !pop_node(map, session, place, root, upkeep, item);
+                popped = pop_node(map, session, place, root, upkeep, item);
+                return !popped;
             });
+            ++lines;
+            return !popped && (upkeep.migrating || lines < lines_per_pin);
         });
-        if (table == root && !upkeep.migrating) note_looks(*table, looks, 1, upkeep);
-        if (all_were_in_vain) continue;
-        // Written only if need be: others read it.
-        if (position != map.popped.load(std::memory_order_relaxed))
-            map.popped.store(position, std::memory_order_relaxed);
-        return true;
+        if (upkeep.migrating) continue;
+        note_looks(*table, lines << neighbour_bits, 1, upkeep);
+        looked_at += lines;
     }
-    return false;
+    // Written only if need be: others read it.
+    if (position != begin) map.popped.store(position, std::memory_order_relaxed);
+    if (popped) return Pop::item;
+    return upkeep.migrating || looked_at >= root->capacity() >> neighbour_bits ? Pop::nothing
+                                                                               : Pop::goes_on;
 }
 
 }  // namespace
@@ -254,8 +267,7 @@ PyObject* snapshot(HashMap& map) {
     PyObject* dict = PyDict_New();
     Pace pace;
     const bool good = dict && items.for_each([&](const Items::Item& item, const auto&) {
-        return PyDict_SetItem(dict, item.key_object(), item.value) == 0 &&
-               (!pace.is_due() || pause_for_signals());
+        return PyDict_SetItem(dict, item.key_object(), item.value) == 0 && pace.rest_for_signals();
     });
     if (!good) Py_CLEAR(dict);
     return dict;
@@ -263,7 +275,8 @@ PyObject* snapshot(HashMap& map) {
 
 void drop_if_empty(HashMap& map, std::uint64_t serial) {
     Session session(map);
-    const ClosedGate gate(session);
+    if (!session.try_close_gate()) return;
+    const ClosedGate gate(session, std::adopt_lock);
     Table* root = map.root.load(std::memory_order_seq_cst);
     if (!root || root->serial != serial || root->next.load(std::memory_order_seq_cst) ||
         root->count->live() != 0)
@@ -306,23 +319,29 @@ bool clear(HashMap& map) {
 
 PyObject* pop_item(HashMap& map) {
     PyObject* pair = PyTuple_New(2);  // first, so that nothing is out when there is no memory
+    std::uint64_t looked_at = 0;
     while (pair) {
         Popped item{};
-        bool popped = false;
+        Pop pop = Pop::nothing;
         {
             Session session(map);
             if (!session.ready()) break;
             Upkeep upkeep;
             session.enter_writing();
-            popped = pop_any(map, session, upkeep, item);
+            pop = pop_any(map, session, upkeep, looked_at, item);
             session.leave();
-            if (popped && upkeep.is_due()) keep_up(map, upkeep);
+            if (pop == Pop::item && upkeep.is_due()) keep_up(map, upkeep);
         }
-        if (popped) {
+        if (pop == Pop::item) {
             PyTuple_SET_ITEM(pair, 0, item.key);
             PyTuple_SET_ITEM(pair, 1, item.value);
             return pair;
         }
+        if (pop == Pop::goes_on) {
+            pause();
+            continue;
+        }
+        looked_at = 0;
         // Keys may have been missed: inserted behind the scan while others before it were deleted.
         const Py_ssize_t length = exact_length(map);
         if (length < 0) break;
@@ -352,12 +371,15 @@ std::size_t memory_of(HashMap& map) {
 int traverse(HashMap& map, visitproc visit, void* arg) {
     for (Table* table = map.root.load(std::memory_order_relaxed); table;
          table = table->next.load(std::memory_order_relaxed)) {
-        const int stop = for_each_node(*table, [&](const Node* node) {
-            Py_VISIT(key_object(node->key));
-            const std::uintptr_t value = node->value.load(std::memory_order_relaxed);
-            if (!Node::is_dead(value)) Py_VISIT(Node::object(value));
-            return 0;
-        });
+        const int stop = for_each_node(
+            *table,
+            [&](const Node* node) {
+                Py_VISIT(key_object(node->key));
+                const std::uintptr_t value = node->value.load(std::memory_order_relaxed);
+                if (!Node::is_dead(value)) Py_VISIT(Node::object(value));
+                return 0;
+            },
+            [] {});
         if (stop) return stop;
     }
     return 0;
@@ -371,15 +393,18 @@ void free_chain(Table* table) {
     LiveCount* count = table->count;
     Pace pace;
     while (table) {
-        for_each_node(*table, [&pace](Node* node) {
-            PyObject* key = key_object(node->key);
-            const std::uintptr_t value = node->value.load(std::memory_order_relaxed);
-            Node::deallocate(node);
-            atomics::release_shared(key);
-            if (!Node::is_dead(value)) atomics::release_shared(Node::object(value));
-            if (pace.is_due()) pause();
-            return 0;
-        });
+        for_each_node(
+            *table,
+            [&pace](Node* node) {
+                PyObject* key = key_object(node->key);
+                const std::uintptr_t value = node->value.load(std::memory_order_relaxed);
+                Node::deallocate(node);
+                atomics::release_shared(key);
+                if (!Node::is_dead(value)) atomics::release_shared(Node::object(value));
+                pace.rest();
+                return 0;
+            },
+            [&pace] { pace.rest(); });
         Table* next = table->next.load(std::memory_order_relaxed);
         Table::deallocate(table);
         table = next;

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "pauses.hpp"
 #include "tracing.hpp"
 #endif
 
@@ -75,8 +76,9 @@ inline void free_zeroed(void* memory, std::size_t size) noexcept {
         return;
     }
     // That takes a millisecond for every ten MiB or so.
-    Py_BEGIN_ALLOW_THREADS munmap(memory, mapped_size(size));
-    Py_END_ALLOW_THREADS
+    PyThreadState* state = PyEval_SaveThread();
+    munmap(memory, mapped_size(size));
+    attach_again(state);
 }
 
 #else

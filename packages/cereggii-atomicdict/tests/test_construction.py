@@ -373,3 +373,53 @@ def test_an_instance_is_a_mutable_mapping(make: Make) -> None:
             assert (value, rest) == (2, {})
         case _:
             raise AssertionError(mapping)
+
+
+# ── from a large dict, which is read in blocks ─────────────────────────────────────────────────
+
+LARGE = 150_000  # more than one block, and more than two
+
+
+def test_a_large_dict_is_taken_over_as_a_small_one() -> None:
+    source = {(i, "key"): [i] for i in range(LARGE)}
+    d: AtomicDict[Any, Any] = AtomicDict(source)
+    assert d == source
+    assert all(d[key] is value for key, value in source.items())
+
+
+@pytest.mark.thread_unsafe(reason="counts references")
+def test_what_fails_in_a_large_dict_leaves_no_references() -> None:
+    class Key:
+        def __init__(self, number: int) -> None:
+            self.number = number
+            self.fails = False
+
+        def __hash__(self) -> int:
+            if self.fails:
+                raise LookupError("no hash")
+            return hash(self.number)
+
+    keys = [Key(i) for i in range(LARGE)]
+    source = dict.fromkeys(keys)
+    before = [sys.getrefcount(key) for key in keys]
+    keys[LARGE // 2].fails = True
+    for _ in range(3):
+        with pytest.raises(LookupError):
+            AtomicDict(source)
+    assert [sys.getrefcount(key) for key in keys] == before
+
+
+def test_a_large_dict_that_moves_its_items_meanwhile_is_an_error() -> None:
+    class Meddler:
+        def __hash__(self) -> int:
+            if meddling:
+                for key in range(LARGE // 4):
+                    source.pop(key, None)
+                source.update(dict.fromkeys(range(-2 * LARGE, 0)))
+            return 1
+
+    meddling = False
+    source: dict[Any, None] = {Meddler(): None, **dict.fromkeys(range(LARGE))}
+    meddling = True
+    with pytest.raises(RuntimeError, match="mutated"):
+        AtomicDict(source)

@@ -66,6 +66,32 @@ def test_lines_are_visited_by_their_bits_in_reverse(count: int, reserved: int, s
     assert list(d) in [in_order(keys, capacity) for capacity in capacities]
 
 
+def test_a_cell_that_is_nobodys_home_any_more_leaves_the_next_one_whole() -> None:
+    """A scan that has stopped in the middle of a cell, of a table that then shrinks again."""
+    bits = 7
+    half_of_next = int(f"{33:0{bits}b}"[::-1], 2) << 1  # the first half of the cell at position 33
+    targets = [i for i in range(0, 200_000, 8) if mixed(i) >> 63 - bits == half_of_next][:2]
+    # The 32 cells before it are not at home in the first quarter of the table.
+    others = [i for i in range(1000) if mixed(i) >> 62 != 0 and i not in targets]
+    kept = targets + others[: 330 - len(targets)]
+    d = AtomicDict.fromkeys(kept)
+    iterator = iter(d)
+    seen = [next(iterator)]
+    more = range(10**6, 10**6 + 60_000)
+    d.update(dict.fromkeys(more))
+    while seen[-1] not in more:
+        seen.append(next(iterator))
+    for key in more:
+        del d[key]
+    for _ in range(2000):  # which empty the large table
+        d[-5] = None
+        del d[-5]
+    seen += iterator
+    assert len(targets) == 2
+    assert len({*seen}) == len(seen)
+    assert {*kept} <= {*seen}
+
+
 def test_different_hashes_stay_different(seed: int) -> None:
     choose = random.Random(seed)
     hashes = {choose.getrandbits(64) for _ in range(2000)}

@@ -261,12 +261,8 @@ inline constexpr std::uint32_t sampling_period = 257;
 
 inline thread_local constinit std::uint32_t uses_until_sample = sampling_period;
 
-inline bool is_sampled_use() noexcept {
-    if (--uses_until_sample != 0) [[likely]]
-        return false;
-    uses_until_sample = sampling_period;
-    return true;
-}
+// Inlined always: where the thread's own data is, is found out once for all of an operation.
+[[gnu::always_inline]] inline bool is_sampled_use() noexcept { return --uses_until_sample == 0; }
 
 }  // namespace detail
 
@@ -324,11 +320,12 @@ void note_destruction(Atomic* atomic) noexcept {
         detail::account_for(op, 0);
 }
 
-// For a use by a thread that does not own the object. Returns it, so that the caller need not keep
-// it.
+// For a sampled use by a thread that does not own the object. Returns it, so that the caller need
+// not keep it.
 template <class Atomic>
-[[gnu::noinline]] PyObject* note_foreign_use(PyObject* op, const PyTypeObject* exact) {
-    if (detail::is_sampled_use() && Py_TYPE(op) == exact && !detail::refuses_help(op))
+[[gnu::noinline, gnu::cold]] PyObject* note_sampled_use(PyObject* op, const PyTypeObject* exact) {
+    detail::uses_until_sample = detail::sampling_period;
+    if (Py_TYPE(op) == exact && !detail::refuses_help(op))
         Atomic::Sharing::template note_sample<Atomic>(op);
     return op;
 }
@@ -338,8 +335,9 @@ template <class Atomic>
 template <class Atomic>
 [[gnu::always_inline]] inline PyObject* note_use(PyObject* op, const PyTypeObject* exact) {
     if constexpr (Atomic::Sharing::possible) {
-        if (!_Py_IsOwnedByCurrentThread(op) && !Atomic::Sharing::is_relieved(op)) [[unlikely]]
-            return note_foreign_use<Atomic>(op, exact);
+        if (!_Py_IsOwnedByCurrentThread(op) && !Atomic::Sharing::is_relieved(op) &&
+            detail::is_sampled_use()) [[unlikely]]
+            return note_sampled_use<Atomic>(op, exact);
     }
     return op;
 }
