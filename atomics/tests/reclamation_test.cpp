@@ -868,20 +868,6 @@ TEST(what_forgotten_threads_left_is_found_if_the_thread_that_is_left_has_no_reco
     Domain::forget_other_threads();
 }
 
-TEST(the_gates_of_forgotten_threads_are_opened) {
-    std::atomic<bool> mine{true}, theirs{true}, opened{true};
-    Other forgotten, another;
-    Domain::mine()->closed_gate = &mine;
-    forgotten.run([&] { Domain::mine()->closed_gate = &theirs; });
-    another.run([&] {
-        Domain::mine()->closed_gate = &opened;
-        Domain::mine()->closed_gate = nullptr;
-    });
-    Domain::forget_other_threads();
-    check(mine && !theirs && opened);
-    Domain::mine()->closed_gate = nullptr;
-}
-
 TEST(a_thread_that_forks_while_it_is_put_aside_is_seen) {
     Thing& thing = new_thing();
     Other forks, other;

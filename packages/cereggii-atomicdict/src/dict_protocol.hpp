@@ -17,7 +17,8 @@ namespace cereggii::atomicdict {
 // dict.
 
 bool update_from_dict(HashMap& map, PyObject* dict);
-bool update_from_items(HashMap& map, const Items& items);
+// Takes over the references of the items.
+bool update_from_items(HashMap& map, Items& items);
 bool update_from_mapping(HashMap& map, PyObject* mapping);
 bool update_from_pairs(HashMap& map, PyObject* pairs);
 

@@ -31,6 +31,7 @@ struct EditKind {
     IfPresent if_present;
     Values values = Values::any;
     bool wants_found = true;  // whether the caller asks for what was found
+    bool adopts = false;      // takes over the caller's references to key and value (see Items)
 };
 
 enum class Done { inserted, replaced, removed, kept, mismatched, absent, error };
@@ -60,12 +61,18 @@ public:
     // Borrows everything. `updated` is what is inserted or stored; `expected` what it is stored
     // over.
     Edit(HashMap& map, const Key& key, PyObject* updated, PyObject* expected = nullptr) noexcept
-        : map_(map), key_(key), updated_(updated), expected_(expected), session_(map) {}
+        : map_(map),
+          key_(key),
+          updated_(updated),
+          expected_(expected),
+          holds_updated_(kind.adopts),
+          holds_key_(kind.adopts),
+          session_(map) {}
 
     // Not to be called twice. May run Python code: __eq__ of keys, finalizers.
     [[gnu::always_inline]] Edited run() {
         map_.prefetch_home(key_.hash);
-        if (!session_.ready()) return {Done::error};
+        if (!session_.ready()) return give_up();
         if constexpr (inserts) {
             // Ours until the end: whatever Python code runs meanwhile may insert, too.
             const bool likely_absent = session_.inserted_last();
@@ -73,7 +80,7 @@ public:
             if (likely_absent)
                 if (const auto next = next_neighbours(key_)) map_.prefetch_home(*next);
             node_ = session_.take_node();
-            if (!node_) return {Done::error};
+            if (!node_) return give_up();
             // The processor waits for the word, if the map is large, and no atomic step that comes
             // later is done until it is there: so what will be needed is done now.
             if (kind.if_present == IfPresent::replace || likely_absent) hold_updated();
@@ -93,6 +100,12 @@ public:
 
 private:
     static constexpr bool inserts = kind.if_absent == IfAbsent::insert;
+
+    // Before anything has been done.
+    Edited give_up() {
+        if constexpr (kind.adopts) release_what_is_left_over();
+        return {Done::error};
+    }
 
     // Inside at first. False: not inside any more, and to be tried anew from the root.
     [[gnu::always_inline]] bool attempt(Edited& edited) {
@@ -174,7 +187,7 @@ private:
         if (!place.slot().compare_exchange_strong(empty, place.naming(node_),
                                                   std::memory_order_seq_cst))
             return false;
-        holds_updated_ = prepared_ = false;
+        holds_updated_ = holds_key_ = prepared_ = false;
         node_ = nullptr;
         Table* table = place.table;
         if (table->count->note_insertion(session_.thread(), table->limit) && table->is_crowded())
@@ -196,13 +209,13 @@ private:
         node_->hash.store(key_.hash, std::memory_order_relaxed);
         node_->key = key_.stored;
         node_->value.store(reinterpret_cast<std::uintptr_t>(updated_), std::memory_order_relaxed);
-        atomics::hold_shared(key_.object);
-        prepared_ = true;
+        if (!holds_key_) atomics::hold_shared(key_.object);
+        holds_key_ = prepared_ = true;
     }
 
     [[gnu::always_inline]] void release_what_is_left_over() {
         if (holds_updated_) atomics::release_shared(updated_);
-        if (prepared_) atomics::release_shared(key_.object);
+        if (holds_key_) atomics::release_shared(key_.object);
         Py_XDECREF(equal_);
     }
 
@@ -310,7 +323,8 @@ private:
     PyObject* const expected_;
     const Table* root_ = nullptr;  // when this attempt began; null if it has left meanwhile
     Node* node_ = nullptr;         // owned: for an insertion
-    bool holds_updated_ = false;
+    bool holds_updated_;
+    bool holds_key_;
     bool prepared_ = false;
     PyObject* equal_ = nullptr;  // owned: a value that was equal to what was expected
     Upkeep upkeep_;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <span>
 #include <vector>
 
@@ -16,7 +17,8 @@
 // What is in a map at one instant.
 namespace cereggii::atomicdict {
 
-// Owns its keys and values.
+// Owns its keys and values, by references as a map has them (see shared_reference.hpp): so they can
+// be handed on to another map without being counted again.
 class Items {
 public:
     struct Item {
@@ -54,6 +56,23 @@ public:
         return true;
     }
 
+    // Calls use(item, rest of its block) for each, which takes over the references, also if it
+    // returns false: then those of the rest are released.
+    template <class Use>
+    bool give_away(const Use& use) {
+        bool good = true;
+        while (good && !blocks_.empty()) {
+            std::vector<Item>& block = blocks_.front();
+            for (std::size_t i = 0; good && i < block.size(); ++i) {
+                const Item item = block[i];
+                block[i].value = nullptr;
+                good = use(item, std::span(block).subspan(i));
+            }
+            if (good) blocks_.pop_front();
+        }
+        return good;
+    }
+
     void clear() {
         Pace pace;
         size_ = 0;
@@ -61,8 +80,9 @@ public:
             const std::vector<Item> block = std::move(blocks_.back());
             blocks_.pop_back();
             for (const Item& item : block) {
-                Py_DECREF(item.key_object());
-                Py_DECREF(item.value);
+                if (!item.value) continue;  // given away
+                atomics::release_shared(item.key_object());
+                atomics::release_shared(item.value);
                 pace.rest();
             }
         }
@@ -71,12 +91,16 @@ public:
 private:
     // Not one array: to move or free that would take long.
     static constexpr std::size_t block_size = 1 << 14;
-    std::vector<std::vector<Item>> blocks_;
+    std::deque<std::vector<Item>> blocks_;
     std::size_t size_ = 0;
 };
 
-// All that is in the map at one instant, in the order of iteration. False with an exception: of no
-// memory, or of a signal handler. Writers wait meanwhile; others can stop the world.
-bool take_items(HashMap& map, Items& items);
+// In which order items are taken. That of the table is the faster one, for whoever puts them into a
+// map that has room for all of them: see order.hpp.
+enum class TakenBy { position, table };
+
+// All that is in the map at one instant. False with an exception: of no memory, or of a signal
+// handler. Writers wait meanwhile; others can stop the world.
+bool take_items(HashMap& map, Items& items, TakenBy order = TakenBy::position);
 
 }  // namespace cereggii::atomicdict

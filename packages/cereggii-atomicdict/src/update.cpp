@@ -46,7 +46,7 @@ PyObject* mapping_class() {
 
 // Where few keys are, most of those that come are new.
 bool prepare_for(HashMap& map, std::size_t keys) {
-    constexpr std::size_t few = 64;
+    constexpr std::size_t few = 8;
     if (keys <= few) return true;
     const Py_ssize_t length = approximate_length(map);
     if (length < 0) return false;
@@ -59,12 +59,12 @@ bool update_from_dict(HashMap& map, PyObject* dict) {
                dict, [&](PyObject* key, PyObject* value) { return store(map, key, value); });
 }
 
-bool update_from_items(HashMap& map, const Items& items) {
+bool update_from_items(HashMap& map, Items& items) {
     if (!prepare_for(map, items.size())) return false;
     constexpr std::size_t ahead = 8;
-    constexpr EditKind set{IfAbsent::insert, IfPresent::replace, Values::any, false};
+    constexpr EditKind set{IfAbsent::insert, IfPresent::replace, Values::any, false, true};
     Pace pace;
-    return items.for_each([&](const Items::Item& item, std::span<const Items::Item> rest) {
+    return items.give_away([&](const Items::Item& item, std::span<const Items::Item> rest) {
         if (rest.size() > ahead) map.prefetch_home(rest[ahead].hash);
         // Its hash is known, so the key is not asked for it.
         const Key key{item.key_object(), item.hash, item.key};
@@ -98,7 +98,10 @@ bool update_from(HashMap& map, PyObject* other) {
     if (HashMap* theirs = find_map(other)) {
         if (theirs == &map) return true;
         Items items;
-        return take_items(*theirs, items) && update_from_items(map, items);
+        // There will be room for all of them in an empty map.
+        const bool is_empty = !map.root.load(std::memory_order_relaxed);
+        return take_items(*theirs, items, is_empty ? TakenBy::table : TakenBy::position) &&
+               update_from_items(map, items);
     }
     const int is_mapping = has_keys(other);
     if (is_mapping < 0) return false;
@@ -135,7 +138,7 @@ PyObject* merge(PyObject* left, PyObject* right) {
 
 PyObject* copy_of(HashMap& map) {
     Items items;
-    if (!take_items(map, items)) return nullptr;
+    if (!take_items(map, items, TakenBy::table)) return nullptr;
     PyObject* made = make_instance<AtomicDict>(Types<AtomicDict>::atomic);
     if (made && !update_from_items(payload<AtomicDict>(made)->map, items)) Py_CLEAR(made);
     return made;
@@ -178,7 +181,8 @@ int equals_dict(HashMap& map, PyObject* dict) {
 
 int equals_map(HashMap& map, HashMap& other) {
     Items ours, theirs;
-    if (!take_items(map, ours) || !take_items(other, theirs)) return -1;
+    if (!take_items(map, ours, TakenBy::table) || !take_items(other, theirs, TakenBy::table))
+        return -1;
     if (ours.size() != theirs.size()) return 0;
     // Not a builtin dict, which moves all of its keys at once when it grows.
     PyObject* copied = make_instance<AtomicDict>(Types<AtomicDict>::atomic);

@@ -4,6 +4,10 @@
 #include <mutex>
 #include <new>
 
+#ifndef _WIN32
+#include <dlfcn.h>
+#endif
+
 #include "items.hpp"
 #include "lookup.hpp"
 #include "migration.hpp"
@@ -103,6 +107,30 @@ bool for_each_home(const Table& table, std::uint64_t& from, const Visit& visit) 
     return true;
 }
 
+// Takes references to what is in a node that nobody can change, if it is alive.
+void take_node(const Node* node, Items& items) {
+    const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
+    if (Node::is_dead(value)) return;
+    items.push_back({node->hash.load(std::memory_order_relaxed), node->key, Node::object(value)});
+    // Nobody can replace or release it while the gate is closed.
+    atomics::hold_shared(key_object(node->key));
+    atomics::hold_findable(Node::object(value));
+}
+
+// The same for a whole table, in its own order.
+bool take_in_order_of(Table& table, Items& items, Pace& pace, bool can_be_interrupted) {
+    bool interrupted = false;
+    for_each_node(
+        table,
+        [&](const Node* node) {
+            take_node(node, items);
+            if (pace.rest()) interrupted = can_be_interrupted && PyOS_InterruptOccurred();
+            return int{interrupted};
+        },
+        [] {});
+    return !interrupted;
+}
+
 // Takes references to all that is in a table that only readers use, until there are `all` of them.
 // False: interrupted by Ctrl-C.
 bool take_from(Table& table, std::size_t all, Items& items, Pace& pace, bool can_be_interrupted) {
@@ -135,14 +163,7 @@ bool take_from(Table& table, std::size_t all, Items& items, Pace& pace, bool can
         for_each_on_paths(table, line, [&](std::size_t index, Word word) {
             // Once: in the line where it is at home. MOVED: a later table has it, too.
             if ((word & state_mask) != 0 || table.home_line(index, word) != line) return true;
-            const Node* node = node_of(word);
-            const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
-            if (Node::is_dead(value)) return true;
-            items.push_back(
-                {node->hash.load(std::memory_order_relaxed), node->key, Node::object(value)});
-            // Nobody can replace or release it while the gate is closed.
-            Py_INCREF(key_object(node->key));
-            Py_INCREF(Node::object(value));
+            take_node(node_of(word), items);
             return true;
         });
         if (pace.rest()) interrupted = can_be_interrupted && PyOS_InterruptOccurred();
@@ -171,6 +192,19 @@ bool pop_node(HashMap& map, Session& session, const Place& place, const Table* r
         return true;
     }
     return false;
+}
+
+// A new dict with room for so many keys, where that can be had: one that grows moves all its keys
+// at once, which others who want to stop the world wait for. CPython has a function for it, which
+// is not public but has been the same since 3.3; without it, the dict grows.
+PyObject* new_dict([[maybe_unused]] std::size_t keys) {
+#if !defined(_WIN32) && PY_VERSION_HEX < 0x03100000
+    using Function = PyObject*(Py_ssize_t);
+    static auto* const presized =
+        reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, "_PyDict_NewPresized"));
+    if (presized) return presized(static_cast<Py_ssize_t>(keys));
+#endif
+    return PyDict_New();
 }
 
 enum class Pop { item, nothing, goes_on };
@@ -235,7 +269,7 @@ Py_ssize_t approximate_length(HashMap& map) {
     return static_cast<Py_ssize_t>(std::max<std::int64_t>(0, live));
 }
 
-bool take_items(HashMap& map, Items& items) {
+bool take_items(HashMap& map, Items& items, TakenBy order) {
     for (bool can_be_interrupted = true;; can_be_interrupted = false) {
         bool complete = true;
         try {
@@ -247,7 +281,10 @@ bool take_items(HashMap& map, Items& items) {
             Pace pace;
             for (Table* table = root; table && complete && items.size() < std::size_t(all);
                  table = table->next.load(std::memory_order_seq_cst))
-                complete = take_from(*table, std::size_t(all), items, pace, can_be_interrupted);
+                complete =
+                    order == TakenBy::table
+                        ? take_in_order_of(*table, items, pace, can_be_interrupted)
+                        : take_from(*table, std::size_t(all), items, pace, can_be_interrupted);
         } catch (const std::bad_alloc&) {
             PyErr_NoMemory();
             return false;
@@ -264,7 +301,7 @@ bool take_items(HashMap& map, Items& items) {
 PyObject* snapshot(HashMap& map) {
     Items items;
     if (!take_items(map, items)) return nullptr;
-    PyObject* dict = PyDict_New();
+    PyObject* dict = new_dict(items.size());
     Pace pace;
     const bool good = dict && items.for_each([&](const Items::Item& item, const auto&) {
         return PyDict_SetItem(dict, item.key_object(), item.value) == 0 && pace.rest_for_signals();

@@ -120,9 +120,6 @@ public:
         // Set by its thread before it is put on the littered list, cleared by who takes it off.
         std::atomic<bool> littered{false};
         Record* next_littered = nullptr;
-        // For the structure: the gate that its thread holds closed, to be opened in the child of a
-        // fork, where there is no such thread.
-        std::atomic<std::atomic<bool>*> closed_gate{nullptr};
 
         // Under the lock.
         Record* previous = nullptr;
@@ -270,8 +267,6 @@ public:
             record->linked = false;
             record->littered.store(false, std::memory_order_relaxed);
             if (record == mine_) continue;
-            if (std::atomic<bool>* gate = record->closed_gate.exchange(nullptr))
-                gate->store(false, std::memory_order_seq_cst);
             put_back(*record);
         }
         if (mine_) link(*mine_);
