@@ -35,11 +35,13 @@ def make_copyable(base: Any) -> None:
     base.__reduce_ex__ = __reduce_ex__
 
 
-def make_container_copyable(base: Any, fill: Any) -> None:
-    """The same for what holds items: keys and values may refer back to the copy, too.
+def make_container_copyable(base: Any, fill: Any, *, has_items: bool = False) -> None:
+    """The same for what holds objects: the value may refer back to the copy, too.
 
-    `base.__init__` without arguments makes the copy, and its items are stored one by one, as those
-    of a dict's subclass. Where a subclass stores in its own way, `fill(self, snapshot)` does it.
+    `base.__init__` without arguments and `fill(self, *value)` make the copy. In a subclass that
+    has a `__setstate__` of its own, which knows its attributes only, the value may not refer back.
+    `has_items`: the value is a dict, whose items are stored into the copy one by one, as those of
+    a dict's subclass; but where a subclass stores in its own way, `fill` does it.
     """
 
     def __setstate__(self: Any, state: Any) -> None:  # noqa: N807
@@ -58,7 +60,7 @@ def make_container_copyable(base: Any, fill: Any) -> None:
         if cls.__setstate__ is not __setstate__:
             return (_restore, (base, cls, value) + how) + reduced[2:]
         state = reduced[2] if len(reduced) > 2 else None
-        if cls.__setitem__ is not base.__setitem__:
+        if not has_items or cls.__setitem__ is not base.__setitem__:
             return (_restore, (base, cls, ()) + how, (_SNAPSHOT, value, state)) + reduced[3:]
         return (_restore, (base, cls, ()) + how, state, None, _each(*value))
 

@@ -155,8 +155,8 @@ def test_an_interrupt_is_answered_meanwhile() -> None:
         looks = d.snapshot, d.copy, lambda: d == other, lambda: repr(d), lambda: d.update(other)
         for look in looks:
             for _ in range(4):
-                threading.Timer(0.02, _thread.interrupt_main).start()
                 try:
+                    threading.Timer(0.02, _thread.interrupt_main).start()
                     while True:
                         look()
                 except KeyboardInterrupt:

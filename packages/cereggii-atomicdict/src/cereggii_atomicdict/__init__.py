@@ -25,7 +25,7 @@ __all__ = [
     "ExpectationFailed",
 ]
 
-make_container_copyable(AtomicDict, AtomicDict.update)
+make_container_copyable(AtomicDict, AtomicDict.update, has_items=True)
 make_handle_copyable(AtomicDictHandle)
 for _mapping in (AtomicDict, AtomicDictHandle):
     add_views(_mapping)
