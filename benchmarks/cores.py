@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 COUNT = 100_000
 ROUNDS = 5
@@ -55,7 +56,7 @@ def measure() -> str:
     """The line of this process."""
     from cereggii import AtomicCounter, AtomicDict
 
-    d: AtomicDict[object, int] = AtomicDict({0: 0})
+    d: AtomicDict[Any, int] = AtomicDict({0: 0})
     counter = AtomicCounter()
     by_two_threads(lambda number: (d.setdefault(("key", number), 1), d.pop(("key", number))))
     by_two_threads(counter.add)
