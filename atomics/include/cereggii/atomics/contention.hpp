@@ -151,7 +151,7 @@ private:
         open_window(now, count);
     }
 
-    // Of those who race, counts may get lost, and then the difference is anything.
+    // Threads that race here may lose counts, so the difference can be any number.
     static Time updates_since(std::uint32_t before, std::uint32_t count) noexcept {
         return std::max(0, static_cast<std::int32_t>(count - before));
     }

@@ -11,7 +11,7 @@
 
 namespace cereggii::atomics {
 
-// Of the steps of a search, in tests.
+// Tests count the steps of a search with it.
 struct Uncounted {
     static void step() noexcept {}
 };

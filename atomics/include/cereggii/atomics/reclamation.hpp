@@ -88,7 +88,8 @@ public:
     using Item = typename Items::Item;
 
     static constexpr std::size_t bag_count = 4;
-    // Of one thread's scans, for a look at the clock; and between two passes of all threads.
+    // A thread looks at the clock once in so many scans. Two passes, by any threads, are so far
+    // apart.
     static constexpr std::uint32_t scans_between_looks = 64;
     static constexpr typename Clock::duration between_passes = std::chrono::milliseconds(1);
 
