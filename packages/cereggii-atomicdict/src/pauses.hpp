@@ -15,6 +15,17 @@
 // other thread, would otherwise wait until they end.
 namespace cereggii::atomicdict {
 
+// The builtin function sys.getswitchinterval: see Pace::is_long().
+inline PyObject* get_switch_interval = nullptr;
+
+// When the module is imported. False with an exception.
+[[nodiscard]] inline bool prepare_pauses() {
+    PyObject* sys = PyImport_ImportModule("sys");
+    get_switch_interval = sys ? PyObject_GetAttrString(sys, "getswitchinterval") : nullptr;
+    Py_XDECREF(sys);
+    return get_switch_interval != nullptr;
+}
+
 // When it is time for a pause. A section asks after each small piece of work.
 class Pace {
 public:
@@ -32,18 +43,37 @@ public:
     [[gnu::always_inline]] bool rest_for_signals() { return !rest() || PyErr_CheckSignals() == 0; }
 
     // Whether it is time, for those who have to leave something first. They are taken to pause.
-    bool is_due() noexcept {
+    bool is_due() {
         if (--left_ != 0) return false;
         left_ = between_looks_;
         const Clock::time_point now = Clock::now();
-        if (now - last_ < between_pauses) return false;
+        if (!is_long(now - last_)) return false;
         last_ = now;
         return true;
     }
 
 private:
     using Clock = std::chrono::steady_clock;
-    static constexpr Clock::duration between_pauses = std::chrono::milliseconds(2);
+
+    static bool is_long(Clock::duration time) {
+        if (time < std::chrono::milliseconds(2)) return false;
+#if defined(Py_GIL_DISABLED)
+        return true;
+#else
+        // A thread that waits for the GIL is woken up each time that it is dropped, and as a rule
+        // finds it taken again. Only if that has not happened for this interval does it ask for it;
+        // and then who drops it waits until another has had it. So to pause more often is to let
+        // nobody in.
+        double interval = 0.005;  // as it is by default
+        if (!PyErr_Occurred()) {
+            PyObject* seconds = PyObject_CallNoArgs(get_switch_interval);
+            if (seconds) interval = PyFloat_AsDouble(seconds);
+            PyErr_Clear();
+            Py_XDECREF(seconds);
+        }
+        return time > std::chrono::milliseconds(1) + std::chrono::duration<double>(interval);
+#endif
+    }
 
     bool rest_if_due();
 
@@ -111,7 +141,7 @@ inline void pause() {
 }
 
 inline bool Pace::rest_if_due() {
-    if (Clock::now() - last_ < between_pauses) return false;
+    if (!is_long(Clock::now() - last_)) return false;
     pause();
     last_ = Clock::now();
     return true;

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import pickle
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import pytest
@@ -71,10 +73,27 @@ def stops_of_the_world(operation: Callable[[], object]) -> int:
     return sum(begin < started and ended < end for started, ended in stops)
 
 
+@pytest.fixture
+def short_switch_interval() -> Iterator[None]:
+    """With a GIL, who waits asks for it only after this time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0001)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("short_switch_interval")
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_others_can_stop_the_world_meanwhile(operation: str) -> None:
-    d: Dict = AtomicDict({i: str(i) for i in range(COUNT)})
-    assert stops_of_the_world(lambda: OPERATIONS[operation](d)) >= 2
+    # With a GIL, one stop may be before and one after what is native. Where other processes use the
+    # cores, the other thread may come late.
+    stops = 0
+    for _ in range(20):
+        d: Dict = AtomicDict({i: str(i) for i in range(COUNT)})
+        stops = stops_of_the_world(functools.partial(OPERATIONS[operation], d))
+        if stops >= 3:
+            break
+    assert stops >= 3
 
 
 @pytest.mark.parametrize("look", [lambda d: d.snapshot(), lambda d: d.copy(), pickle.dumps])
@@ -142,6 +161,27 @@ def test_a_child_that_is_forked_meanwhile_can_write() -> None:
         """,
         timeout=120,
     )
+
+
+def test_another_thread_goes_on_beside_one_that_does_nothing_else() -> None:
+    """With a GIL, who drops it too often is never asked for it."""
+    d: Dict = AtomicDict(dict.fromkeys(range(COUNT)))
+    steps = 0
+
+    def go_on() -> None:
+        nonlocal steps
+        for _ in range(20):
+            time.sleep(0.0001)
+            steps += 1
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    copies = 0
+    while steps < 20:
+        d.copy()
+        copies += 1
+    thread.join()
+    assert copies < 400
 
 
 @needs_posix_signals
