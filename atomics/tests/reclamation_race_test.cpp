@@ -97,8 +97,7 @@ struct Slot {
             Domain::retire(*Domain::mine(), replaced);
         }
         ++retired;
-        if (random.one_in(64)) Domain::free_own(*Domain::mine(), yield);
-        if (random.one_in(256)) Domain::free_everything(Domain::mine(), yield);
+        if (random.one_in(64)) Domain::free_everything(Domain::mine(), yield);
     }
 
     // Everything has been freed, once nobody has been inside for a while.

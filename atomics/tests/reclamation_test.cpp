@@ -90,7 +90,6 @@ void remove_something() {
 
 // Nobody is inside, so nobody is waited for.
 void never_pause() { check(false, "waits"); }
-void free_own() { Domain::free_own(*Domain::mine(), never_pause); }
 void free_everything() { Domain::free_everything(Domain::mine(), never_pause); }
 
 // While others are inside, a thread looks after so many items what can be freed.
@@ -209,7 +208,7 @@ TEST(a_list_is_retired_whole) {
         retire(*list);
         for (const Thing* thing : things) check_equal(thing->freed, at_once);
         if (!at_once) other.run(unpin);
-        free_own();
+        free_everything();
         for (const Thing* thing : things) check_equal(thing->freed, 1);
     }
 }
@@ -243,7 +242,7 @@ TEST(although_somebody_is_always_inside_what_is_old_enough_is_freed) {
     for (const Thing* thing : things) freed += static_cast<std::size_t>(thing->freed);
     check(freed >= (rounds - 2) * until_a_bag, "what is retired piles up");
     for (Other& other : others) other.run(unpin);
-    free_own();
+    free_everything();
     for (const Thing* thing : things) check_equal(thing->freed, 1);
 }
 
@@ -259,7 +258,6 @@ TEST(who_retires_frees_nothing_of_others_and_who_retires_nothing_frees_nothing) 
         come_and_go();
         if (i % 10 == 0) remove_something();
     }
-    free_own();
     check_equal(left.freed, 0);
     other.run(remove_something);
     check_equal(left.freed, 1);
@@ -358,54 +356,42 @@ TEST(what_is_left_for_all_waits_with_who_removes_something_while_others_are_insi
     check_equal(thing.freed, 1);
 }
 
-TEST(what_is_left_for_all_is_freed_with_what_is_one_s_own) {
+TEST(what_is_left_for_all_is_freed_with_everything) {
     Other inside;
-    for (const bool everything : {false, true}) {
-        Thing& thing = new_thing();
-        inside.run(pin);
-        Domain::leave_for_all(&thing);
-        int pauses = 0;
-        const auto pause = [&] {
-            check_equal(thing.freed, 0);
-            if (++pauses == 3) inside.run(unpin);
-        };
-        if (everything)
-            Domain::free_everything(Domain::mine(), pause);
-        else
-            Domain::free_own(*Domain::mine(), pause);
-        check_equal(pauses, 3);
-        check_equal(thing.freed, 1);
-        check(!Domain::something_waits());
-    }
+    Thing& thing = new_thing();
+    inside.run(pin);
+    Domain::leave_for_all(&thing);
+    int pauses = 0;
+    Domain::free_everything(Domain::mine(), [&] {
+        check_equal(thing.freed, 0);
+        if (++pauses == 3) inside.run(unpin);
+    });
+    check_equal(pauses, 3);
+    check_equal(thing.freed, 1);
+    check(!Domain::something_waits());
 }
 
 // --- While those who are inside are waited for
 
 TEST(all_who_are_inside_are_waited_for_and_nobody_who_comes_later) {
-    for (const bool of_all : {false, true}) {
-        Thing& thing = new_thing();
-        std::array<Other, 3> before;
-        Other later, forever;
-        for (Other& other : before) other.run(pin);
-        retire(thing);
-        std::size_t pauses = 0;
-        const auto pause = [&] {
-            check_equal(thing.freed, 0);
-            if (pauses == 0) forever.run(pin);
-            // Whoever comes in again has come later.
-            before.at(pauses).run(come_and_go);
-            before.at(pauses).run(pin);
-            ++pauses;
-        };
-        if (of_all)
-            Domain::free_everything(Domain::mine(), pause);
-        else
-            Domain::free_own(*Domain::mine(), pause);
-        check_equal(pauses, before.size());
-        check_equal(thing.freed, 1);
-        for (Other& other : before) other.run(unpin);
-        forever.run(unpin);
-    }
+    Thing& thing = new_thing();
+    std::array<Other, 3> before;
+    Other forever;
+    for (Other& other : before) other.run(pin);
+    retire(thing);
+    std::size_t pauses = 0;
+    Domain::free_everything(Domain::mine(), [&] {
+        check_equal(thing.freed, 0);
+        if (pauses == 0) forever.run(pin);
+        // Whoever comes in again has come later.
+        before.at(pauses).run(come_and_go);
+        before.at(pauses).run(pin);
+        ++pauses;
+    });
+    check_equal(pauses, before.size());
+    check_equal(thing.freed, 1);
+    for (Other& other : before) other.run(unpin);
+    forever.run(unpin);
 }
 
 TEST(what_is_retired_while_others_are_waited_for_is_kept_and_not_forgotten) {
@@ -479,7 +465,7 @@ TEST(what_is_freed_may_go_inside_retire_and_free_everything) {
         retire(*things[0]);
         check_equal(things[0]->freed, at_once);
         if (!at_once) inside.run(unpin);
-        free_own();
+        free_everything();
         for (const Thing* thing : things) check_equal(thing->freed, 1);
     }
 }
@@ -636,7 +622,7 @@ TEST(a_thread_that_stays_inside_is_not_put_aside) {
     retire(thing);
     check_equal(thing.freed, 0);
     inside.run(unpin);
-    free_own();
+    free_everything();
     check_equal(thing.freed, 1);
 }
 
@@ -816,7 +802,7 @@ TEST(what_a_forgotten_thread_was_about_to_free_is_freed) {
     waits.run([&] {
         retire(thing);
         bool forked = false;
-        Domain::free_own(*Domain::mine(), [&] {
+        Domain::free_everything(Domain::mine(), [&] {
             if (std::exchange(forked, true)) return;
             std::jthread([&] {
                 come_and_go();

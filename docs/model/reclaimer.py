@@ -18,7 +18,7 @@ A step makes one access to shared memory, as in the other modules. Threads run t
     remove and pack         the same; what waits is put into a bag, and an old bag is freed
     move       exchange the slot for another thread: the item is left for all
     tidy       a pass over the records
-    free own, free all      wait until those who are inside have left
+    free all                wait until those who are inside have left
     write      pin for writing, look at the gate, be inside, unpin
     close      close the gate, wait for the writers, be alone
     end        the thread's record is taken off the list
@@ -41,7 +41,7 @@ NEVER = 99
 EMPTY_BAG = (NEVER, ())
 OUTSIDE, UNUSED = 0, -1  # states of a record; otherwise 2 * epoch + writing + 1
 READ, REMOVE, PACK, MOVE, TIDY = "read", "remove", "remove and pack", "move", "tidy"
-OWN, ALL, WRITE, CLOSE, END = "free own", "free all", "write", "close", "end"
+ALL, WRITE, CLOSE, END = "free all", "write", "close", "end"
 
 
 class Scenario(NamedTuple):
@@ -54,11 +54,11 @@ class Scenario(NamedTuple):
 
 
 class Shared:
-    """What threads share; the last four are ghosts, which no thread reads."""
+    """What threads share; the last three are ghosts, which no thread reads."""
 
     FIELDS = (
         "epoch", "head", "lock", "next", "linked", "state", "dormant", "waiting", "bag", "littered",
-        "stack", "for_all", "slot", "gate", "items", "remover", "found", "writers",
+        "stack", "for_all", "slot", "gate", "items", "found", "writers",
     )  # fmt: skip
     __slots__ = (*FIELDS, "mistakes")
 
@@ -77,7 +77,6 @@ class Shared:
     slot: int
     gate: int
     items: list[str]  # "there", "removed" or "freed"
-    remover: list[int]  # of each item
     found: list[int]  # by each thread, under its pin
     writers: list[int]  # who is inside, past the gate
 
@@ -356,9 +355,6 @@ def exchange(s: Shared, t: Actor) -> Step:
     old, s.slot = s.slot, len(s.items)
     s.items[old] = "removed"
     s.items.append("there")
-    s.remover.append(NONE)
-    # Whoever moves only unlinks what another thread has removed.
-    s.remover[old] = t.me if t.kind != MOVE else NONE
     if t.kind == MOVE and not s.mistaken("free for another"):
         s.for_all.append(old)
         return done(s, t) or finished
@@ -392,10 +388,8 @@ def free_taken(s: Shared, t: Actor) -> Step | None:
     for item in t.mine:
         if s.items[item] == "freed":
             raise ViolationError(f"i{item} is freed twice")
-        if t.kind not in (REMOVE, PACK, OWN, ALL):
+        if t.kind not in (REMOVE, PACK, ALL):
             raise ViolationError(f"T{t.me} removes nothing, and frees i{item}")
-        if t.kind == OWN and s.remover[item] not in (t.me, NONE):
-            raise ViolationError(f"T{t.me} frees i{item}, which is not its own")
         s.items[item] = "freed"
     t.mine = ()
     return done(s, t)
@@ -472,18 +466,6 @@ def take_old_bag(s: Shared, t: Actor) -> Step | None:
     if tag < t.oldest or (s.mistaken("free the same epoch") and tag == t.oldest):
         t.mine, s.bag[t.me] = items, EMPTY_BAG
     return free_taken(s, t)
-
-
-def free_own(s: Shared, t: Actor) -> Step:
-    """Take the thread's own list."""
-    t.mine, s.waiting[t.me], t.after = s.waiting[t.me], (), free_taken
-    return take_own_bag
-
-
-def take_own_bag(s: Shared, t: Actor) -> Step:
-    """And the bag."""
-    t.mine, s.bag[t.me] = (*t.mine, *s.bag[t.me][1]), EMPTY_BAG
-    return take_for_all
 
 
 def free_all(s: Shared, t: Actor) -> Step:
@@ -627,7 +609,7 @@ GUARDS[end] = lambda s, t: s.lock == NONE
 
 START: dict[str, Step] = {
     READ: load_epoch, WRITE: load_epoch, REMOVE: exchange, PACK: exchange, MOVE: exchange,
-    TIDY: begin_pass, OWN: free_own, ALL: free_all, CLOSE: close_gate, END: end,
+    TIDY: begin_pass, ALL: free_all, CLOSE: close_gate, END: end,
 }  # fmt: skip
 
 # -- what is explored ------------------------------------------------------------------------------
@@ -660,12 +642,12 @@ SCENARIOS: dict[str, Scenario] = {
         aside=frozenset({0}),
     ),
     "wait for readers": Scenario(
-        "What had to wait is freed by its thread beside readers that come and go.",
-        ((READ, READ), (REMOVE, OWN), (READ,)),
+        "What had to wait is freed beside readers that come and go.",
+        ((READ, READ), (REMOVE, ALL), (READ,)),
     ),
     "wait for a reader that was aside": Scenario(
         "The same with a record that is put aside and linked again.",
-        ((READ, READ), (REMOVE, OWN), (TIDY,)),
+        ((READ, READ), (REMOVE, ALL), (TIDY,)),
         unused=frozenset({0}),
     ),
     "free everything": Scenario(
@@ -698,8 +680,8 @@ SCENARIOS: dict[str, Scenario] = {
         ((READ, READ), (MOVE,), (REMOVE,)),
     ),
     "left for all and freed": Scenario(
-        "The same, and a thread that frees its own.",
-        ((READ,), (MOVE, OWN), (REMOVE,)),
+        "The same, and the mover frees everything afterwards.",
+        ((READ,), (MOVE, ALL), (REMOVE,)),
     ),
     "the end of a thread": Scenario(
         "A thread ends while others look at its record, and leaves something.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
 import itertools
 import threading
 import time
@@ -136,12 +135,3 @@ def eventually(condition: Callable[[], bool], timeout: float = PATIENCE) -> bool
             return False
         time.sleep(0.001)
     return True
-
-
-def freed(condition: Callable[[], bool], timeout: float = PATIENCE) -> bool:
-    """The same for what is freed by the next collection at the latest.
-
-    That is so for what a thread has removed while another one was inside of a dict: its own next
-    removal or its end would do as well, but the thread may only wait.
-    """
-    return condition() or eventually(lambda: gc.collect() >= 0 and condition(), timeout)

@@ -389,10 +389,10 @@ constexpr const char* dict_doc =
     "runs, and `gc` does not know it.\n\n"
     "A value that is replaced or deleted is released at once. So is a key that is deleted, and\n"
     "what clear() drops, if no other thread is in an operation at that moment. If one is, they are\n"
-    "freed once it has left: in the main thread as soon as the call has returned, in another one\n"
-    "at its next deletion or its end; and in any case by the next garbage collection, when any\n"
-    "AtomicDict is deallocated, or at the exit. What removes nothing runs no finalizers of what\n"
-    "another thread has removed.\n\n"
+    "freed once it has left: at the thread's next deletion, or some 10 ms later by a thread that is\n"
+    "started for that and ends when it is not needed; and in any case by the next garbage collection,\n"
+    "when any AtomicDict is deallocated, or at the exit. What removes nothing runs no finalizers of\n"
+    "what another thread has removed.\n\n"
     "After the dictionaries of cereggii 1.x, Cliff Click's and papaya's hash tables; see\n"
     "docs/architecture.md.";
 

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <Python.h>
+#include <nanobind/nanobind.h>
+
+#include <chrono>
+#include <exception>
+#include <thread>
+
+#ifndef _WIN32
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): what POSIX adds is in this one
+#endif
 
 #include "cereggii/atomics/python/at_fork.hpp"
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/relax.hpp"
 #include "leftovers.hpp"
+#include "pauses.hpp"
 #include "session.hpp"
 
 namespace cereggii::atomicdict {
@@ -31,58 +41,6 @@ private:
 };
 
 void free_everything() { Reclaimer::free_everything(Reclaimer::mine_if_any(), Pause()); }
-
-// ── the end of a thread ────────────────────────────────────────────────────────────────────────
-
-// Lies in the dict of a thread state and is deallocated with it. The thread is still attached then.
-struct EndOfThread {
-    PyObject_HEAD
-    Reclaimer::Record* record;
-    std::uint64_t thread;  // the thread state's number
-};
-PyTypeObject* end_of_thread_type = nullptr;
-
-// Of the calling thread; numbers of thread states, of which it may have several in turn.
-struct Watch {
-    std::uint64_t watched = 0;  // has an EndOfThread
-    std::uint64_t ended = 0;    // had one
-};
-thread_local constinit Watch watch;
-
-std::uint64_t number_of_thread() { return PyThreadState_GetID(PyThreadState_Get()); }
-
-void dealloc_end_of_thread(PyObject* self) {
-    const auto* end = reinterpret_cast<EndOfThread*>(self);
-    Reclaimer::Record* record = end->record;
-    const std::uint64_t thread = end->thread;
-    PyTypeObject* type = Py_TYPE(self);
-    type->tp_free(self);
-    Py_DECREF(type);
-    // Not in the child of a fork, which deallocates what its parent's other threads had.
-    if (record != Reclaimer::mine_if_any() || thread != number_of_thread()) return;
-    watch = {0, thread};
-    Reclaimer::free_own(*record, Pause());
-}
-
-// Without memory, with MemoryError: again, when something is left the next time.
-void watch_end_of_thread(Reclaimer::Record& record, std::uint64_t thread) {
-    PyObject* dict = PyThreadState_GetDict();
-    if (!dict) return;
-    auto* key = reinterpret_cast<PyObject*>(end_of_thread_type);
-    // There is one already if the thread has had another thread state in between.
-    const int found = PyDict_Contains(dict, key);
-    if (found == 1) watch.watched = thread;
-    if (found != 0) return;
-    PyObject* object = PyType_GenericAlloc(end_of_thread_type, 0);
-    if (!object) return;
-    auto* end = reinterpret_cast<EndOfThread*>(object);
-    end->record = &record;
-    if (PyDict_SetItem(dict, key, object) == 0) {
-        end->thread = thread;
-        watch.watched = thread;
-    }
-    Py_DECREF(object);
-}
 
 // ── garbage collection ─────────────────────────────────────────────────────────────────────────
 
@@ -125,13 +83,6 @@ void finalize_garbage(PyObject* self) {
     free_everything();
 }
 
-// gc.freeze() has taken it from the collector. It may be freed by now, if it has just been
-// finalized; but nothing has been called since the load, so what is read is still there.
-bool is_frozen(const PyObject* object) noexcept {
-    constexpr std::uint8_t frozen = 1 << 3;  // _PyGC_BITS_FROZEN
-    return (_Py_atomic_load_uint8_relaxed(&object->ob_gc_bits) & frozen) != 0;
-}
-
 // Without memory, with MemoryError: again, when something is left the next time.
 void provide_garbage() {
     PyObject* object = PyType_GenericAlloc(garbage_type, 0);
@@ -143,49 +94,125 @@ void provide_garbage() {
     Py_DECREF(object);
 }
 
-// ── the main thread ────────────────────────────────────────────────────────────────────────────
+// ── the reclaimer thread ───────────────────────────────────────────────────────────────────────
 
-std::atomic<unsigned long> main_thread{0};  // 0: not known yet
-std::atomic<bool> is_pending{false};
+// Frees what its own thread has not come to free in the meantime. It is started when something is
+// left and there is none, and ends when nothing has been left for a while. All of this is in the
+// one order of all: whoever leaves something and sees the thread there is seen by it.
+std::atomic<bool> thread_exists{false};
+std::atomic<bool> thread_frees{false};  // it is attached, or is about to be
+std::atomic<bool> has_exited{false};    // the interpreter is about to end
+std::atomic<bool> is_held_back{false};  // by a test
 
-int free_leftovers_of_main_thread(void*) {
-    main_thread.store(PyThread_get_thread_ident(), std::memory_order_relaxed);
-    // Before the lists are taken: what is left later makes another call.
-    is_pending.store(false, std::memory_order_seq_cst);
-    if (Reclaimer::Record* record = Reclaimer::mine_if_any()) Reclaimer::free_own(*record, Pause());
-    return 0;
+constexpr auto between_looks = std::chrono::milliseconds(10);
+constexpr int looks_in_vain = 20;  // until it ends
+
+// As the other one; but nobody waits for what this thread does.
+void pause_patiently() {
+    PyThreadState* state = PyEval_SaveThread();
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    attach_again(state);
 }
 
-// As long as the main thread is not known, any thread makes the call, which gets to know it.
-void make_pending_call() {
-    const unsigned long known = main_thread.load(std::memory_order_relaxed);
-    if (known != 0 && known != PyThread_get_thread_ident()) return;
-    if (is_pending.exchange(true, std::memory_order_seq_cst)) return;
-    // The queue may be full: again, when something is left the next time.
-    if (Py_AddPendingCall(&free_leftovers_of_main_thread, nullptr) != 0)
-        is_pending.store(false, std::memory_order_seq_cst);
+bool has_something_to_free() noexcept {
+    return Reclaimer::something_waits() && !is_held_back.load(std::memory_order_seq_cst) &&
+           !has_exited.load(std::memory_order_seq_cst);
+}
+
+void free_in_the_reclaimer_thread() {
+    thread_frees.store(true, std::memory_order_seq_cst);
+    if (has_something_to_free()) {
+        // Not PyGILState_Ensure, which is a fatal error without memory. Here: at the next look.
+        if (PyThreadState* state = PyThreadState_New(PyInterpreterState_Main())) {
+            attach_again(state);
+            // With a record, where the child of a fork finds what is being freed.
+            Reclaimer::free_everything(Reclaimer::mine(), pause_patiently);
+            PyThreadState_Clear(state);
+            PyThreadState_DeleteCurrent();
+        }
+    }
+    thread_frees.store(false, std::memory_order_seq_cst);
+}
+
+void run_reclaimer_thread() {
+    do {
+        for (int looks = 0; looks < looks_in_vain; ++looks) {
+            std::this_thread::sleep_for(between_looks);
+            if (!has_something_to_free()) continue;
+            free_in_the_reclaimer_thread();
+            looks = 0;
+        }
+        thread_exists.store(false, std::memory_order_seq_cst);
+        // What has been left in between, if nobody else has started a thread for it.
+    } while (has_something_to_free() && !thread_exists.exchange(true, std::memory_order_seq_cst));
+}
+
+// It is not to be the one that a signal interrupts, instead of the main thread.
+class SignalsBlocked {
+public:
+#ifdef _WIN32
+    SignalsBlocked() noexcept {}
+#else
+    SignalsBlocked() noexcept {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+private:
+    sigset_t before_;
+#endif
+};
+
+void start_reclaimer_thread() noexcept {
+    if (!has_something_to_free() || thread_exists.exchange(true, std::memory_order_seq_cst)) return;
+    const SignalsBlocked blocked;
+    try {
+        std::thread(run_reclaimer_thread).detach();
+    } catch (const std::exception&) {
+        // No more threads, or no memory: again, when something is left the next time.
+        thread_exists.store(false, std::memory_order_seq_cst);
+    }
 }
 
 // ── exit and fork ──────────────────────────────────────────────────────────────────────────────
 
 PyObject* free_at_exit(PyObject*, PyObject*) {
+    has_exited.store(true, std::memory_order_seq_cst);
+    // The reclaimer thread ends what it has begun, but for a finalizer that does not end.
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (thread_frees.load(std::memory_order_seq_cst) && std::chrono::steady_clock::now() < end)
+        pause_patiently();
     // What is freed may leave something in turn.
     for (int i = 0; i < 10 && Reclaimer::something_waits(); ++i) free_everything();
     Py_RETURN_NONE;
 }
 
+// What the other threads of the parent have left belongs to this one by now, or to the record that
+// it gets next.
 void forget_other_threads() noexcept {
     forks.fetch_add(1, std::memory_order_relaxed);
     Reclaimer::forget_other_threads();
-    main_thread.store(0, std::memory_order_relaxed);
-    is_pending.store(false, std::memory_order_relaxed);
+    thread_exists.store(false, std::memory_order_relaxed);
+    thread_frees.store(false, std::memory_order_relaxed);
 }
 
-// What the other threads of the parent have left belongs to this one by now; or else to the record
-// that it gets here.
-PyObject* see_to_leftovers_in_child(PyObject*, PyObject*) {
-    if (Reclaimer::something_waits())
-        if (Reclaimer::Record* record = Reclaimer::mine()) see_to_leftovers(*record);
+// As soon as Python code may be run. Nobody else is there to be waited for.
+PyObject* free_in_child(PyObject*, PyObject*) {
+    free_leftovers();
+    Py_RETURN_NONE;
+}
+
+// For tests: as if the reclaimer thread did not come by.
+PyObject* hold_back(PyObject*, PyObject* value) {
+    const int held_back = PyObject_IsTrue(value);
+    if (held_back < 0) return nullptr;
+    is_held_back.store(held_back != 0, std::memory_order_seq_cst);
+    while (held_back && thread_frees.load(std::memory_order_seq_cst)) pause_patiently();
+    start_reclaimer_thread();
     Py_RETURN_NONE;
 }
 
@@ -197,19 +224,13 @@ PyTypeObject* make_type(const char* name, int size, unsigned long flags, PyType_
 
 }  // namespace
 
-void see_to_leftovers(Reclaimer::Record& record) {
-    const std::uint64_t thread = number_of_thread();
-    // Finalizers of what the thread leaves behind still run, and nobody will say when they have.
-    if (watch.ended == thread) return Reclaimer::free_own(record, Pause());
-    const PyObject* current = garbage.load(std::memory_order_seq_cst);
-    const bool has_garbage = current && !is_frozen(current);
-    if (watch.watched != thread || !has_garbage) {
+void see_to_leftovers() noexcept {
+    if (!garbage.load(std::memory_order_seq_cst)) {
         PyObject* exception = PyErr_GetRaisedException();
-        if (watch.watched != thread) watch_end_of_thread(record, thread);
-        if (!has_garbage) provide_garbage();
+        provide_garbage();
         PyErr_SetRaisedException(exception);  // instead of a MemoryError
     }
-    make_pending_call();
+    if (!thread_exists.load(std::memory_order_seq_cst)) start_reclaimer_thread();
 }
 
 void free_leftovers() {
@@ -217,13 +238,9 @@ void free_leftovers() {
         free_everything();
 }
 
-void prepare_leftovers() {
+void prepare_leftovers([[maybe_unused]] nb::module_& module) {
     // In the child of a fork only the thread that forked is left.
     call_in_forked_children(&forget_other_threads);
-    static PyType_Slot end_slots[] = {
-        {Py_tp_dealloc, reinterpret_cast<void*>(&dealloc_end_of_thread)}, {0, nullptr}};
-    end_of_thread_type =
-        make_type("cereggii_atomicdict._EndOfThread", sizeof(EndOfThread), 0, end_slots);
     static PyType_Slot garbage_slots[] = {
         {Py_tp_dealloc, reinterpret_cast<void*>(&dealloc_garbage)},
         {Py_tp_traverse, reinterpret_cast<void*>(&traverse_garbage)},
@@ -233,8 +250,9 @@ void prepare_leftovers() {
     garbage_type = make_type("cereggii_atomicdict._Leftovers", sizeof(Garbage), Py_TPFLAGS_HAVE_GC,
                              garbage_slots);
     static PyMethodDef at_exit = {"_free_leftovers", &free_at_exit, METH_NOARGS, nullptr};
-    static PyMethodDef in_child = {"_see_to_leftovers", &see_to_leftovers_in_child, METH_NOARGS,
-                                   nullptr};
+    static PyMethodDef in_child = {"_free_leftovers", &free_in_child, METH_NOARGS, nullptr};
+    static PyMethodDef of_tests = {"_hold_leftovers_back", &hold_back, METH_O, nullptr};
+    module.attr("_hold_leftovers_back") = owned_or_throw(PyCFunction_New(&of_tests, nullptr));
     nb::module_::import_("atexit").attr("register")(
         owned_or_throw(PyCFunction_New(&at_exit, nullptr)));
     const nb::object os = nb::module_::import_("os");
@@ -245,7 +263,7 @@ void prepare_leftovers() {
 
 #else
 
-void prepare_leftovers() {
+void prepare_leftovers([[maybe_unused]] nb::module_& module) {
     call_in_forked_children([] { forks.fetch_add(1, std::memory_order_relaxed); });
 }
 

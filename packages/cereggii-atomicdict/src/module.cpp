@@ -4,6 +4,7 @@
 #include "cereggii/atomics/python/main_interpreter.hpp"
 #include "compute.hpp"
 #include "leftovers.hpp"
+#include "pauses.hpp"
 #include "types.hpp"
 
 NB_MODULE(_atomicdict_anywhere, module) {
@@ -11,6 +12,7 @@ NB_MODULE(_atomicdict_anywhere, module) {
     // Immortal atomics outlive the interpreter by design.
     nanobind::set_leak_warnings(false);
     if (!cereggii::atomics::prepare_sharing(module.ptr())) throw nanobind::python_error();
+    if (!cereggii::atomicdict::prepare_pauses()) throw nanobind::python_error();
     const bool first =
         cereggii::atomics::Types<cereggii::atomicdict::AtomicDict>::atomic == nullptr;
     cereggii::atomicdict::bind_sentinels(module);
@@ -18,7 +20,7 @@ NB_MODULE(_atomicdict_anywhere, module) {
     cereggii::atomicdict::bind_computations();
     cereggii::atomicdict::bind_atomic_dict(module);
     if (first) {
-        cereggii::atomicdict::prepare_leftovers();
+        cereggii::atomicdict::prepare_leftovers(module);
         cereggii::atomics::forget_waiters_after_fork();
         cereggii::atomicdict::forget_other_computations_after_fork();
     }

@@ -113,9 +113,9 @@ inline void close_for_others(HashMap& map) {
 
 using Reclaimer = atomics::Reclaimer<RetiredItems>;
 
-// When something that the thread has retired has to wait: sees to it that it is freed, although
-// the thread may do nothing more (leftovers.cpp). Runs finalizers; leaves an exception as it is.
-[[gnu::noinline]] void see_to_leftovers(Reclaimer::Record& record);
+// When something that a thread has retired has to wait: sees to it that it is freed, although the
+// thread may do nothing more (leftovers.cpp). Leaves an exception as it is.
+[[gnu::noinline]] void see_to_leftovers() noexcept;
 
 // One operation of the calling thread. It is inside, pinned, between enter_…() and leave(), as
 // often as it likes. While it is, the thread stays attached and calls nothing that could detach it
@@ -135,7 +135,7 @@ public:
             leaves_something_ |= Reclaimer::retire(*record_, retired_);
         }
         if (leaves_something_) [[unlikely]]
-            see_to_leftovers(*record_);
+            see_to_leftovers();
     }
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from tools.testing.concurrency import eventually, freed
+from tools.testing.concurrency import eventually
 
 from .crowd import access, check_whole, in_threads
 from .hostile import PROGRAMS, Program, in_another_thread
@@ -79,7 +79,7 @@ def test_a_finalizer_of_a_value_may_use_the_dict(
 
     d["key"] = Last(die)
     drop(d)
-    assert freed(lambda: died == [True])  # by another thread, if one was inside at clear()
+    assert eventually(lambda: died == [True])
     check_whole(d)
 
 
@@ -104,7 +104,7 @@ def test_a_finalizer_of_a_key_may_use_the_dict(program: Program, name: str) -> N
         d[LastKey(die)] = "value"
     DROP[name](d)
     d.clear()
-    assert freed(lambda: len(died) == 6)
+    assert eventually(lambda: len(died) == 6)
     check_whole(d)
 
 
@@ -166,7 +166,7 @@ def test_finalizers_run_by_the_collector_may_use_the_dict() -> None:
         gc.collect()
         return len(died) == 100
 
-    assert freed(all_died)
+    assert eventually(all_died)
     check_whole(d, dict.fromkeys(range(100), 1))
 
 
@@ -219,7 +219,7 @@ def test_threads_survive_finalizers_that_use_the_dict(seed: int) -> None:
     in_threads(work)
     quiet.append(True)
     d.clear()
-    assert freed(lambda: len(died) == sum(made))
+    assert eventually(lambda: len(died) == sum(made))
     check_whole(d, {})
 
 

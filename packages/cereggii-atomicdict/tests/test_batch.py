@@ -16,7 +16,7 @@ from cereggii_atomicdict import ANY, EXPECTATION_FAILED, NOT_FOUND, AtomicDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.testing.concurrency import freed
+from tools.testing.concurrency import eventually
 
 from .crowd import KEYS, MakeKey, access, beside, check_whole, every_key, in_threads, resizing
 from .hostile import PROGRAMS, Key, Program, Provoked, Trap, insert_many
@@ -248,7 +248,7 @@ def test_the_last_reference_to_a_key_may_go_meanwhile() -> None:
     assert trap.sprung == 1
     assert len(batch) == 301
     batch.clear()
-    assert freed(lambda: not any(reference() for reference in references))
+    assert eventually(lambda: not any(reference() for reference in references))
 
 
 def test_what_a_comparison_raises_propagates_and_the_chunks_before_are_done() -> None:
@@ -321,7 +321,7 @@ def test_no_reference_is_kept_or_lost() -> None:
         with pytest.raises(RefusalError):
             d.batch_getitem({key: old, Collider("x"): old})
     batch.update({key: old, "absent": old})
-    assert freed(lambda: counts() == before), (counts(), before)
+    assert eventually(lambda: counts() == before), (counts(), before)
 
 
 # ── while others write ─────────────────────────────────────────────────────────────────────────

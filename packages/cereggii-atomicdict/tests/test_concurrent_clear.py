@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from tools.testing.concurrency import freed, run_threads
+from tools.testing.concurrency import eventually, run_threads
 
 from .crowd import THREADS, Name, access, beside, check_whole, in_threads, resizing
 
@@ -126,4 +126,4 @@ def test_many_may_clear_at_once_and_all_is_freed(seed: int) -> None:
     in_threads(work)
     shared.clear()
     check_whole(shared, {})
-    assert freed(lambda: all(ref() is None for mine in references for ref in mine), 20)
+    assert eventually(lambda: all(ref() is None for mine in references for ref in mine), 20)

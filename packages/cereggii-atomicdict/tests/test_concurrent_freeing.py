@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from cereggii_atomicdict import ANY, NOT_FOUND, AtomicDict
 
-from tools.testing.concurrency import background, freed, meet, run_threads
+from tools.testing.concurrency import background, eventually, meet, run_threads
 
 from .crowd import THREADS, Crowded, Name, access, beside, check_whole, in_threads, resizing
 
@@ -107,7 +107,7 @@ def test_threads_that_have_ended_leave_nothing_behind() -> None:
     in_threads(work)
     other: AtomicDict[int, int] = AtomicDict()
     other[1] = 1
-    assert freed(lambda: all_dead(references), timeout=10)
+    assert eventually(lambda: all_dead(references), timeout=10)
     check_whole(d, {})
 
 
@@ -127,7 +127,7 @@ def test_threads_that_are_idle_keep_nothing() -> None:
             ready.wait(60)
             for n in range(400, 500):
                 del d[Name(n)]
-            assert freed(lambda: all_dead(references), timeout=10)
+            assert eventually(lambda: all_dead(references), timeout=10)
         finally:
             done.set()
 
@@ -299,10 +299,10 @@ def test_everything_dies_once(seed: int, cleared: bool) -> None:
         in_threads(work)
     total = sum(map(len, made))
     left = 2 * len(d)
-    assert freed(lambda: len(died) >= total - left, timeout=10)
+    assert eventually(lambda: len(died) >= total - left, timeout=10)
     assert len(died) == total - left
     d.clear()
-    assert freed(lambda: len(died) >= total, timeout=10)
+    assert eventually(lambda: len(died) >= total, timeout=10)
     assert len(died) == total
 
 
@@ -404,7 +404,7 @@ def test_cycles_through_shared_dicts_are_freed_while_threads_go_on() -> None:
         gc.collect()
         return all(map(all_dead, references))
 
-    assert freed(gone, timeout=20)
+    assert eventually(gone, timeout=20)
 
 
 def choose_key(turn: int) -> int:

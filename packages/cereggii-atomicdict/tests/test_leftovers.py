@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a thread removes beside others: who frees it, and when, although nobody calls again."""
+"""What a thread removes beside others: who frees it, and when, although nobody calls again.
+
+In most of the tests the thread that frees it a moment later is held back, so that the others come.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import gc
+import os
 import queue
 import sys
 import threading
@@ -15,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cereggii_atomicdict import AtomicDict
+from cereggii_atomicdict import AtomicDict, _atomicdict
 
 from tools.testing.concurrency import PATIENCE, Task, eventually
 from tools.testing.interpreters import FREE_THREADED, run_program
@@ -31,9 +35,18 @@ pytestmark = [
 def no_automatic_collections() -> Iterator[None]:
     gc.collect()
     gc.disable()
+    hold_back(True)
     yield
+    hold_back(False)
     gc.enable()
     kept_dicts.clear()
+
+
+def hold_back(held_back: bool) -> None:
+    """The reclaimer thread: it frees nothing from now on, or does so again."""
+    hold = getattr(_atomicdict, "_hold_leftovers_back", None)  # not with a GIL
+    if hold is not None:
+        hold(held_back)
 
 
 # The end of a dict frees everything that waits: those of a test live until it ends.
@@ -152,39 +165,43 @@ def test_a_thread_frees_what_it_has_left_at_its_next_removal(
     assert reference() is None
 
 
-def test_the_main_thread_frees_what_it_has_left_without_a_call() -> None:
-    assert threading.current_thread() is threading.main_thread()
-    d: AtomicDict[Any, Any] = AtomicDict()
-    left = 0
-    with somebody_inside():
-        end = time.monotonic() + PATIENCE / 2
-        while left < 20 and time.monotonic() < end:
-            key = Key()
-            reference = weakref.ref(key)
-            d[key] = None
-            # Pending calls are made when a function has returned, or a loop goes on.
-            del d[key]
-            del key
-            left += reference() is not None
-            for _ in range(10):
-                pass
-            assert reference() is None
-    assert left == 20
+# ── by the reclaimer thread ────────────────────────────────────────────────────────────────────
 
 
 @each_removal
-def test_a_thread_frees_what_it_has_left_when_it_ends_although_others_are_inside(
-    remove: Callable[[AtomicDict[Any, Any], Any], None],
+def test_what_an_idle_thread_has_left_is_freed_although_nobody_calls_again(
+    worker: Worker, remove: Callable[[AtomicDict[Any, Any], Any], None]
 ) -> None:
+    died: list[int] = []
     with somebody_inside():
-        for _ in range(20):
-            died: list[int] = []
-            work = functools.partial(leave_something, remove, note=died.append)
-            task = Task(work)
-            task.start()
-            reference = task.result()
-            assert reference() is None
-            assert {*died} == {task.ident}
+        for _ in range(5):
+            reference = worker.do(functools.partial(leave_something, remove, note=died.append))
+            assert reference() is not None
+            hold_back(False)
+            assert eventually(lambda: reference() is None)  # noqa: B023
+            assert died[-1] not in (worker.task.ident, threading.get_ident())
+            hold_back(True)
+
+
+def test_what_the_main_thread_has_left_is_freed_while_it_waits() -> None:
+    assert threading.current_thread() is threading.main_thread()
+    died: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with somebody_inside():
+        reference = leave_something(note=died.put)
+        hold_back(False)
+        while died.get(timeout=PATIENCE) == threading.get_ident():
+            pass  # of those that did not have to wait
+    assert reference() is None
+
+
+def test_what_a_thread_has_left_that_ended_is_freed() -> None:
+    with somebody_inside():
+        task = Task(leave_something)
+        task.start()
+        reference = task.result()
+        assert reference() is not None
+        hold_back(False)
+        assert eventually(lambda: reference() is None)
 
 
 def test_what_is_left_by_finalizers_when_a_thread_ends_is_freed() -> None:
@@ -206,7 +223,65 @@ def test_what_is_left_by_finalizers_when_a_thread_ends_is_freed() -> None:
             task.start()
             task.result()
         assert eventually(lambda: len(references) == 15)
-        assert [reference() for reference in references] == [None] * 15
+        hold_back(False)
+        assert eventually(lambda: [reference() for reference in references] == [None] * 15)
+
+
+def test_what_the_reclaimer_thread_leaves_itself_is_freed(worker: Worker) -> None:
+    references = []
+
+    def leave_more(thread: int) -> None:
+        if thread != worker.task.ident:
+            references.append(leave_something())
+
+    with somebody_inside():
+        first = worker.do(functools.partial(leave_something, note=leave_more))
+        hold_back(False)
+        assert eventually(lambda: len(references) == 1 and references[0]() is None)
+        assert first() is None
+
+
+def test_a_finalizer_that_waits_in_the_reclaimer_thread_holds_up_no_other(worker: Worker) -> None:
+    blocked, proceed = threading.Event(), threading.Event()
+
+    def block(thread: int) -> None:
+        if thread != worker.task.ident:
+            blocked.set()
+            proceed.wait(PATIENCE)
+
+    with somebody_inside():
+        first = worker.do(functools.partial(leave_something, note=block))
+        hold_back(False)
+        try:
+            assert blocked.wait(PATIENCE)
+            second = worker.do(leave_something)
+        finally:
+            proceed.set()
+    gc.collect()
+    assert second() is None
+    assert eventually(lambda: first() is None)
+
+
+def count_native_threads() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts native threads, in /proc")
+def test_there_is_one_reclaimer_thread_and_only_as_long_as_something_is_left(
+    worker: Worker,
+) -> None:
+    before = count_native_threads()
+    with somebody_inside():
+        inside = count_native_threads()
+        for _ in range(20):
+            worker.do(leave_something)
+        hold_back(False)
+        counts = {count_native_threads()}
+        for _ in range(20):
+            remove_one()
+            counts.add(count_native_threads())
+        assert counts <= {inside, inside + 1}
+    assert eventually(lambda: count_native_threads() == before)
 
 
 # ── by others ──────────────────────────────────────────────────────────────────────────────────
@@ -340,15 +415,16 @@ def test_there_is_one_object_for_the_collector_however_much_was_left(worker: Wor
     assert count() == 0
 
 
-def test_a_collection_frees_what_was_left_after_a_freeze(worker: Worker) -> None:
+def test_what_was_left_before_and_after_a_freeze_is_freed(worker: Worker) -> None:
     with somebody_inside():
         before = worker.do(leave_something)
         gc.freeze()
         try:
             assert before() is not None
             after = worker.do(leave_something)
-            gc.collect()
-            assert (before(), after()) == (None, None)
+            hold_back(False)
+            assert eventually(lambda: (before(), after()) == (None, None))
+            hold_back(True)
         finally:
             gc.unfreeze()
         gc.collect()
@@ -362,8 +438,9 @@ def test_a_collection_frees_what_was_left_after_a_freeze(worker: Worker) -> None
 PRELUDE = """
     import gc, os, sys, threading, time, warnings, weakref
     warnings.simplefilter("ignore", DeprecationWarning)
-    from cereggii_atomicdict import AtomicDict
+    from cereggii_atomicdict import AtomicDict, _atomicdict
     gc.disable()
+    _atomicdict._hold_leftovers_back(True)
 
     class Key:
         pass
@@ -435,6 +512,30 @@ def test_what_the_main_thread_leaves_last_is_finalized() -> None:
     assert set(output.splitlines()) == {"finalized"}
 
 
+def test_the_exit_waits_for_what_the_reclaimer_thread_has_begun() -> None:
+    output = run_program(
+        PRELUDE
+        + """
+    begun = threading.Event()
+    class Last:
+        def __del__(self):
+            if threading.current_thread() in (threading.main_thread(), worker): return
+            begun.set()
+            time.sleep(0.3)
+            print("finalized", flush=True)
+    def work():
+        leave_something(Last)
+        idle.wait()
+    idle = threading.Event()
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    _atomicdict._hold_leftovers_back(False)
+    assert begun.wait(60)
+    """
+    )
+    assert output == "finalized\n"
+
+
 def test_no_audit_events_are_raised() -> None:
     output = run_program(
         PRELUDE
@@ -445,6 +546,7 @@ def test_no_audit_events_are_raised() -> None:
         ready.set()
         proceed.wait(60)
     ready, proceed, seen = threading.Event(), threading.Event(), []
+    _atomicdict._hold_leftovers_back(False)
     thread = threading.Thread(target=work)
     thread.start()
     def hook(name, args):
@@ -507,10 +609,11 @@ def test_what_other_threads_had_left_is_freed_in_the_child(how: str, used: bool)
 
 @needs_fork
 def test_children_of_a_process_whose_threads_come_and_go() -> None:
-    """Threads end, detached, at the moment of the fork."""
+    """Threads end, detached, at the moment of the fork, and one frees what they have left."""
     run_program(
         PRELUDE
         + """
+    _atomicdict._hold_leftovers_back(False)
     def come_and_go():
         while not stop:
             threads = [threading.Thread(target=leave_something) for _ in range(3)]

@@ -28,7 +28,7 @@ from cereggii_atomicdict import ANY, EXPECTATION_FAILED, NOT_FOUND, AtomicDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.testing.concurrency import eventually, freed
+from tools.testing.concurrency import eventually
 from tools.testing.interpreters import run_program
 
 from .crowd import check_whole, every_key
@@ -672,7 +672,7 @@ def test_few_keys_are_alive_however_many_come(name: str) -> None:
         getattr(d, name)(endless(), *([add] if name == "reduce" else []))
     assert TABLE // 2 < most < 8_000
     d.clear()
-    assert freed(lambda: alive == 0)
+    assert eventually(lambda: alive == 0)
 
 
 @alone
@@ -784,10 +784,10 @@ def test_no_key_and_no_value_is_kept(call: Callable[[Any, list[Any]], Any], size
             with contextlib.suppress(Broken, TypeError, ValueError):
                 call(d, pairs)
         d.clear()
-    assert freed(lambda: counts() == before), (counts(), before)
+    assert eventually(lambda: counts() == before), (counts(), before)
     references = [weakref.ref(one) for pair in pairs for one in pair]
     pairs.clear()
-    assert freed(lambda: not any(reference() for reference in references))
+    assert eventually(lambda: not any(reference() for reference in references))
 
 
 @alone

@@ -42,10 +42,9 @@ namespace cereggii::atomics {
 // Who frees:
 //   - retire() frees what the thread itself has retired: at once if nobody else is inside, and
 //     otherwise what is old enough, each time a bag is full.
-//   - free_own() and free_everything() wait until all who are inside now have left, and then free
-//     what the thread has retired, or what any thread has. Nobody is pinned while it waits here or
-//     frees something, and whoever is pinned waits for nothing. So the wait ends, and two who wait
-//     do not wait for each other.
+//   - free_everything() waits until all who are inside now have left, and then frees what any
+//     thread has retired. Nobody is pinned while it waits here or frees something, and whoever is
+//     pinned waits for nothing. So the wait ends, and two who wait do not wait for each other.
 //
 // Correctness. All of it is sequentially consistent, but for hints. An item is retired after its
 // last link is gone.
@@ -224,21 +223,12 @@ public:
     // Whether a thread has left something waiting, or has since freed it. A hint, but about what
     // the calling thread has left.
     static bool something_waits() noexcept {
-        return littered_.load(std::memory_order_relaxed) != nullptr ||
-               for_all_.load(std::memory_order_relaxed) != Item{};
+        return littered_.load(std::memory_order_seq_cst) != nullptr ||
+               for_all_.load(std::memory_order_seq_cst) != Item{};
     }
 
-    // Frees what the calling thread has retired, and what is left for all. Not inside; pause()
-    // waits for a moment, and must not come back here.
-    template <class Pause>
-    static void free_own(Record& me, const Pause& pause) {
-        Item list{};
-        take_from(me, list);
-        take_what_is_left_for_all(list);
-        wait_and_free(&me, list, pause);
-    }
-
-    // Frees what any thread has retired. `me` is null if the calling thread has no record.
+    // Frees what any thread has retired. Not inside; pause() waits for a moment, and must not come
+    // back here. `me` is null if the calling thread has no record.
     template <class Pause>
     static void free_everything(Record* me, const Pause& pause) {
         Item list{};
