@@ -72,10 +72,11 @@ def _each(items: Any) -> Any:
     """The items of a dict, to be pickled.
 
     Python code, so that signals are answered meanwhile, and other threads can run the collector:
-    `pickle` on its own does neither.
+    `pickle` on its own does neither. Taken out of the dict, which would otherwise be released all
+    at once.
     """
-    for item in items.items():  # noqa: UP028  `yield from` would not look whether others wait
-        yield item
+    while items:
+        yield items.popitem()
 
 
 def make_handle_copyable(base: Any) -> None:

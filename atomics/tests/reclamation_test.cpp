@@ -91,6 +91,11 @@ void remove_something() {
 // Nobody is inside, so nobody is waited for.
 void never_pause() { check(false, "waits"); }
 void free_everything() { Domain::free_everything(Domain::mine(), never_pause); }
+// Who has freed something may be asked once more: that is seen only by the next one.
+bool nothing_waits() {
+    if (Domain::something_waits()) free_everything();
+    return !Domain::something_waits();
+}
 
 // While others are inside, a thread looks after so many items what can be freed.
 constexpr std::size_t until_a_bag = 32;
@@ -162,7 +167,7 @@ TEST(what_is_retired_while_nobody_is_inside_is_freed_at_once) {
         check(!retire(thing));
         check_equal(thing.freed, 1);
     }
-    check(!Domain::something_waits());
+    check(nothing_waits());
 }
 
 TEST(what_a_thread_inside_may_have_found_is_freed_after_it_has_left) {
@@ -279,7 +284,7 @@ TEST(who_retires_while_nobody_is_inside_frees_what_waits_of_its_own_too) {
 
 TEST(what_idle_threads_and_those_that_have_ended_have_left_can_be_freed_by_any_thread) {
     free_everything();
-    check(!Domain::something_waits());
+    check(nothing_waits());
     std::array<Thing*, 10 * until_a_bag + 5> things{};
     std::array<Other, 2> idle;
     pin();
@@ -295,7 +300,7 @@ TEST(what_idle_threads_and_those_that_have_ended_have_left_can_be_freed_by_any_t
     check(Domain::something_waits());
     free_everything();
     for (const Thing* thing : things) check_equal(thing->freed, 1);
-    check(!Domain::something_waits());
+    check(nothing_waits());
     for (Other& other : idle) other.run(remove_something);
 }
 
@@ -340,7 +345,7 @@ TEST(what_is_left_for_all_is_freed_by_whoever_removes_something_next) {
     check(Domain::something_waits());
     other.run(remove_something);
     check_equal(thing.freed, 1);
-    check(!Domain::something_waits());
+    check(nothing_waits());
 }
 
 TEST(what_is_left_for_all_waits_with_who_removes_something_while_others_are_inside) {
@@ -368,7 +373,7 @@ TEST(what_is_left_for_all_is_freed_with_everything) {
     });
     check_equal(pauses, 3);
     check_equal(thing.freed, 1);
-    check(!Domain::something_waits());
+    check(nothing_waits());
 }
 
 // --- While those who are inside are waited for
@@ -392,6 +397,49 @@ TEST(all_who_are_inside_are_waited_for_and_nobody_who_comes_later) {
     check_equal(thing.freed, 1);
     for (Other& other : before) other.run(unpin);
     forever.run(unpin);
+}
+
+TEST(what_a_thread_waits_with_is_freed_by_another_that_has_waited) {
+    Thing& thing = new_thing();
+    Other inside, waits;
+    inside.run(pin);
+    waits.run([&] { retire(thing); });
+    int pauses = 0;
+    waits.run([&] {
+        Domain::free_everything(Domain::mine(), [&] {
+            if (++pauses > 1) return;
+            Other takes;
+            int pauses_of_other = 0;
+            takes.run([&] {
+                Domain::free_everything(Domain::mine(), [&] {
+                    check_equal(thing.freed, 0);
+                    if (++pauses_of_other == 3) inside.run(unpin);
+                });
+            });
+            check_equal(thing.freed, 1);
+        });
+    });
+    check_equal(pauses, 1);
+    check_equal(thing.freed, 1);
+}
+
+// A finalizer may take its time.
+TEST(what_is_freed_behind_one_that_takes_its_time_can_be_freed_by_others) {
+    std::array<Thing*, 5> things{};
+    Other inside, other;
+    inside.run(pin);
+    for (Thing*& thing : things) retire(*(thing = &new_thing()));
+    inside.run(unpin);
+    std::size_t begun = 0;
+    for (Thing* thing : things)
+        thing->when_freed = [&] {
+            if (begun++ > 0) return;
+            other.run(free_everything);
+            check_equal(begun, things.size());
+        };
+    free_everything();
+    for (const Thing* thing : things) check_equal(thing->freed, 1);
+    check(nothing_waits());
 }
 
 TEST(what_is_retired_while_others_are_waited_for_is_kept_and_not_forgotten) {

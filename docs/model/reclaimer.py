@@ -57,8 +57,8 @@ class Shared:
     """What threads share; the last three are ghosts, which no thread reads."""
 
     FIELDS = (
-        "epoch", "head", "lock", "next", "linked", "state", "dormant", "waiting", "bag", "littered",
-        "stack", "for_all", "slot", "gate", "items", "found", "writers",
+        "epoch", "head", "lock", "next", "linked", "state", "dormant", "waiting", "bag", "held",
+        "littered", "stack", "for_all", "slot", "gate", "items", "found", "writers",
     )  # fmt: skip
     __slots__ = (*FIELDS, "mistakes")
 
@@ -71,6 +71,7 @@ class Shared:
     dormant: list[bool]
     waiting: list[tuple[int, ...]]
     bag: list[tuple[int, tuple[int, ...]]]  # the tag, and the items
+    held: list[tuple[int, ...]]  # by who frees everything
     littered: list[bool]
     stack: list[int]  # of littered records
     for_all: list[int]
@@ -111,7 +112,7 @@ class Actor:
     mine: tuple[int, ...]  # items taken out of all lists
     tag: int
     oldest: int  # epoch of those that a scan has seen
-    todo: tuple[int, ...]  # records whose lists are to be taken
+    todo: tuple[int, ...]  # records whose lists are to be taken, or items to be held again
     wrapped: bool  # the scan has come to the head of the list
     after: Step | None
 
@@ -333,7 +334,7 @@ def look_at_state(s: Shared, t: Actor) -> Step:
 def _waits(s: Shared, t: Actor) -> bool:
     if t.after is be_alone:
         return s.is_pinned(t.at) and s.state[t.at] % 2 == 0
-    if t.after is free_taken:
+    if t.after is take_held:
         return s.is_pinned(t.at) and (s.state[t.at] - 1) // 2 <= t.tag
     return False
 
@@ -383,7 +384,7 @@ def nobody_inside(s: Shared, t: Actor) -> Step | None:
     return free_taken(s, t)
 
 
-def free_taken(s: Shared, t: Actor) -> Step | None:
+def free(s: Shared, t: Actor) -> None:
     """Free what was taken."""
     for item in t.mine:
         if s.items[item] == "freed":
@@ -392,6 +393,11 @@ def free_taken(s: Shared, t: Actor) -> Step | None:
             raise ViolationError(f"T{t.me} removes nothing, and frees i{item}")
         s.items[item] = "freed"
     t.mine = ()
+
+
+def free_taken(s: Shared, t: Actor) -> Step | None:
+    """And that is all."""
+    free(s, t)
     return done(s, t)
 
 
@@ -503,6 +509,18 @@ def take_bag(s: Shared, t: Actor) -> Step:
     """Take its bag."""
     record = t.todo[0]
     t.mine, s.bag[record] = (*t.mine, *s.bag[record][1]), EMPTY_BAG
+    return take_held_of
+
+
+def take_held_of(s: Shared, t: Actor) -> Step:
+    """Take what its thread holds, which may have waited, or not. If it is our own, it has."""
+    record = t.todo[0]
+    held, s.held[record] = s.held[record], ()
+    if s.mistaken("trust what is held"):
+        kept, t.mine = t.mine, held
+        free(s, t)
+        held, t.mine = (), kept
+    t.mine = (*t.mine, *held)
     if s.mistaken("clear afterwards"):
         return clear_litter
     t.todo = t.todo[1:]
@@ -510,12 +528,53 @@ def take_bag(s: Shared, t: Actor) -> Step:
 
 
 def advance(s: Shared, t: Actor) -> Step | None:
-    """After everything was taken: who is pinned with the new epoch found none of it."""
+    """After everything was taken: who is pinned with the new epoch found none of it; local."""
     if not t.mine:
         return done(s, t)
-    if not s.mistaken("advance first"):
-        t.tag, s.epoch = s.epoch, s.epoch + 1
+    return hold
+
+
+def hold(s: Shared, t: Actor) -> Step | None:
+    """Where others find it: a finalizer may take its time."""
+    s.held[t.me], t.mine = t.mine, ()
+    if s.mistaken("advance first"):
+        t.after = load_head_to_wait
+    else:
+        t.after = advance_epoch
+    return look_at_litter(s, t)
+
+
+def advance_epoch(s: Shared, t: Actor) -> Step:
+    """Who is pinned with this one or an older one may have found what is held."""
+    t.tag, s.epoch = s.epoch, s.epoch + 1
+    return load_head_to_wait(s, t)
+
+
+def load_head_to_wait(s: Shared, t: Actor) -> Step:
+    """Begin to wait; local."""
+    t.after = take_held
     return load_head
+
+
+def take_held(s: Shared, t: Actor) -> Step | None:
+    """Take it back, if nobody else has taken it. One is freed, the others are held again."""
+    held, s.held[t.me] = s.held[t.me], ()
+    if not held:
+        return done(s, t)
+    t.mine, t.todo = held[:1], held[1:]
+    return hold_rest if t.todo else free_one
+
+
+def hold_rest(s: Shared, t: Actor) -> Step | None:
+    """Of what was taken back."""
+    s.held[t.me], t.todo, t.after = t.todo, (), free_one
+    return look_at_litter(s, t)
+
+
+def free_one(s: Shared, t: Actor) -> Step | None:
+    """Then the next one."""
+    free(s, t)
+    return take_held
 
 
 # -- the active list -------------------------------------------------------------------------------
@@ -658,6 +717,10 @@ SCENARIOS: dict[str, Scenario] = {
         "Two threads do.",
         ((READ, ALL), (REMOVE, REMOVE), (ALL,)),
     ),
+    "free what another holds": Scenario(
+        "One takes from the other what that has not waited for yet, or has.",
+        ((READ, READ), (REMOVE, ALL), (ALL,)),
+    ),
     "bags": Scenario(
         "A thread fills bags and frees old ones beside readers that come and go.",
         ((READ, READ), (PACK, PACK), (READ,)),
@@ -744,6 +807,10 @@ MISTAKES: dict[str, Mistake] = {
     "advance first": Mistake(
         "the epoch is advanced before the lists are taken", {"free everything": USE}
     ),
+    "trust what is held": Mistake(
+        "who takes what another thread holds frees it, as if that had waited",
+        {"free what another holds": USE},
+    ),
     "clear afterwards": Mistake(
         "who takes everything takes a list, and then clears the mark of its record",
         {"free everything": "nobody will free"},
@@ -825,8 +892,8 @@ def _initial(scenario: Scenario) -> State:
     state = tuple(UNUSED if me in scenario.unused else OUTSIDE for me in range(n))
     shared = (0, order[0], NONE, tuple(following), tuple(linked), state,
               tuple(not is_linked for is_linked in linked), ((),) * n, (EMPTY_BAG,) * n,
-              (False,) * n, (), (), 0,
-              NONE, ("there",), (NONE,), (NONE,) * n, (0,) * n)  # fmt: skip
+              ((),) * n, (False,) * n, (), (), 0,
+              NONE, ("there",), (NONE,) * n, (0,) * n)  # fmt: skip
     threads = tuple(
         (START[program[0]], 0, NONE, (), 0, NEVER, (), False, None) for program in scenario.programs
     )
@@ -858,7 +925,7 @@ def _check_end(mistakes: frozenset[str], state: State) -> bool:
         raise ViolationError("the lock is held, or the gate closed, by nobody")
     can_be_found = {*s.for_all}
     for record in s.stack:
-        can_be_found |= {*s.waiting[record], *s.bag[record][1]}
+        can_be_found |= {*s.waiting[record], *s.bag[record][1], *s.held[record]}
     for item, status in enumerate(s.items):
         if status == "removed" and item not in can_be_found:
             raise ViolationError(f"nobody will free i{item}")

@@ -7,7 +7,16 @@ from docs.model import mistakes, reclaimer, scenarios
 from docs.model.reclaimer import MISTAKES, SCENARIOS, Result, explore
 
 # Called by other steps, or only with a mistake.
-PARTS_OF_STEPS = {"done", "pinned", "arrive", "next_littered", "examine", "finished"}
+PARTS_OF_STEPS = {
+    "arrive",
+    "done",
+    "examine",
+    "finished",
+    "free_taken",
+    "load_head_to_wait",
+    "next_littered",
+    "pinned",
+}
 SHOWN = [(name, scenario) for name, mistake in MISTAKES.items() for scenario in mistake.shown_by]
 _results: dict[str, Result] = {}
 

@@ -8,11 +8,10 @@
 //
 //     who frees it                         what        by way of
 //     the thread, at its next removal      its own     session.hpp
-//     the reclaimer thread, 10 ms later    all         a thread that is started for it
+//     the reclaimer thread, 10 ms later    all         reclaimer_thread.hpp
 //     whoever collects garbage             all         an object that is garbage, and is finalized
 //     whoever deallocates a dict           all         free_leftovers()
 //     the main thread, at the exit         all         atexit
-//     the child of a fork                  all         os.register_at_fork
 //
 // A thread that removes does not wait for those who are inside: the processor may have been taken
 // away from them, and beside many threads it would wait for one of them each time. All others wait,

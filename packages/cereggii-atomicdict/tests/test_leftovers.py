@@ -179,7 +179,9 @@ def test_what_an_idle_thread_has_left_is_freed_although_nobody_calls_again(
             assert reference() is not None
             hold_back(False)
             assert eventually(lambda: reference() is None)  # noqa: B023
-            assert died[-1] not in (worker.task.ident, threading.get_ident())
+            # The finalizer comes a moment later than the weak reference dies.
+            assert eventually(lambda: died[-1:] != [worker.task.ident])
+            assert died[-1] != threading.get_ident()
             hold_back(True)
 
 
@@ -241,25 +243,41 @@ def test_what_the_reclaimer_thread_leaves_itself_is_freed(worker: Worker) -> Non
         assert first() is None
 
 
-def test_a_finalizer_that_waits_in_the_reclaimer_thread_holds_up_no_other(worker: Worker) -> None:
-    blocked, proceed = threading.Event(), threading.Event()
+def test_a_finalizer_that_waits_in_the_reclaimer_thread_holds_up_no_other() -> None:
+    """Neither what was left before, nor what is left later."""
+    blocked, proceed = threading.Semaphore(0), threading.Event()
+    workers = [Worker() for _ in range(7)]
+    idle = iter(workers)
 
     def block(thread: int) -> None:
-        if thread != worker.task.ident:
-            blocked.set()
+        if thread not in {worker.task.ident for worker in workers}:
+            blocked.release()
             proceed.wait(PATIENCE)
 
-    with somebody_inside():
-        first = worker.do(functools.partial(leave_something, note=block))
-        hold_back(False)
-        try:
-            assert blocked.wait(PATIENCE)
-            second = worker.do(leave_something)
-        finally:
-            proceed.set()
-    gc.collect()
-    assert second() is None
-    assert eventually(lambda: first() is None)
+    def leave(**how: Any) -> weakref.ref[Key]:
+        """In a thread that does nothing else, so that it does not come back for it."""
+        reference: weakref.ref[Key] = next(idle).do(functools.partial(leave_something, **how))
+        return reference
+
+    try:
+        with somebody_inside():
+            references = [leave(), leave(note=block), leave()]
+            hold_back(False)
+            assert blocked.acquire(timeout=PATIENCE)
+            assert eventually(lambda: gc.collect() >= 0 and references[0]() is references[2]())
+            assert references[0]() is None
+            for _ in range(3):  # as many reclaimer threads as wait
+                time.sleep(0.15)
+                references.append(leave(note=block))
+                assert blocked.acquire(timeout=PATIENCE)
+            time.sleep(0.15)
+            last = leave()
+            assert eventually(lambda: last() is None)
+    finally:
+        proceed.set()
+        for worker in workers:
+            worker.end()
+    assert eventually(lambda: not any(reference() for reference in references))
 
 
 def count_native_threads() -> int:
@@ -433,6 +451,8 @@ def test_what_was_left_before_and_after_a_freeze_is_freed(worker: Worker) -> Non
         assert again() is None
 
 
+needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="there is no os.fork here")
+
 # ── processes ──────────────────────────────────────────────────────────────────────────────────
 
 PRELUDE = """
@@ -536,6 +556,62 @@ def test_the_exit_waits_for_what_the_reclaimer_thread_has_begun() -> None:
     assert output == "finalized\n"
 
 
+@needs_fork
+def test_a_fork_finds_no_thread_that_nobody_has_started() -> None:
+    """Python warns of a process that has several when it forks."""
+    run_program(
+        PRELUDE
+        + """
+    warnings.simplefilter("error", DeprecationWarning)
+    _atomicdict._hold_leftovers_back(False)
+    worker = threading.Thread(target=leave_something)
+    worker.start()
+    worker.join()
+    stop_reading()
+    for _ in range(10):
+        child = os.fork()
+        if child == 0: os._exit(0)
+        os.waitpid(child, 0)
+    """
+    )
+
+
+@needs_fork
+def test_finalizers_in_the_child_come_after_the_hooks_of_other_modules() -> None:
+    run_program(
+        PRELUDE
+        + """
+    import logging
+    handler = logging.StreamHandler()
+    class Key:
+        def __del__(self):
+            if os.getpid() != parent:
+                with handler.lock: died.set()
+    parent, died = os.getpid(), threading.Event()
+    threading.Thread(target=leave_and_wait, daemon=True).start()
+    assert left.wait(60)
+    stop_reading()
+    locked, proceed = threading.Event(), threading.Event()
+    def lock_it():
+        with handler.lock:
+            locked.set()
+            proceed.wait(60)
+    locks = threading.Thread(target=lock_it)
+    locks.start()
+    assert locked.wait(60)
+    child = os.fork()
+    if child == 0:
+        import faulthandler
+        faulthandler.dump_traceback_later(20, exit=True)
+        _atomicdict._hold_leftovers_back(False)
+        os._exit(0 if died.wait(60) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    proceed.set()
+    locks.join()
+    """
+    )
+
+
 def test_no_audit_events_are_raised() -> None:
     output = run_program(
         PRELUDE
@@ -562,9 +638,6 @@ def test_no_audit_events_are_raised() -> None:
     """
     )
     assert output.strip() == "[]"
-
-
-needs_fork = pytest.mark.skipif(sys.platform == "win32", reason="there is no os.fork here")
 
 
 @needs_fork
@@ -594,7 +667,8 @@ def test_what_other_threads_had_left_is_freed_in_the_child(how: str, used: bool)
         if how == "collection": gc.collect()
         if how == "end of a dict": AtomicDict()
         if how == "nothing":
-            for _ in range(100): pass
+            _atomicdict._hold_leftovers_back(False)
+            while reference() is not None: time.sleep(0.01)
         os._exit(0 if reference() is None else 1)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0, status

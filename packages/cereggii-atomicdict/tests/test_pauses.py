@@ -185,6 +185,30 @@ def test_another_thread_goes_on_beside_one_that_does_nothing_else() -> None:
 
 
 @needs_posix_signals
+def test_signals_are_answered_however_seldom_threads_take_turns() -> None:
+    """With a GIL, others wait for their turn as long as the user wants."""
+    run_program(
+        """
+        import signal, sys, time
+        from cereggii_atomicdict import AtomicDict
+        class Answer(Exception):
+            pass
+        def answer(*_):
+            raise Answer
+        signal.signal(signal.SIGALRM, answer)
+        sys.setswitchinterval(1000)
+        d = AtomicDict(dict.fromkeys(range(1_000_000)))
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        try:
+            d.copy()
+        except Answer:
+            sys.exit()
+        sys.exit("too late")
+        """
+    )
+
+
+@needs_posix_signals
 def test_an_interrupt_is_answered_meanwhile() -> None:
     run_program(
         """

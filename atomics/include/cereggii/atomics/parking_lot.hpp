@@ -61,7 +61,8 @@ public:
         // The ring of its address: behind the last one comes the first.
         Waiter* next_ = nullptr;
         Waiter* previous_ = nullptr;
-        // Of the first in its ring: what points at it from above in the tree, and who is below.
+        // Used only in the first of a ring, which stands in the tree: the pointer to it, and its
+        // children.
         Waiter** place_ = nullptr;
         std::array<Waiter*, 2> below_{};
     };

@@ -25,7 +25,7 @@ namespace cereggii::atomics {
 //     record of each thread:   state = epoch:62 | writing:1 | pinned:1     without `pinned` outside
 //                              waiting ─▶ item ─▶ item      retired while somebody was inside
 //                              bags[]: item(tag) ─▶ item    the same, a while ago
-//                              held ─▶ item                 to be freed by a thread that waits
+//                              held ─▶ item                 being freed, by free_everything()
 //     shared:                  epoch_
 //                              first_ ─▶ record ─▶ record   the active list
 //                              free_ ─▶ record              of threads that have ended
@@ -254,7 +254,6 @@ public:
         Item left{};
         for (Record* record = first_of_all(); record; record = record->next_of_all) {
             take_from(*record, left);
-            take(record->held, left);
             record->linked = false;
             record->littered.store(false, std::memory_order_relaxed);
             if (record == mine_) continue;
@@ -434,16 +433,16 @@ private:
     static void take_from(Record& record, Item& list) noexcept {
         take(record.waiting, list);
         for (std::atomic<Item>& bag : record.bags) take(bag, list);
+        take(record.held, list);
     }
 
-    // Meanwhile the list is in the record, for the child of a fork to find.
+    // Meanwhile the list is in the record: for the child of a fork to find, and for others, since a
+    // finalizer may take its time. Only the owner puts something there; who takes it waits himself.
     template <class Pause>
     static void wait_and_free(Record* me, Item list, const Pause& pause) {
+        if (me) take(me->held, list);  // of a call that this one is nested in, which has waited
         if (list == Item{}) return;
-        std::atomic<Item> here{};
-        std::atomic<Item>& held = me ? me->held : here;
-        take(held, list);
-        held.store(list, std::memory_order_seq_cst);
+        if (me) hold(*me, list);
         const std::uint64_t tag = epoch_.now.fetch_add(1, std::memory_order_seq_cst);
         for (Record* record = first(); record; record = after(*record)) {
             const auto may_have_found_it = [&] {
@@ -452,7 +451,17 @@ private:
             };
             while (may_have_found_it()) pause();
         }
-        free_all(held.exchange(Item{}, std::memory_order_seq_cst));
+        if (!me) return free_all(list);
+        while ((list = me->held.exchange(Item{}, std::memory_order_seq_cst)) != Item{}) {
+            const Item rest = Items::link(list);
+            if (rest != Item{}) hold(*me, rest);
+            Items::free(list);
+        }
+    }
+
+    static void hold(Record& me, Item list) noexcept {
+        me.held.store(list, std::memory_order_seq_cst);
+        note_litter(me);
     }
 
     // Whoever takes something takes everything, so there is no ABA.

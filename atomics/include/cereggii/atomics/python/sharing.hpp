@@ -21,8 +21,8 @@
 // such as `+=` takes and drops references on each turn, so on a shared object the count, not the
 // value, is the bottleneck. Immortal objects (PEP 683) are not counted at all.
 //
-//   note_creation()    for every new object: what is known of an earlier one at its address is not
-//                      about this one.
+//   note_creation()    for every new object: forgets what it knows of an earlier one at the same
+//                      address.
 //   make_immortal()    for `immortal=True`: the user knows.
 //   note_use()         called by every operation: an object that threads which do not own it have
 //                      used for some time gets the help that its type says. sharing_policy.hpp says
