@@ -2,7 +2,8 @@
 """Copying and pickling: a snapshot of the value, and the attributes that a subclass has.
 
 Every package has this module; it is installed with the extension module. Its types have a
-`__getnewargs__`, which gives the arguments of the constructor: the value, or a handle's target.
+`__getnewargs__`, which gives the arguments of the constructor: the value, or a handle's target. (Of
+a mapping none: `copyreg` asks for them as well, and it would be copied twice.)
 
 Tuples are added up here: to unpack them into a new one makes a list on the way, and when there is
 no memory for its items, free-threaded CPython 3.14.7 crashes.
@@ -35,13 +36,14 @@ def make_copyable(base: Any) -> None:
     base.__reduce_ex__ = __reduce_ex__
 
 
-def make_container_copyable(base: Any, fill: Any, *, has_items: bool = False) -> None:
+def make_container_copyable(base: Any, fill: Any, *, items: Any = None) -> None:
     """The same for what holds objects: the value may refer back to the copy, too.
 
     `base.__init__` without arguments and `fill(self, *value)` make the copy. In a subclass that
     has a `__setstate__` of its own, which knows its attributes only, the value may not refer back.
-    `has_items`: the value is a dict, whose items are stored into the copy one by one, as those of
-    a dict's subclass; but where a subclass stores in its own way, `fill` does it.
+    `items(self)` iterates over the items of a mapping at one instant: they are stored into the copy
+    one by one, as those of a dict's subclass; but where a subclass stores in its own way, `fill`
+    does it.
     """
 
     def __setstate__(self: Any, state: Any) -> None:  # noqa: N807
@@ -56,27 +58,28 @@ def make_container_copyable(base: Any, fill: Any, *, has_items: bool = False) ->
         how = _construction(base, self, reduced)
         if how is None:
             return reduced
-        cls, value = type(self), base.__getnewargs__(self)
-        if cls.__setstate__ is not __setstate__:
-            return (_restore, (base, cls, value) + how) + reduced[2:]
+        cls = type(self)
         state = reduced[2] if len(reduced) > 2 else None
-        if not has_items or cls.__setitem__ is not base.__setitem__:
+        restores = cls.__setstate__ is __setstate__
+        if restores and items is not None and cls.__setitem__ is base.__setitem__:
+            return (_restore, (base, cls, ()) + how, state, None, _each(items(self)))
+        value = base.__getnewargs__(self) if items is None else (dict(items(self)),)
+        if restores:
             return (_restore, (base, cls, ()) + how, (_SNAPSHOT, value, state)) + reduced[3:]
-        return (_restore, (base, cls, ()) + how, state, None, _each(*value))
+        return (_restore, (base, cls, value) + how) + reduced[2:]
 
     base.__reduce_ex__ = __reduce_ex__
     base.__setstate__ = __setstate__
 
 
 def _each(items: Any) -> Any:
-    """The items of a dict, to be pickled.
+    """The items, to be pickled.
 
     Python code, so that signals are answered meanwhile, and other threads can run the collector:
-    `pickle` on its own does neither. Taken out of the dict, which would otherwise be released all
-    at once.
+    `pickle` on its own does neither.
     """
-    while items:
-        yield items.popitem()
+    for item in items:  # noqa: UP028  `yield from` would not look whether others wait
+        yield item
 
 
 def make_handle_copyable(base: Any) -> None:

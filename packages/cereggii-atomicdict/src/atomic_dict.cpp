@@ -114,6 +114,16 @@ int init(PyObject* self, PyObject* args, PyObject* given) {
 }
 
 // Of a handle's type: an AtomicDict, as of any other.
+// Of a dict none: its items are put into the copy afterwards.
+template <class Form>
+nb::object new_arguments_of_dict(PyObject* self) {
+    if (!Form::value(self)) throw nb::python_error();
+    if constexpr (Form::is_handle)
+        return nb::make_tuple(nb::borrow(Form::target(self)));
+    else
+        return nb::make_tuple();
+}
+
 template <class Form>
 PyObject* fromkeys(PyObject* type, PyObject* args, PyObject* keywords) {
     if constexpr (Form::is_handle) type = reinterpret_cast<PyObject*>(Types<AtomicDict>::atomic);
@@ -323,7 +333,7 @@ PyMethodDef* method_table() {
                      "__sizeof__($self, /)\n--\n\n"
                      "The memory of the dict in bytes, without that of its keys and values."),
         generic_alias_method(),
-        cold_method<&new_arguments<Form, &D::snapshot>>("__getnewargs__", nullptr),
+        cold_method<&new_arguments_of_dict<Form>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
     };
     return table;
@@ -412,6 +422,9 @@ void bind_atomic_dict(nb::module_& module) {
                      Types<AtomicDict>::atomic);
     bind<AtomicDictHandle>(module, "AtomicDictHandle", handle_doc,
                            slot_table<HandleForm<AtomicDict>>(), Types<AtomicDict>::handle);
+    // For pickling.
+    module.def("_items_at_one_instant",
+               [](nb::handle dict) { return owned_or_throw(make_snapshot_iterator(dict.ptr())); });
     // For tests, which count costs instead of measuring times.
     module.def("_looks_of_iteration", [](nb::handle dict) {
         HashMap* map = find_map(dict.ptr());

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <new>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,24 @@
 
 // What is in a map at one instant.
 namespace cereggii::atomicdict {
+
+// Memory from where nodes come from: it is used again for those of a copy.
+template <class T>
+struct PythonAllocator {
+    using value_type = T;
+
+    PythonAllocator() = default;
+    template <class Other>
+    PythonAllocator(const PythonAllocator<Other>&) noexcept {}  // NOLINT: as allocators convert
+
+    T* allocate(std::size_t count) {
+        void* memory = PyMem_Malloc(count * sizeof(T));
+        if (!memory) throw std::bad_alloc();
+        return static_cast<T*>(memory);
+    }
+    void deallocate(T* memory, std::size_t) noexcept { PyMem_Free(memory); }
+    bool operator==(const PythonAllocator&) const noexcept { return true; }
+};
 
 // Owns its keys and values, by references as a map has them (see shared_reference.hpp): so they can
 // be handed on to another map without being counted again.
@@ -28,6 +47,7 @@ public:
 
         PyObject* key_object() const noexcept { return atomicdict::key_object(key); }
     };
+    using Block = std::vector<Item, PythonAllocator<Item>>;
 
     Items() = default;
     // Runs finalizers, and so is not noexcept: see ~Session.
@@ -47,10 +67,22 @@ public:
         ++size_;
     }
 
+    // Gives away the next one. False: there are no more.
+    bool take_next(Item& item) noexcept {
+        for (; !blocks_.empty(); blocks_.pop_front(), taken_ = 0) {
+            Block& block = blocks_.front();
+            if (taken_ == block.size()) continue;
+            item = block[taken_];
+            block[taken_++].value = nullptr;
+            return true;
+        }
+        return false;
+    }
+
     // Calls use(item, rest of its block) for each, until it returns false.
     template <class Use>
     bool for_each(const Use& use) const {
-        for (const std::vector<Item>& block : blocks_)
+        for (const Block& block : blocks_)
             for (std::size_t i = 0; i < block.size(); ++i)
                 if (!use(block[i], std::span(block).subspan(i))) return false;
         return true;
@@ -62,7 +94,7 @@ public:
     bool give_away(const Use& use) {
         bool good = true;
         while (good && !blocks_.empty()) {
-            std::vector<Item>& block = blocks_.front();
+            Block& block = blocks_.front();
             for (std::size_t i = 0; good && i < block.size(); ++i) {
                 const Item item = block[i];
                 block[i].value = nullptr;
@@ -75,9 +107,9 @@ public:
 
     void clear() {
         Pace pace;
-        size_ = 0;
+        size_ = taken_ = 0;
         while (!blocks_.empty()) {
-            const std::vector<Item> block = std::move(blocks_.back());
+            const Block block = std::move(blocks_.back());
             blocks_.pop_back();
             for (const Item& item : block) {
                 if (!item.value) continue;  // given away
@@ -90,9 +122,10 @@ public:
 
 private:
     // Not one array: to move or free that would take long.
-    static constexpr std::size_t block_size = 1 << 14;
-    std::deque<std::vector<Item>> blocks_;
+    static constexpr std::size_t block_size = 1 << 12;
+    std::deque<Block> blocks_;
     std::size_t size_ = 0;
+    std::size_t taken_ = 0;  // of the first block, by take_next()
 };
 
 // In which order items are taken. That of the table is the faster one, for whoever puts them into a

@@ -227,7 +227,9 @@ Helped help(HashMap& map, std::uint64_t& full, bool can_wait) {
 }
 
 void empty_root(HashMap& map, int most, bool can_wait = true) {
-    Pace pace(16);
+    // From one call to the next: in fresh memory each step may take half a millisecond, and whoever
+    // inserts many keys looks at the clock only once in some hundred.
+    static thread_local Pace pace(1);
     for (int i = 0; i < most; ++i) {
         pace.rest();
         std::uint64_t full = 0;

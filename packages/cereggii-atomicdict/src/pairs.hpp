@@ -73,7 +73,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t block_size = 1 << 16;
+    static constexpr std::size_t block_size = 1 << 12;
 
     // The same array of items, in which none has moved since.
     bool is_at_last() const noexcept {
@@ -96,8 +96,16 @@ private:
                 if (at_end_) break;
                 before_last_ = before;
                 block_.push_back({key, value});
-                Py_INCREF(key);
-                Py_INCREF(value);
+            }
+            // They are anywhere in memory.
+            constexpr std::size_t ahead = 16;
+            for (std::size_t i = 0; i < block_.size(); ++i) {
+                if (i + ahead < block_.size()) {
+                    prefetch(block_[i + ahead].key);
+                    prefetch(block_[i + ahead].value);
+                }
+                Py_INCREF(block_[i].key);
+                Py_INCREF(block_[i].value);
             }
         } catch (const std::bad_alloc&) {
             return false;

@@ -14,6 +14,7 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "dict_protocol.hpp"
 #include "fetch_ahead.hpp"
+#include "items.hpp"
 #include "pairs.hpp"
 
 // An Aggregation is a small table of the calling thread's own, in which inputs with one key meet
@@ -454,6 +455,17 @@ bool reduce_by(HashMap& map, PyObject* pairs, Reduction reduction) {
 }
 
 bool reduce_count(HashMap& map, PyObject* keys_or_mapping) {
+    if (HashMap* theirs = find_map(keys_or_mapping)) {
+        Items items;
+        return take_items(*theirs, items) &&
+               aggregate(map, Sum{}, keys_or_mapping, [&items](auto& aggregation) {
+                   Pace pace;
+                   return items.for_each([&](const Items::Item& item, const auto&) {
+                       return aggregation.take(item.key_object(), item.value) &&
+                              pace.rest_for_signals();
+                   });
+               });
+    }
     // A copy, which nobody else has.
     if (const auto counts = nanobind::steal(as_dict(keys_or_mapping)); counts.is_valid())
         return aggregate(map, Sum{}, counts.ptr(), [&counts](auto& aggregation) {

@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import copy
+import gc
+import itertools
 import pickle
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
-from cereggii_atomicdict import AtomicDict, AtomicDictHandle
+from cereggii_atomicdict import AtomicDict, AtomicDictHandle, _atomicdict
+
+from tools.testing.concurrency import run_threads
 
 from .mapping_forms import MyStr, Thing, contents, handle_of
 
@@ -298,3 +303,51 @@ def test_a_dict_that_was_copied_can_be_used_like_any_other(make_copy: Copy) -> N
     for key in range(3000):
         other.compare_and_delete(key, key)
     assert len(other) == 0
+
+
+# ── the iterator that is pickled ───────────────────────────────────────────────────────────────
+
+
+def test_what_is_pickled_is_what_was_there_at_one_instant() -> None:
+    d: AtomicDict[Any, Any] = AtomicDict({i: str(i) for i in range(10_000)})
+    items = _atomicdict._items_at_one_instant(d)
+    d.clear()
+    d["later"] = 1
+    assert dict(items) == {i: str(i) for i in range(10_000)}
+    assert next(items, None) is None
+    assert [*_atomicdict._items_at_one_instant(AtomicDict())] == []
+    with pytest.raises(TypeError, match="'no dict'"):
+        _atomicdict._items_at_one_instant("no dict")  # type: ignore[arg-type]
+
+
+def test_items_that_were_not_pickled_are_released() -> None:
+    class Value:
+        pass
+
+    values = [Value() for _ in range(20_000)]
+    references = [weakref.ref(value) for value in values]
+    items = _atomicdict._items_at_one_instant(AtomicDict(enumerate(values)))
+    values.clear()
+    for _ in range(5000):
+        next(items)
+    del items
+    assert not any(reference() for reference in references)
+
+
+def test_a_cycle_through_what_is_pickled_is_collected() -> None:
+    class Value:
+        items: Any = None
+
+    value = Value()
+    reference = weakref.ref(value)
+    value.items = _atomicdict._items_at_one_instant(AtomicDict({1: value, 2: 2}))
+    del value
+    gc.collect()
+    assert reference() is None
+
+
+@pytest.mark.thread_unsafe(reason="starts threads of its own")
+def test_threads_that_pickle_from_one_iterator_get_each_item_once() -> None:
+    items = _atomicdict._items_at_one_instant(AtomicDict.fromkeys(range(50_000)))
+    taken = run_threads(*[lambda: [*items]] * 4)
+    assert sorted(itertools.chain(*taken)) == [(i, None) for i in range(50_000)]

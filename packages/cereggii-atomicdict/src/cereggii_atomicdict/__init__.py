@@ -11,6 +11,7 @@ from cereggii_atomicdict._atomicdict import (
     AtomicDictHandle,
     ConcurrentUsageDetected,
     ExpectationFailed,
+    _items_at_one_instant,
 )
 from cereggii_atomicdict._copying import make_container_copyable, make_handle_copyable
 from cereggii_atomicdict._views import add_views
@@ -25,7 +26,7 @@ __all__ = [
     "ExpectationFailed",
 ]
 
-make_container_copyable(AtomicDict, AtomicDict.update, has_items=True)
+make_container_copyable(AtomicDict, AtomicDict.update, items=_items_at_one_instant)
 make_handle_copyable(AtomicDictHandle)
 for _mapping in (AtomicDict, AtomicDictHandle):
     add_views(_mapping)
