@@ -452,13 +452,19 @@ std::uint64_t Scan::first_line_of(std::uint64_t group) const noexcept {
     return reversed(position_of(group) / group_size, level_ - group_bits);
 }
 
+// And the one behind it, where the paths that begin in it end.
+inline void prefetch_line(Table& table, std::size_t index) noexcept {
+    prefetch(&table.word(index));
+    prefetch(&table.word((index + line_size) & table.mask));
+}
+
 // Before a group is collected: what was not fetched while others were returned.
 void Scan::fetch_rest_of_group(Table* root) noexcept {
     if (level_ <= group_bits || (to_fetch_ != 0 && fetched_ == to_fetch_)) return;
     const std::uint64_t first = first_line_of(where_.group), apart = root->capacity() / group_size;
     if (to_fetch_ == 0)
         for (std::uint64_t i = 0; i < group_size; ++i)
-            prefetch(&root->word(i * apart + first * line_size));
+            prefetch_line(*root, i * apart + first * line_size);
     for (std::size_t i = fetched_; i < words_per_group; ++i) {
         const std::size_t index = i / line_size * apart + first * line_size + i % line_size;
         const Word word = root->word(index).load(std::memory_order_relaxed);
@@ -490,7 +496,7 @@ inline void Scan::fetch_ahead(Table* root) noexcept {
         const std::size_t index = line + next_line_ * line_size + fetched_ % line_size;
         const Word word = root->word(index).load(std::memory_order_relaxed);
         if (names_node(word)) prefetch(node_of(word));
-        if (fetched_ % line_size == 0) prefetch(&root->word(line + line_after_next_ * line_size));
+        if (fetched_ % line_size == 0) prefetch_line(*root, line + line_after_next_ * line_size);
     }
 }
 
