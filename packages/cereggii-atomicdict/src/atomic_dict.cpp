@@ -422,9 +422,6 @@ void bind_atomic_dict(nb::module_& module) {
                      Types<AtomicDict>::atomic);
     bind<AtomicDictHandle>(module, "AtomicDictHandle", handle_doc,
                            slot_table<HandleForm<AtomicDict>>(), Types<AtomicDict>::handle);
-    // For pickling.
-    module.def("_items_at_one_instant",
-               [](nb::handle dict) { return owned_or_throw(make_snapshot_iterator(dict.ptr())); });
     // For tests, which count costs instead of measuring times.
     module.def("_looks_of_iteration", [](nb::handle dict) {
         HashMap* map = find_map(dict.ptr());

@@ -17,7 +17,7 @@ NB_MODULE(_atomicdict_anywhere, module) {
         cereggii::atomics::Types<cereggii::atomicdict::AtomicDict>::atomic == nullptr;
     cereggii::atomicdict::bind_sentinels(module);
     cereggii::atomicdict::bind_iterator();
-    cereggii::atomicdict::bind_snapshot_iterator();
+    cereggii::atomicdict::bind_snapshot_iterator(module);
     cereggii::atomicdict::bind_computations();
     cereggii::atomicdict::bind_atomic_dict(module);
     if (first) {

@@ -69,8 +69,6 @@ void snapshot_iterator_dealloc(PyObject* self) {
     Py_DECREF(type);
 }
 
-}  // namespace
-
 PyObject* make_snapshot_iterator(PyObject* dict) {
     HashMap* map = find_map(dict);
     if (!map) return PyErr_Format(PyExc_TypeError, "an AtomicDict is needed, not %R", dict);
@@ -84,7 +82,13 @@ PyObject* make_snapshot_iterator(PyObject* dict) {
     return self;
 }
 
-void bind_snapshot_iterator() {
+}  // namespace
+
+void bind_snapshot_iterator(nanobind::module_& module) {
+    static PyMethodDef make = {
+        "_items_at_one_instant",
+        [](PyObject*, PyObject* dict) { return make_snapshot_iterator(dict); }, METH_O, nullptr};
+    module.attr("_items_at_one_instant") = owned_or_throw(PyCFunction_New(&make, nullptr));
     if (snapshot_iterator_type) return;
     static PyType_Slot slots[] = {
         {Py_tp_dealloc, slot(&snapshot_iterator_dealloc)},

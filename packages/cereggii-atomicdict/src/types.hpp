@@ -100,9 +100,8 @@ PyObject* make_fast_iterator(PyObject* dict, std::uint64_t part, std::uint64_t p
 void bind_sentinels(nanobind::module_& module);
 void bind_iterator();
 
-// What an AtomicDict holds at one instant (snapshot_iterator.cpp).
-PyObject* make_snapshot_iterator(PyObject* dict);
-void bind_snapshot_iterator();
+// What an AtomicDict holds at one instant, for pickling (snapshot_iterator.cpp).
+void bind_snapshot_iterator(nanobind::module_& module);
 void bind_atomic_dict(nanobind::module_& module);
 
 }  // namespace cereggii::atomicdict
