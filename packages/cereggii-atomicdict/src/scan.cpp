@@ -16,8 +16,11 @@ namespace cereggii::atomicdict {
 namespace {
 
 constexpr std::uint64_t line_size = neighbour_mask + 1;
-constexpr std::size_t words_per_group = group_size * line_size;
-static_assert(words_per_group == Table::chunk_size);
+constexpr std::size_t words_per_cell = line_size << lines_bits;
+constexpr std::size_t words_per_group = group_size * words_per_cell;
+
+// The level of an iterator's cells in this table.
+int level_of(const Table& table) noexcept { return std::max(0, table.line_bits() - lines_bits); }
 
 // Groups without a key that are passed over under one pin.
 constexpr int groups_per_pin = 1 << 14;
@@ -179,7 +182,7 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
 // So that threads are not in step, each starts at a distance from all others: the multiples of the
 // golden ratio, modulo 1, are spread evenly, however many there are.
 void Scan::begin(const Table* largest, std::uint32_t thread) noexcept {
-    level_ = largest->line_bits();
+    level_ = level_of(*largest);
     rounds_ = level_ <= Part::level ? 1 : std::uint64_t{1} << (level_ - Part::level);
     const std::uint64_t all = level_ <= group_bits ? 1 : (std::uint64_t{1} << level_) / group_size;
     const std::uint64_t in_round = all / rounds_;
@@ -230,7 +233,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
     const std::uint64_t first = position_of(where_.group);
     const std::uint64_t size = std::uint64_t{1} << bits_in_group();
     const std::uint64_t in_cell = level_ == 0 ? UINT64_MAX : UINT64_MAX >> level_;
-    std::uint64_t lines_left = group_size;
+    std::uint64_t lines_left = group_size << lines_bits;
     while (where_.cell < size && lines_left > 0) {
         const std::uint64_t position = first + where_.cell;
         bool is_cut = !part_.is_everything();
@@ -296,7 +299,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
             at_end_ = true;
             return;
         }
-        if (root->line_bits() == level_) only = root;
+        if (level_of(*root) == level_ && level_ > 0) only = root;
     }
     if (!root->next.load(std::memory_order_seq_cst) && root->line_bits() < level_ &&
         root->capacity() <= few_words && root->capacity() < where_.groups_left * group_size) {
@@ -312,7 +315,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
             return;
         }
     }
-    if (root->line_bits() == level_ && is_at_group()) fetch_rest_of_group(root);
+    if (level_of(*root) == level_ && is_at_group()) fetch_rest_of_group(root);
     const Where before = where_;
     const std::size_t looks = looks_;
     const Cells next = next_cells(largest, only);
@@ -447,7 +450,7 @@ void Scan::sort() {
 // are on their way to it: the key and value of an item that is returned soon, nodes of the next
 // group, and lines of the group after that.
 
-// Of a table of the scan's level: the other lines of the group are a 32nd of the table apart.
+// Of a table of the scan's level: the other cells of the group are an 8th of the table apart.
 std::uint64_t Scan::first_line_of(std::uint64_t group) const noexcept {
     return reversed(position_of(group) / group_size, level_ - group_bits);
 }
@@ -464,9 +467,11 @@ void Scan::fetch_rest_of_group(Table* root) noexcept {
     const std::uint64_t first = first_line_of(where_.group), apart = root->capacity() / group_size;
     if (to_fetch_ == 0)
         for (std::uint64_t i = 0; i < group_size; ++i)
-            prefetch_line(*root, i * apart + first * line_size);
+            for (std::size_t line = 0; line < words_per_cell; line += line_size)
+                prefetch_line(*root, i * apart + first * words_per_cell + line);
     for (std::size_t i = fetched_; i < words_per_group; ++i) {
-        const std::size_t index = i / line_size * apart + first * line_size + i % line_size;
+        const std::size_t index =
+            i / words_per_cell * apart + first * words_per_cell + i % words_per_cell;
         const Word word = root->word(index).load(std::memory_order_relaxed);
         if (names_node(word)) prefetch(node_of(word));
     }
@@ -475,7 +480,7 @@ void Scan::fetch_rest_of_group(Table* root) noexcept {
 void Scan::plan_fetching(Table* root) noexcept {
     fetched_ = to_fetch_ = 0;
     // Where there are no entries there are few in the next group.
-    if (at_end_ || !is_at_group() || level_ <= group_bits || root->line_bits() != level_ ||
+    if (at_end_ || !is_at_group() || level_ <= group_bits || level_of(*root) != level_ ||
         entries_.empty())
         return;
     to_fetch_ = words_per_group;
@@ -492,11 +497,13 @@ inline void Scan::fetch_ahead(Table* root) noexcept {
     const std::size_t apart = root->capacity() / group_size;
     for (const std::size_t end = std::min(fetched_ + words_per_item_, to_fetch_); fetched_ < end;
          ++fetched_) {
-        const std::size_t line = fetched_ / line_size * apart;
-        const std::size_t index = line + next_line_ * line_size + fetched_ % line_size;
+        const std::size_t part = fetched_ / words_per_cell * apart;
+        const std::size_t index = part + next_line_ * words_per_cell + fetched_ % words_per_cell;
         const Word word = root->word(index).load(std::memory_order_relaxed);
         if (names_node(word)) prefetch(node_of(word));
-        if (fetched_ % line_size == 0) prefetch_line(*root, line + line_after_next_ * line_size);
+        if (fetched_ % line_size == 0)
+            prefetch_line(*root,
+                          part + line_after_next_ * words_per_cell + fetched_ % words_per_cell);
     }
 }
 

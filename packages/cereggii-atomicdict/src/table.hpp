@@ -254,10 +254,14 @@ struct Table {
                    (bit % homes_per_word) &
                1;
     }
-    // The same for 32 positions from a multiple of 32 on, in a table that has so many chunks.
+    // The same for a group of positions (order.hpp) from a multiple of its size on.
     bool may_be_homes(std::uint64_t position) const noexcept {
+        static_assert(homes_per_word % group_size == 0);
+        constexpr std::uint32_t of_group = (std::uint64_t{1} << group_size) - 1;
         const std::uint64_t bit = position & (chunk_count - 1);
-        return homes()[bit / homes_per_word].load(std::memory_order_seq_cst) != 0;
+        return (homes()[bit / homes_per_word].load(std::memory_order_seq_cst) >>
+                    (bit % homes_per_word) &
+                of_group) != 0;
     }
     // Whether a chunk can have words that are not EMPTY: some line in it is a home, or a path leads
     // into it from the chunk before.

@@ -14,6 +14,7 @@ import pytest
 from cereggii_atomicdict import AtomicDict
 
 NEIGHBOURS = 8
+LINES = 4  # of a cell
 
 
 def mixed(hash_: int) -> int:
@@ -45,11 +46,11 @@ def mean_detour(hashes: list[int], capacity: int) -> float:
 
 def in_order(hashes: Iterable[int], capacity: int) -> list[int]:
     """As in src/order.hpp."""
-    line_bits = (capacity // NEIGHBOURS).bit_length() - 1
+    cell_bits = max(0, (capacity // NEIGHBOURS // LINES).bit_length() - 1)
 
     def order(hash_: int) -> tuple[int, int]:
-        line = mixed(hash_) * capacity // NEIGHBOURS >> 64
-        return int(f"{line:0{line_bits or 1}b}"[::-1], 2), mixed(hash_)
+        cell = mixed(hash_) << cell_bits >> 64
+        return int(f"{cell:0{cell_bits or 1}b}"[::-1], 2), mixed(hash_)
 
     return sorted(hashes, key=order)
 
