@@ -127,9 +127,8 @@ PLACED = """
         # Of one `low`, all have the same tag in a word.
         line, neighbour = divmod(place, 8)
         return line * 8 * 2**64 // size | neighbour << 24 | low << 3 | neighbour
-    # One in each line of a table: they are visited in the order of the line's bits in reverse.
-    lines = [int(f"{place:03b}"[::-1], 2) for place in range(8)]
-    in_order = [Placed(at(8 * line, 64)) for line in lines]
+    # One in each line of a table: four lines, and then the other four, are visited in order.
+    in_order = [Placed(at(8 * line, 64)) for line in range(8)]
     d = AtomicDict(min_size=50)
     d.update(dict.fromkeys(reversed(in_order)))
     assert list(d) == in_order, "src/hashing.hpp has changed"
