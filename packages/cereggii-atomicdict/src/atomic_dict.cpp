@@ -113,8 +113,7 @@ int init(PyObject* self, PyObject* args, PyObject* given) {
     return -1;
 }
 
-// Of a handle's type: an AtomicDict, as of any other.
-// Of a dict none: its items are put into the copy afterwards.
+// A dict has none: its items are put into the copy afterwards.
 template <class Form>
 nb::object new_arguments_of_dict(PyObject* self) {
     if (!Form::value(self)) throw nb::python_error();
@@ -124,6 +123,7 @@ nb::object new_arguments_of_dict(PyObject* self) {
         return nb::make_tuple();
 }
 
+// Of a handle's type: an AtomicDict, as of any other.
 template <class Form>
 PyObject* fromkeys(PyObject* type, PyObject* args, PyObject* keywords) {
     if constexpr (Form::is_handle) type = reinterpret_cast<PyObject*>(Types<AtomicDict>::atomic);

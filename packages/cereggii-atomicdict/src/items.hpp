@@ -107,7 +107,7 @@ public:
 
     void clear() {
         Pace pace;
-        size_ = taken_ = 0;
+        size_ = 0;
         while (!blocks_.empty()) {
             const Block block = std::move(blocks_.back());
             blocks_.pop_back();
@@ -118,6 +118,7 @@ public:
                 pace.rest();
             }
         }
+        taken_ = 0;  // not before: a finalizer may take the next one
     }
 
 private:
