@@ -91,7 +91,7 @@ void remove_something() {
 // Nobody is inside, so nobody is waited for.
 void never_pause() { check(false, "waits"); }
 void free_everything() { Domain::free_everything(Domain::mine(), never_pause); }
-// Who has freed something may be asked once more: that is seen only by the next one.
+// A thread that has freed something stays on the littered list until the next call.
 bool nothing_waits() {
     if (Domain::something_waits()) free_everything();
     return !Domain::something_waits();

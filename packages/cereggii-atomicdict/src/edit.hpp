@@ -76,8 +76,8 @@ public:
         if constexpr (inserts) {
             // Ours until the end: whatever Python code runs meanwhile may insert, too.
             const bool likely_absent = session_.inserted_last();
-            // Whoever inserts consecutive ints comes to the next neighbours soon. Items of another
-            // map are not consecutive, and their keys are not looked at again.
+            // A loop that inserts consecutive ints needs the next neighbours soon. Items of another
+            // map are not consecutive, and their keys are not read again.
             if (likely_absent && !kind.adopts)
                 if (const auto next = next_neighbours(key_)) map_.prefetch_home(*next);
             node_ = session_.take_node();

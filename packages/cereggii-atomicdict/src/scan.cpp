@@ -455,7 +455,7 @@ std::uint64_t Scan::first_line_of(std::uint64_t group) const noexcept {
     return reversed(position_of(group) / group_size, level_ - group_bits);
 }
 
-// And the one behind it, where the paths that begin in it end.
+// Fetches a line, and the next one, in which the paths that begin in the line end.
 inline void prefetch_line(Table& table, std::size_t index) noexcept {
     prefetch(&table.word(index));
     prefetch(&table.word((index + line_size) & table.mask));
