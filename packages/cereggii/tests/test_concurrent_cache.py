@@ -186,6 +186,18 @@ def test_after_each_expiry_one_computes(clock: Clock) -> None:
         computed.clear()
 
 
+def test_no_value_goes_because_of_a_length_that_was_too_high_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # While another thread puts one in the place of another, `approx_len` may count both.
+    cache: Any = AtomicCache(lambda _key: Thing(), maxsize=20)
+    length = type(cache._entries).__len__
+    monkeypatch.setattr(type(cache._entries), "approx_len", lambda self: length(self) + 1)
+    things = [cache[key] for key in range(20)]
+    assert [cache[key] for key in range(20)] == things
+    assert (cache[20], len(cache)) == (cache[20], 20)
+
+
 @both_caches
 def test_those_who_wait_get_what_was_computed_also_if_it_is_removed_at_once(
     limits: Limits,

@@ -116,7 +116,9 @@ class _Entries(AtomicDict[Any, _Entry]):
     def make_room(self, maxsize: int) -> None:
         queue = self.queue
         spared = 0
-        while self.approx_len() > maxsize:
+        # While others write, `approx_len` may count one that has come and not the one that has gone
+        # for it: on that alone, a value would go for no reason.
+        while self.approx_len() > maxsize and len(self) > maxsize:
             try:
                 oldest = queue.popleft()
             except IndexError:  # others are about to put theirs in, and look again then
