@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::uint64_t line_size = neighbour_mask + 1;
 constexpr std::size_t words_per_cell = line_size << lines_bits;
-constexpr std::size_t words_per_group = group_size * words_per_cell;
+constexpr std::size_t lines_per_cell = std::size_t{1} << lines_bits;
+constexpr std::size_t lines_per_group = group_size * lines_per_cell;
 
 // The level of an iterator's cells in this table.
 int level_of(const Table& table) noexcept { return std::max(0, table.line_bits() - lines_bits); }
@@ -103,11 +104,18 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
         Turn turn(has_turn_);
         bool contended = false;
         const Step result = step(map, session, with_value, item, unused, contended);
-        const std::size_t done = done_before_ + done_;
-        const bool gives_way = contended && done - stood_back_at_ >= items_between;
-        if (gives_way) stood_back_at_ = done;
-        const Upkeep upkeep = std::exchange(upkeep_, Upkeep());
-        const bool is_pause_due = std::exchange(has_collected_, false) && pace_.is_due();
+        bool gives_way = false;
+        if (contended) [[unlikely]] {
+            const std::size_t done = done_before_ + done_;
+            gives_way = done - stood_back_at_ >= items_between;
+            if (gives_way) stood_back_at_ = done;
+        }
+        Upkeep upkeep;
+        bool is_pause_due = false;
+        if (std::exchange(has_collected_, false)) [[unlikely]] {
+            upkeep = std::exchange(upkeep_, Upkeep());
+            is_pause_due = pace_.is_due();
+        }
         turn.end();  // from here on, finalizers may run
         if (gives_way) [[unlikely]] {
             session.leave();
@@ -386,39 +394,44 @@ bool Scan::is_left(std::uint64_t hash) const noexcept {
 }
 
 void Scan::scan_cell(Table* table, bool is_root, const Cell& cell) {
-    const std::size_t lines = table->capacity() / line_size;
-    const std::size_t first = table->line(cell.hashes.first);
-    const std::size_t last = table->line(cell.hashes.last) | neighbour_mask;
+    const HashRange& hashes = cell.hashes;
+    const std::uint64_t width = hashes.last - hashes.first;
+    // The hashes of a cell have the bits in common that tell its place in the group.
+    const std::uint64_t to_order = hashes.first ^ order_in_group(hashes.first, bits_in_group());
+    const std::size_t line_mask = table->capacity() / line_size - 1;
+    const std::size_t first = table->line(hashes.first);
+    const std::size_t last = table->line(hashes.last) | neighbour_mask;
+    const std::size_t lines_after_first = (last - first) / line_size;
     // On past the cell's end until a word where every path has ended, around the end of the table.
-    for (std::size_t i = first; i <= first + table->mask; ++i) {
+    std::size_t i = first;
+    for (; i <= first + table->mask; ++i) {
         const std::size_t index = i & table->mask;
         const std::atomic<Word>& slot = table->word(index);
         const Word word = slot.load(std::memory_order_seq_cst);
-        ++looks_;
         if (!names_node(word)) {
-            if (i > last && ends_path(word)) return;
+            if (i > last && ends_path(word)) break;
             continue;
         }
         // As a rule the word tells the line of its key, so the node need not be fetched.
         if (const Word away = lines_away(word); away != far_away) {
-            const std::size_t home = (index / line_size - away) & (lines - 1);
-            if (home < first / line_size || last / line_size < home) continue;
+            const std::size_t home = ((i - first) / line_size - away) & line_mask;
+            if (home > lines_after_first) continue;
         }
         std::uint64_t hash = 0;
-        if (!hash_of(slot, word, hash) || hash < cell.hashes.first || cell.hashes.last < hash)
-            continue;
+        if (!hash_of(slot, word, hash) || hash - hashes.first > width) continue;
         if (cell.is_cut && !part_.has(hash)) continue;
         const Node* node = node_of(word);
-        entries_.push_back({order_in_group(hash, bits_in_group()), word,
-                            is_root ? index : elsewhere, key_object(node->key),
+        entries_.push_back({hash ^ to_order, word, is_root ? index : elsewhere,
+                            key_object(node->key),
                             Node::object(node->value.load(std::memory_order_relaxed))});
     }
+    looks_ += i - first;
 }
 
 // In order, each once. Nearly sorted as it comes from one table, in which few are far from home.
 void Scan::sort() {
     const auto begin = entries_.begin();
-    if (entries_.size() > words_per_group || entries_.back().index == elsewhere) {
+    if (entries_.size() > lines_per_group * line_size || entries_.back().index == elsewhere) {
         std::sort(begin, entries_.end(),
                   [](const Entry& a, const Entry& b) { return a.order < b.order; });
     } else {
@@ -450,30 +463,40 @@ void Scan::sort() {
 // are on their way to it: the key and value of an item that is returned soon, nodes of the next
 // group, and lines of the group after that.
 
-// Of a table of the scan's level: the other cells of the group are an 8th of the table apart.
-std::uint64_t Scan::first_line_of(std::uint64_t group) const noexcept {
-    return reversed(position_of(group) / group_size, level_ - group_bits);
+// The first word of the first cell of a group, in a table of the scan's level.
+std::size_t Scan::index_of_group(std::uint64_t group) const noexcept {
+    return reversed(position_of(group) / group_size, level_ - group_bits) * words_per_cell;
 }
 
-// Fetches a line, and the next one, in which the paths that begin in the line end.
-inline void prefetch_line(Table& table, std::size_t index) noexcept {
+// Of a line of that group. Its cells are as far apart as the table has such groups.
+inline std::size_t index_of_line(const Table& table, std::size_t group_index,
+                                 std::size_t line) noexcept {
+    return group_index + line / lines_per_cell * (table.capacity() / group_size) +
+           line % lines_per_cell * line_size;
+}
+
+// And where a cell ends, the next line, in which the paths that begin in the cell end.
+inline void fetch_line(Table& table, std::size_t group_index, std::size_t line) noexcept {
+    const std::size_t index = index_of_line(table, group_index, line);
     prefetch(&table.word(index));
-    prefetch(&table.word((index + line_size) & table.mask));
+    if ((line + 1) % lines_per_cell == 0) prefetch(&table.word((index + line_size) & table.mask));
+}
+
+inline void fetch_node(Table& table, std::size_t index) noexcept {
+    const Word word = table.word(index).load(std::memory_order_relaxed);
+    if (names_node(word)) prefetch(node_of(word));
 }
 
 // Before a group is collected: what was not fetched while others were returned.
 void Scan::fetch_rest_of_group(Table* root) noexcept {
-    if (level_ <= group_bits || (to_fetch_ != 0 && fetched_ == to_fetch_)) return;
-    const std::uint64_t first = first_line_of(where_.group), apart = root->capacity() / group_size;
+    if (level_ <= group_bits) return;
+    const std::size_t group_index = index_of_group(where_.group);
     if (to_fetch_ == 0)
-        for (std::uint64_t i = 0; i < group_size; ++i)
-            for (std::size_t line = 0; line < words_per_cell; line += line_size)
-                prefetch_line(*root, i * apart + first * words_per_cell + line);
-    for (std::size_t i = fetched_; i < words_per_group; ++i) {
-        const std::size_t index =
-            i / words_per_cell * apart + first * words_per_cell + i % words_per_cell;
-        const Word word = root->word(index).load(std::memory_order_relaxed);
-        if (names_node(word)) prefetch(node_of(word));
+        for (std::size_t line = 0; line < lines_per_group; ++line)
+            fetch_line(*root, group_index, line);
+    for (std::size_t line = fetched_ / line_size; line < lines_per_group; ++line) {
+        const std::size_t index = index_of_line(*root, group_index, line);
+        for (std::size_t i = 0; i < line_size; ++i) fetch_node(*root, index + i);
     }
 }
 
@@ -483,10 +506,18 @@ void Scan::plan_fetching(Table* root) noexcept {
     if (at_end_ || !is_at_group() || level_ <= group_bits || level_of(*root) != level_ ||
         entries_.empty())
         return;
-    to_fetch_ = words_per_group;
-    words_per_item_ = words_per_group / entries_.size() + 1;
-    next_line_ = first_line_of(where_.group);
-    line_after_next_ = first_line_of(after(where_.group));
+    to_fetch_ = lines_per_group * line_size;
+    words_per_item_ = to_fetch_ / entries_.size() + 1;
+    fetch_index_ = next_group_index_ = index_of_group(where_.group);
+    index_after_next_ = index_of_group(after(where_.group));
+    fetch_line(*root, index_after_next_, 0);
+}
+
+[[gnu::noinline]] void Scan::fetch_next_line(Table* root) noexcept {
+    const std::size_t line = fetched_ / line_size;
+    if (line == lines_per_group) return;
+    fetch_index_ = index_of_line(*root, next_group_index_, line);
+    fetch_line(*root, index_after_next_, line);
 }
 
 inline void Scan::fetch_ahead(Table* root) noexcept {
@@ -494,16 +525,9 @@ inline void Scan::fetch_ahead(Table* root) noexcept {
         prefetch(entries_[soon].key);
         prefetch(entries_[soon].value);
     }
-    const std::size_t apart = root->capacity() / group_size;
-    for (const std::size_t end = std::min(fetched_ + words_per_item_, to_fetch_); fetched_ < end;
-         ++fetched_) {
-        const std::size_t part = fetched_ / words_per_cell * apart;
-        const std::size_t index = part + next_line_ * words_per_cell + fetched_ % words_per_cell;
-        const Word word = root->word(index).load(std::memory_order_relaxed);
-        if (names_node(word)) prefetch(node_of(word));
-        if (fetched_ % line_size == 0)
-            prefetch_line(*root,
-                          part + line_after_next_ * words_per_cell + fetched_ % words_per_cell);
+    for (const std::size_t end = std::min(fetched_ + words_per_item_, to_fetch_); fetched_ < end;) {
+        fetch_node(*root, fetch_index_++);
+        if (++fetched_ % line_size == 0) fetch_next_line(root);
     }
 }
 

@@ -114,7 +114,8 @@ private:
     bool is_left(std::uint64_t hash) const noexcept;
     void scan_cell(Table* table, bool is_root, const Cell& cell);
     void sort();
-    std::uint64_t first_line_of(std::uint64_t group) const noexcept;
+    std::size_t index_of_group(std::uint64_t group) const noexcept;
+    void fetch_next_line(Table* root) noexcept;
     void fetch_rest_of_group(Table* root) noexcept;
     void plan_fetching(Table* root) noexcept;
     void fetch_ahead(Table* root) noexcept;
@@ -153,8 +154,9 @@ private:
     std::size_t fetched_ = 0;
     std::size_t to_fetch_ = 0;
     std::size_t words_per_item_ = 0;
-    std::uint64_t next_line_ = 0;        // the first line of the next group
-    std::uint64_t line_after_next_ = 0;  // of the group after that
+    std::size_t fetch_index_ = 0;  // of the next of these words
+    std::size_t next_group_index_ = 0;
+    std::size_t index_after_next_ = 0;  // of the group after that
 };
 
 }  // namespace cereggii::atomicdict

@@ -112,10 +112,11 @@ inline Node* node_of(Word word) noexcept {
 // EMPTY or FROZEN: every path that has come this far ends here in this table.
 inline bool ends_path(Word word) noexcept { return word <= word_frozen; }
 
-// Inlined always: the compiler takes a call of it to have no effect, and leaves it out.
 [[gnu::always_inline]] inline void prefetch([[maybe_unused]] const void* address) noexcept {
 #if defined(__GNUC__) || defined(__clang__)
     __builtin_prefetch(address);
+    // GCC takes a function that does nothing else for one without effect, and drops its calls.
+    asm volatile("");
 #endif
 }
 
