@@ -69,6 +69,11 @@ public:
           holds_key_(kind.adopts),
           session_(map) {}
 
+    // Inlined also where an exception comes by: a call would take the address of it all.
+    [[gnu::always_inline]] ~Edit() noexcept(false) = default;
+    Edit(const Edit&) = delete;
+    Edit& operator=(const Edit&) = delete;
+
     // Not to be called twice. May run Python code: __eq__ of keys, finalizers.
     [[gnu::always_inline]] Edited run() {
         map_.prefetch_home(key_.hash);

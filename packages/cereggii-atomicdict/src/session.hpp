@@ -131,8 +131,10 @@ public:
     [[gnu::always_inline]] ~Session() noexcept(false) {
         if (inside_) leave();
         if (retired_) [[unlikely]] {
-            if (removes_something_) Reclaimer::take_what_is_left_for_all(retired_);
-            leaves_something_ |= Reclaimer::retire(*record_, retired_);
+            // A copy: with its own address known elsewhere, no session would be in registers.
+            RetiredItems::Item retired = retired_;
+            if (removes_something_) Reclaimer::take_what_is_left_for_all(retired);
+            leaves_something_ |= Reclaimer::retire(*record_, retired);
         }
         if (leaves_something_) [[unlikely]]
             see_to_leftovers();
