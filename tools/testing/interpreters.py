@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
 import textwrap
+from collections.abc import Mapping
+from types import MappingProxyType
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
@@ -19,10 +22,23 @@ def command(program: str, *arguments: str) -> list[str]:
     return [sys.executable, "-X", "faulthandler", "-c", source, *arguments]
 
 
-def run_program(program: str, *arguments: str, timeout: float = STARTUP) -> str:
-    """Run a program in a fresh interpreter; its output. It has to exit with 0, and in time."""
+def run_program(
+    program: str,
+    *arguments: str,
+    timeout: float = STARTUP,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Run a program in a fresh interpreter; its output. It has to exit with 0, and in time.
+
+    `environment` is added to that of this process.
+    """
     done = subprocess.run(
-        command(program, *arguments), capture_output=True, text=True, timeout=timeout, check=False
+        command(program, *arguments),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env={**os.environ, **environment},
     )
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout

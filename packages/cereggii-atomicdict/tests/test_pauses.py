@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from tools.testing.interpreters import run_program
+from tools.testing.interpreters import FREE_THREADED, run_program
 
 from .test_processes import needs_fork, needs_posix_signals
 
@@ -182,6 +182,39 @@ def test_another_thread_goes_on_beside_one_that_does_nothing_else() -> None:
         copies += 1
     thread.join()
     assert copies < 400
+
+
+@pytest.mark.skipif(not FREE_THREADED, reason="PYTHON_GIL=1 is for free-threaded builds")
+def test_a_free_threaded_build_that_runs_with_a_gil_hands_it_on() -> None:
+    run_program(
+        """
+        import sys, threading, time
+        from cereggii_atomicdict import AtomicDict
+        assert sys._is_gil_enabled()
+        sys.setswitchinterval(0.0001)
+        stops, over = [], threading.Event()
+        def go_on():
+            while not over.is_set():
+                time.sleep(0.0005)
+                stops.append(time.monotonic())
+        thread = threading.Thread(target=go_on)
+        thread.start()
+        def stops_during(look):
+            begin = time.monotonic()
+            look()
+            end = time.monotonic()
+            return sum(begin < stop < end for stop in stops)
+        for name in ("copy", "snapshot", "clear"):
+            # Where other processes use the cores, the other thread may come late.
+            assert any(
+                stops_during(getattr(AtomicDict(enumerate(map(str, range(500_000)))), name)) >= 3
+                for _ in range(20)
+            ), name
+        over.set()
+        thread.join()
+        """,
+        environment={"PYTHON_GIL": "1"},
+    )
 
 
 @needs_posix_signals
