@@ -234,7 +234,7 @@ def test_keys_that_are_absent_are_found_at_no_moment(key: MakeKey) -> None:
 def test_a_key_only_moves_forward(key: MakeKey, seed: int) -> None:
     """Its writer counts up, deletes it now and then, and goes on: nobody sees an older value."""
     shared: AtomicDict[Any, Any] = AtomicDict()
-    keys, last = 8, 1500
+    keys, last = 8, 500
 
     def write() -> None:
         choose = random.Random(seed)
