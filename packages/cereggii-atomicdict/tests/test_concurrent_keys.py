@@ -234,7 +234,7 @@ def test_keys_that_are_absent_are_found_at_no_moment(key: MakeKey) -> None:
 def test_a_key_only_moves_forward(key: MakeKey, seed: int) -> None:
     """Its writer counts up, deletes it now and then, and goes on: nobody sees an older value."""
     shared: AtomicDict[Any, Any] = AtomicDict()
-    keys, last = 8, 500
+    keys, last = 8, 1500
 
     def write() -> None:
         choose = random.Random(seed)
@@ -256,11 +256,15 @@ def test_a_key_only_moves_forward(key: MakeKey, seed: int) -> None:
                     seen[number] = found
 
     handle = shared.get_handle()
+
+    def find_in_snapshot(key: Any) -> Any:
+        found = handle.snapshot().get(key)
+        time.sleep(0.0002)  # or the writer, which waits for each, hardly comes to write
+        return found
+
     with resizing(shared):
         run_threads(
-            write,
-            functools.partial(read, shared.get),
-            functools.partial(read, lambda k: handle.snapshot().get(k)),
+            write, functools.partial(read, shared.get), functools.partial(read, find_in_snapshot)
         )
 
 
