@@ -425,7 +425,7 @@ void Scan::scan_cell(Table* table, bool is_root, const Cell& cell) {
                             key_object(node->key),
                             Node::object(node->value.load(std::memory_order_relaxed))});
     }
-    looks_ += i - first;
+    looks_ += std::min(i - first + 1, table->capacity());
 }
 
 // In order, each once. Nearly sorted as it comes from one table, in which few are far from home.
