@@ -113,7 +113,7 @@ int init(PyObject* self, PyObject* args, PyObject* given) {
     return -1;
 }
 
-// A dict has none: its items are put into the copy afterwards.
+// Those of a handle are its dict. A dict has none: its items are put into the copy afterwards.
 template <class Form>
 nb::object new_arguments_of_dict(PyObject* self) {
     if (!Form::value(self)) throw nb::python_error();
@@ -123,7 +123,7 @@ nb::object new_arguments_of_dict(PyObject* self) {
         return nb::make_tuple();
 }
 
-// Of a handle's type: an AtomicDict, as of any other.
+// Called on a handle's type, it makes an AtomicDict, too.
 template <class Form>
 PyObject* fromkeys(PyObject* type, PyObject* args, PyObject* keywords) {
     if constexpr (Form::is_handle) type = reinterpret_cast<PyObject*>(Types<AtomicDict>::atomic);

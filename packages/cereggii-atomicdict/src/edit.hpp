@@ -69,7 +69,8 @@ public:
           holds_key_(kind.adopts),
           session_(map) {}
 
-    // Inlined also where an exception comes by: a call would take the address of it all.
+    // Inlined also on the path of an exception. A call there would need the address of this object,
+    // and an object whose address is known elsewhere is not kept in registers.
     [[gnu::always_inline]] ~Edit() noexcept(false) = default;
     Edit(const Edit&) = delete;
     Edit& operator=(const Edit&) = delete;

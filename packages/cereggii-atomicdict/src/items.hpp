@@ -19,7 +19,7 @@
 namespace cereggii::atomicdict {
 
 // Memory from where nodes come from: what is given away makes room for the nodes of a copy.
-// (Without it, copying 10^7 ints needs 667 MiB more than before, and not 438.)
+// (A copy of 10^7 ints takes 438 MiB at its peak; with the memory of C++ it takes 667 MiB.)
 template <class T>
 struct PythonAllocator {
     using value_type = T;

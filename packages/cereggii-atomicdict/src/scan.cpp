@@ -19,6 +19,7 @@ constexpr std::uint64_t line_size = neighbour_mask + 1;
 constexpr std::size_t words_per_cell = line_size << lines_bits;
 constexpr std::size_t lines_per_cell = std::size_t{1} << lines_bits;
 constexpr std::size_t lines_per_group = group_size * lines_per_cell;
+constexpr std::size_t words_per_group = group_size * words_per_cell;
 
 // The level of an iterator's cells in this table.
 int level_of(const Table& table) noexcept { return std::max(0, table.line_bits() - lines_bits); }
@@ -431,7 +432,7 @@ void Scan::scan_cell(Table* table, bool is_root, const Cell& cell) {
 // In order, each once. Nearly sorted as it comes from one table, in which few are far from home.
 void Scan::sort() {
     const auto begin = entries_.begin();
-    if (entries_.size() > lines_per_group * line_size || entries_.back().index == elsewhere) {
+    if (entries_.size() > words_per_group || entries_.back().index == elsewhere) {
         std::sort(begin, entries_.end(),
                   [](const Entry& a, const Entry& b) { return a.order < b.order; });
     } else {
@@ -468,14 +469,14 @@ std::size_t Scan::index_of_group(std::uint64_t group) const noexcept {
     return reversed(position_of(group) / group_size, level_ - group_bits) * words_per_cell;
 }
 
-// Of a line of that group. Its cells are as far apart as the table has such groups.
+// The first word of a line of a group. The cells of a group are capacity / group_size words apart.
 inline std::size_t index_of_line(const Table& table, std::size_t group_index,
                                  std::size_t line) noexcept {
     return group_index + line / lines_per_cell * (table.capacity() / group_size) +
            line % lines_per_cell * line_size;
 }
 
-// And where a cell ends, the next line, in which the paths that begin in the cell end.
+// Fetches a line. After the last line of a cell comes one more, in which the cell's paths may end.
 inline void fetch_line(Table& table, std::size_t group_index, std::size_t line) noexcept {
     const std::size_t index = index_of_line(table, group_index, line);
     prefetch(&table.word(index));
@@ -506,7 +507,7 @@ void Scan::plan_fetching(Table* root) noexcept {
     if (at_end_ || !is_at_group() || level_ <= group_bits || level_of(*root) != level_ ||
         entries_.empty())
         return;
-    to_fetch_ = lines_per_group * line_size;
+    to_fetch_ = words_per_group;
     words_per_item_ = to_fetch_ / entries_.size() + 1;
     fetch_index_ = next_group_index_ = index_of_group(where_.group);
     index_after_next_ = index_of_group(after(where_.group));

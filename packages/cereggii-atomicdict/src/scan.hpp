@@ -154,9 +154,9 @@ private:
     std::size_t fetched_ = 0;
     std::size_t to_fetch_ = 0;
     std::size_t words_per_item_ = 0;
-    std::size_t fetch_index_ = 0;  // of the next of these words
-    std::size_t next_group_index_ = 0;
-    std::size_t index_after_next_ = 0;  // of the group after that
+    std::size_t fetch_index_ = 0;       // where the next of these words is
+    std::size_t next_group_index_ = 0;  // where the next group begins
+    std::size_t index_after_next_ = 0;  // where the group after that begins
 };
 
 }  // namespace cereggii::atomicdict

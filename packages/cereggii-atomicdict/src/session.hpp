@@ -131,7 +131,8 @@ public:
     [[gnu::always_inline]] ~Session() noexcept(false) {
         if (inside_) leave();
         if (retired_) [[unlikely]] {
-            // A copy: with its own address known elsewhere, no session would be in registers.
+            // A copy, since its address is given away: with that of a member, the session would not
+            // be kept in registers.
             RetiredItems::Item retired = retired_;
             if (removes_something_) Reclaimer::take_what_is_left_for_all(retired);
             leaves_something_ |= Reclaimer::retire(*record_, retired);

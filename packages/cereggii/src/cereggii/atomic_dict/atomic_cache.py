@@ -116,8 +116,8 @@ class _Entries(AtomicDict[Any, _Entry]):
     def make_room(self, maxsize: int) -> None:
         queue = self.queue
         spared = 0
-        # While others write, `approx_len` may count one that has come and not the one that has gone
-        # for it: on that alone, a value would go for no reason.
+        # `approx_len` is quick, but beside writers it may be too high: it may count an entry that
+        # has come, and not the one that has gone. Then a value would be dropped for no reason.
         while self.approx_len() > maxsize and len(self) > maxsize:
             try:
                 oldest = queue.popleft()
