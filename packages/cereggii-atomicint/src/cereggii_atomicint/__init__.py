@@ -7,12 +7,13 @@ from cereggii_atomicint._atomicint import (
     AtomicEvent,
     AtomicInt,
     AtomicIntHandle,
+    _finish_type,
 )
-from cereggii_atomicint._copying import make_copyable, make_handle_copyable
+from cereggii_atomicint._copying import copying, copying_of_handle
 
 __all__ = ["AtomicCounter", "AtomicCounterHandle", "AtomicEvent", "AtomicInt", "AtomicIntHandle"]
 
 for _atomic in (AtomicInt, AtomicCounter, AtomicEvent):
-    make_copyable(_atomic)
+    _finish_type(_atomic, copying(_atomic))
 for _handle in (AtomicIntHandle, AtomicCounterHandle):
-    make_handle_copyable(_handle)
+    _finish_type(_handle, copying_of_handle(_handle))
