@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Atomic integers, striped counters and events for free-threaded Python."""
 
+from numbers import Integral
+
 from cereggii_atomicint._atomicint import (
     AtomicCounter,
     AtomicCounterHandle,
@@ -10,10 +12,14 @@ from cereggii_atomicint._atomicint import (
     _finish_type,
 )
 from cereggii_atomicint._copying import copying, copying_of_handle
+from cereggii_atomicint._integral import INTEGRAL
 
 __all__ = ["AtomicCounter", "AtomicCounterHandle", "AtomicEvent", "AtomicInt", "AtomicIntHandle"]
 
-for _atomic in (AtomicInt, AtomicCounter, AtomicEvent):
-    _finish_type(_atomic, copying(_atomic))
-for _handle in (AtomicIntHandle, AtomicCounterHandle):
-    _finish_type(_handle, copying_of_handle(_handle))
+_finish_type(AtomicInt, {**copying(AtomicInt), **INTEGRAL})
+_finish_type(AtomicIntHandle, {**copying_of_handle(AtomicIntHandle), **INTEGRAL})
+_finish_type(AtomicCounter, copying(AtomicCounter))
+_finish_type(AtomicCounterHandle, copying_of_handle(AtomicCounterHandle))
+_finish_type(AtomicEvent, copying(AtomicEvent))
+for _integer in (AtomicInt, AtomicIntHandle):
+    Integral.register(_integer)

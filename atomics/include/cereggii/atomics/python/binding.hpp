@@ -57,6 +57,11 @@ inline PyMethodDef plain_method(const char* name, PyCFunction function, const ch
     return {name, function, METH_NOARGS, doc};
 }
 
+// With one argument, which is positional only.
+inline PyMethodDef one_argument_method(const char* name, PyCFunction function, const char* doc) {
+    return {name, function, METH_O, doc};
+}
+
 // For what is seldom called: a function of C++ objects, which may throw.
 template <auto Function>
 PyMethodDef cold_method(const char* name, const char* doc) {
@@ -186,8 +191,8 @@ bool construct_once(PyObject* self, Args&&... args) {
     return first;
 }
 
-// Whether the class of an atomic says `_refuses_handles`: a handle goes to the atomic itself, around
-// what the class does. True with an exception.
+// Whether the class of an atomic says `_refuses_handles`: a handle goes to the atomic itself,
+// around what the class does. True with an exception.
 inline bool refuses_handles(PyObject* atomic) {
     auto* type = reinterpret_cast<PyObject*>(Py_TYPE(atomic));
     if (PyObject_HasAttrString(type, "_refuses_handles") == 0) return false;
