@@ -206,7 +206,9 @@ PyMethodDef* method_table() {
             "inserted, and one of those who wait tries next. RuntimeError if a thread would wait for\n"
             "itself: a factory that asks for its own key, also by way of other threads. What is stored\n"
             "meanwhile by other operations is kept, and returned. TimeoutError if another thread still\n"
-            "computes it after `timeout` seconds; None waits for ever.\n"
+            "computes it after `timeout` seconds: a real number from 0 to `threading.TIMEOUT_MAX`;\n"
+            "None and inf stand for no limit. ValueError for a negative timeout or nan,\n"
+            "OverflowError for a larger one.\n"
             "Lock-free if the key is present. Waiting ends for signals. After computeIfAbsent of\n"
             "java.util.concurrent.ConcurrentHashMap, which locks other keys, too."),
         fast_method(

@@ -21,6 +21,9 @@ _Number = TypeVar("_Number", float, complex, Fraction, Decimal)
 _Int: TypeAlias = int | _Integer
 _Real: TypeAlias = float | Fraction | Decimal | _Integer
 
+# For waits that are written in Python: the seconds that `timeout` stands for, inf for None.
+def _to_seconds(timeout: SupportsFloat | SupportsIndex | None, /) -> float: ...
+
 # What AtomicInt and AtomicIntHandle share. For type checkers only: there is no such class.
 # `desired` is accepted as another keyword for `updated`, for programs written for cereggii 1.x.
 class _Integer:
