@@ -8,10 +8,13 @@ import sys
 import threading
 import time
 from types import TracebackType
-from typing import ClassVar, NoReturn, Self
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from cereggii_atomicint import AtomicInt
 from cereggii_atomicref import AtomicRef
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["ReaderLock", "ReadersWriterLock", "WriterLock"]
 
@@ -38,9 +41,9 @@ _LOOKS = 1 if getattr(sys, "_is_gil_enabled", lambda: True)() else 20
 
 # Signal handlers and finalizers run between any two steps of a thread, and may raise. Not quite
 # any: CPython looks for them after a call, at the beginning of a function, and where it jumps back.
-# What must not be torn apart is therefore written without calls and loops, in operators: `+=` on an
-# AtomicInt is one atomic update and keeps the object; a bool is added or subtracted as 1 or 0, and
-# `x & -a_bool` is x or 0. (To multiply a large int may run them as well.) There is no lock that
+# What must not be torn apart is therefore written without calls and branches, in operators: `+=` on
+# an AtomicInt is one atomic update and keeps the object; a bool is added or subtracted as 1 or 0,
+# and `x & -a_bool` is x or 0. (To multiply a large int may run them as well.) There is no lock that
 # such code could find held.
 
 
@@ -122,7 +125,7 @@ class ReaderLock(_Side):
         try:
             return self._rw_lock._enter(holds, False, timeout)
         except BaseException:
-            if holds.reads:  # a signal handler raised in the last steps of `_enter`
+            if holds.reads:  # of a signal handler, when the thread had the lock already
                 self.release()
             raise
 
@@ -180,7 +183,7 @@ class WriterLock(_Side):
         try:
             return self._rw_lock._enter(holds, True, timeout)
         except BaseException:
-            if holds.writes:  # a signal handler raised in the last steps of `_enter`
+            if holds.writes:  # of a signal handler, when the thread had the lock already
                 self.release()
             raise
 
