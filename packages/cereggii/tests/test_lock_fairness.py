@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cereggii import AtomicInt, ReadersWriterLock, locks
+from cereggii import AtomicInt, ReadersWriterLock, _lock_queue
 
 from tools.testing.concurrency import PATIENCE, Task, background, meet, run_threads
 
@@ -131,7 +131,7 @@ def test_a_writer_that_comes_back_at_once_does_not_pass_the_first_of_the_queue_f
         def _looks(self, place: Any, *others: Any) -> bool:
             if place.counts:  # in the queue
                 time.sleep(0.001)
-                if not self._state & locks._TURN:
+                if not self._state & _lock_queue.TURN:
                     return False
             return super()._looks(place, *others)
 
