@@ -81,6 +81,11 @@ def test_a_wrong_timeout_is_refused_and_named(
 
 
 @each_wait
+def test_a_timeout_is_asked_for_its_value_once(make: Make) -> None:
+    timeouts.asks_once(make())
+
+
+@each_wait
 def test_what_the_timeout_itself_raises_propagates(make: Make) -> None:
     go_on, let_go = make()
     try:

@@ -96,12 +96,16 @@ def test_locks_compare_and_hash_by_identity() -> None:
 
 @pytest.mark.parametrize("make_copy", [copy.copy, copy.deepcopy, pickle.dumps])
 @pytest.mark.parametrize("make", [ReadersWriterLock, lambda: Named("mine")])
-def test_a_lock_is_not_copied(make_copy: Callable[[Any], Any], make: Callable[[], Any]) -> None:
+@pytest.mark.parametrize("part", ["lock", "reader", "writer"])
+def test_a_lock_is_not_copied(
+    part: str, make_copy: Callable[[Any], Any], make: Callable[[], Any]
+) -> None:
     lock = make()
-    with pytest.raises(TypeError):
-        make_copy(lock)
-    with lock.writer(), pytest.raises(TypeError):
-        make_copy(lock)
+    copied = {"lock": lock, "reader": lock.reader(), "writer": lock.writer()}[part]
+    with pytest.raises(TypeError, match=type(copied).__name__):
+        make_copy(copied)
+    with lock.writer(), pytest.raises(TypeError, match=type(copied).__name__):
+        make_copy(copied)
     assert is_free(lock)
 
 

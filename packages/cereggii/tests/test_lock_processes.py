@@ -14,7 +14,7 @@ from .lock_threads import both_sides, needs_posix_signals
 
 @pytest.mark.thread_unsafe(reason="starts processes")
 @needs_posix_signals
-@pytest.mark.parametrize("timeout", ["", "1000"])
+@pytest.mark.parametrize("timeout", ["", "1000", "threading.TIMEOUT_MAX", "float('inf')"])
 @pytest.mark.parametrize("how", ["acquire", "__enter__"])
 @pytest.mark.parametrize(
     ("holder", "side"), [("writer", "reader"), ("reader", "writer"), ("writer", "writer")]

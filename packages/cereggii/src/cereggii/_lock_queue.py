@@ -11,12 +11,15 @@ import time
 from cereggii_atomicint import AtomicInt
 from cereggii_atomicref import AtomicRef
 
+from cereggii._deadline import end_after, remaining
+
 # The state of a lock: how many readers and writers are inside, or try to get in; how many threads
 # are in the queue; and whether the first of them has waited for so long that it is its turn.
 READER = 1
 WRITER = 1 << 24
 QUEUED = 1 << 40
 TURN = 1 << 60
+READERS = WRITER - READER
 WRITERS = QUEUED - WRITER
 INSIDE = QUEUED - 1
 
@@ -84,8 +87,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 
-# The queue is a linked list, after Craig, Landin and Hagersten: each waits for the one ahead to leave.
-# A thread with nobody ahead is at the head: it waits for room, takes it, and leaves the
+# The queue is a linked list, after Craig, Landin and Hagersten: each thread waits for the one ahead
+# to leave. A thread with nobody ahead is at the head: it waits for room, takes it, and leaves the
 # queue. No reader passes the queue; once it is the head's turn, no writer does, and room once there
 # stays. A thread that gives up leaves like any other; the one behind it waits for the next ahead.
 class LockQueue:
@@ -98,7 +101,7 @@ class LockQueue:
         self._holds = HoldsOfThreads(self._state)
         self._last: AtomicRef[Place | None] = AtomicRef()
 
-    def _enter(self, holds: Holds, writes: bool, timeout: float | None) -> bool:
+    def _enter(self, holds: Holds, writes: bool, seconds: float) -> bool:
         if holds.waits:
             raise RuntimeError(
                 f"this thread waits for {self!r} already, and would wait for itself in what has"
@@ -109,7 +112,7 @@ class LockQueue:
         try:
             holds.waits = True
             # No loop in here: CPython does not see what is raised where it jumps back as inside.
-            return self._queue_up(place, holds, writes, timeout)
+            return self._queue_up(place, holds, writes, seconds)
         except BaseException:
             if left == 1:  # with the lock
                 holds.writes -= writes
@@ -124,9 +127,9 @@ class LockQueue:
             left += still
             left.notify_all()
 
-    def _queue_up(self, place: Place, holds: Holds, writes: bool, timeout: float | None) -> bool:
+    def _queue_up(self, place: Place, holds: Holds, writes: bool, seconds: float) -> bool:
         state, last = holds.state, self._last
-        end = None if timeout is None else time.monotonic() + float(timeout)
+        end = end_after(seconds)
         self._forget_threads_of_ancestors()
         shut = SHUT_TO_WRITERS if writes else SHUT_TO_READERS
         if self._looks(place, holds, writes, shut):
@@ -141,7 +144,7 @@ class LockQueue:
             for _ in range(LOOKS):
                 if ahead.left == 1:
                     break
-            if not ahead.left.wait_while(0, _remaining(end)):
+            if not ahead.left.wait_while(0, remaining(end)):
                 return False
             place.ahead = ahead.ahead
         # At the head.
@@ -156,11 +159,10 @@ class LockQueue:
                 place.counts += TURN
                 continue
             else:
-                until = turn if end is None else min(turn, end)
+                until = min(turn, end)
             if (
                 seen & shut
-                and not state.wait_while(seen, _remaining(until))
-                and end is not None
+                and not state.wait_while(seen, remaining(until))
                 and time.monotonic() >= end
             ):
                 return False
@@ -196,7 +198,3 @@ class LockQueue:
                 self._state -= place.counts & -done
                 place.left.notify_all()
             place = place.ahead
-
-
-def _remaining(end: float | None) -> float | None:
-    return None if end is None else max(0.0, end - time.monotonic())

@@ -3,12 +3,21 @@
 
 from __future__ import annotations
 
+from math import inf
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
-from cereggii_atomicint import AtomicInt
-
-from cereggii._lock_queue import INSIDE, QUEUED, READER, SHUT_TO_WRITERS, WRITER, WRITERS, LockQueue
+from cereggii._deadline import Seconds, to_seconds
+from cereggii._lock_queue import (
+    INSIDE,
+    QUEUED,
+    READER,
+    READERS,
+    SHUT_TO_WRITERS,
+    WRITER,
+    WRITERS,
+    LockQueue,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -22,22 +31,46 @@ class _Side:
     __slots__ = ("__weakref__", "_holds", "_rw_lock", "_timeout")
     _purpose: ClassVar[str]
 
-    def __init__(self, rw_lock: ReadersWriterLock, timeout: float | None = None) -> None:
-        if timeout is not None:
-            _check(timeout)
+    def __init__(self, rw_lock: ReadersWriterLock, timeout: Seconds | None = None) -> None:
+        self._timeout = to_seconds(timeout)
         self._rw_lock = rw_lock
         self._holds = rw_lock._holds
-        self._timeout = timeout
 
-    def acquire(self, timeout: float | None = None) -> bool:
-        """Wait until the calling thread has the lock; False if `timeout` seconds are over.
+    def acquire(
+        self,
+        blocking_or_timeout: Seconds | None = True,
+        /,
+        timeout: Seconds | None = None,
+        *,
+        blocking: bool = True,
+    ) -> bool:
+        """Wait until the calling thread has the lock; False if it did not get it in time.
 
-        None stands for the timeout that `reader()` or `writer()` was given: none, as a rule.
+        Takes the arguments of `threading.Lock.acquire`, and a timeout alone: `acquire(False)` and
+        `acquire(blocking=False)` do not wait, `acquire(True, 5)`, `acquire(timeout=5)` and
+        `acquire(5)` wait for 5 seconds. (A single number that is not a bool is a timeout, also 1.)
+
+        | `timeout` | waits |
+        |---|---|
+        | not given, or None | as long as `reader(timeout)` or `writer(timeout)` says |
+        | -1 or inf | without a limit, whatever those say |
+        | 0 to `threading.TIMEOUT_MAX` | so many seconds at most |
+
+        ValueError for another negative number or nan, and for a timeout where it is not to wait;
+        OverflowError for a larger number. Sleeps detached from the interpreter, and answers signals
+        (Ctrl-C) at once.
         """
         raise NotImplementedError
 
     def release(self) -> None:
         """Give back what was acquired once; RuntimeError if the calling thread does not have it."""
+        raise NotImplementedError
+
+    def locked(self) -> bool:
+        """Whether any thread has the lock in this way, as `threading.RLock.locked()` says it.
+
+        Weak: a thread that is just about to find that it has to wait may be counted. Wait-free.
+        """
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -58,24 +91,65 @@ class _Side:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._rw_lock!r}>"
 
+    def __reduce__(self) -> NoReturn:
+        raise _cannot_copy(self)
+
+    def _limit(
+        self, blocking_or_timeout: Seconds | None, timeout: Seconds | None, blocking: bool
+    ) -> float:
+        """How many seconds `acquire` waits at most with these arguments; inf without a limit."""
+        first = blocking_or_timeout
+        if isinstance(first, bool) or timeout is not None:
+            if first is not True and blocking is not True:
+                raise TypeError(f"blocking is given twice: {first!r} and {blocking!r}")
+            blocking = bool(first and blocking)
+        else:
+            timeout = first
+        if isinstance(timeout, (int, float)) and timeout == -1:  # threading.Lock's default
+            return inf if blocking else 0.0
+        seconds = self._timeout if timeout is None else to_seconds(timeout)
+        if blocking:
+            return seconds
+        if timeout is not None:
+            raise ValueError(f"a call that does not wait takes no timeout, not {timeout!r}")
+        return 0.0
+
+    def _not_held(self) -> RuntimeError:
+        return RuntimeError(f"{self._rw_lock!r} is not held for {self._purpose} by this thread")
+
 
 class ReaderLock(_Side):
-    """A ReadersWriterLock as its readers have it: made by `reader()`."""
+    """A ReadersWriterLock as its readers have it: made by `reader()`.
+
+    It has the methods of a `threading.Lock`. A `threading.Condition` does not take it, as in
+    java.util.concurrent: nothing changes while the lock is held for reading, and two readers could
+    notify at the same time. TypeError from `wait` and `notify`.
+    """
 
     __slots__ = ()
     _purpose = "reading"
 
-    def acquire(self, timeout: float | None = None) -> bool:  # noqa: D102 - that of the base
-        if timeout is None:
-            timeout = self._timeout
-        else:
-            _check(timeout)
+    def acquire(  # noqa: D102 - that of the base
+        self,
+        blocking_or_timeout: Seconds | None = True,
+        /,
+        timeout: Seconds | None = None,
+        *,
+        blocking: bool = True,
+    ) -> bool:
+        seconds = self._timeout
+        if blocking_or_timeout is not True or timeout is not None or blocking is not True:
+            seconds = self._limit(blocking_or_timeout, timeout, blocking)
         holds = self._holds.mine
-        if holds.reads or holds.writes:
+        if holds.reads:
             holds.reads += 1
             return True
         state = holds.state
-        if timeout == 0:
+        if holds.writes:
+            state += READER
+            holds.reads += 1
+            return True
+        if seconds == 0:
             self._rw_lock._forget_threads_of_ancestors()
             while (seen := state.get()) < WRITER:
                 (done,) = map(state.compare_and_set, (seen,), (seen + READER,))
@@ -92,7 +166,7 @@ class ReaderLock(_Side):
                 return True
             state.notify_all()
         try:
-            return self._rw_lock._enter(holds, False, timeout)
+            return self._rw_lock._enter(holds, False, seconds)
         except BaseException:
             if holds.reads:  # of a signal handler, when the thread had the lock already
                 self.release()
@@ -101,10 +175,10 @@ class ReaderLock(_Side):
     def release(self) -> None:  # noqa: D102
         holds = self._holds.mine
         if not holds.reads:
-            raise RuntimeError(f"{self._rw_lock!r} is not held for reading by this thread")
+            raise self._not_held()
         state = holds.state
         holds.reads -= 1
-        if not (holds.reads or holds.writes):
+        if not holds.reads:
             try:
                 seen = state.decrement_and_get()
             except BaseException:  # of a signal handler, after that
@@ -113,18 +187,36 @@ class ReaderLock(_Side):
             if seen >= QUEUED and not seen & INSIDE:
                 state.notify_all()
 
+    def locked(self) -> bool:  # noqa: D102
+        return self._rw_lock._state & READERS != 0
+
+    def _is_owned(self) -> NoReturn:
+        raise TypeError(f"a Condition needs the lock as a writer has it, not {self!r}")
+
 
 class WriterLock(_Side):
-    """A ReadersWriterLock as its writers have it: made by `writer()`."""
+    """A ReadersWriterLock as a writer has it: made by `writer()`.
+
+    It has the methods of a `threading.Lock`, and `threading.Condition(lock.writer())` works. As
+    with a `threading.RLock`, `wait` gives back the whole lock, however often the thread has it, for
+    writing and for reading. It takes the lock back before it returns, and before it raises what a
+    signal handler has raised; that has no timeout.
+    """
 
     __slots__ = ()
     _purpose = "writing"
 
-    def acquire(self, timeout: float | None = None) -> bool:  # noqa: D102
-        if timeout is None:
-            timeout = self._timeout
-        else:
-            _check(timeout)
+    def acquire(  # noqa: D102
+        self,
+        blocking_or_timeout: Seconds | None = True,
+        /,
+        timeout: Seconds | None = None,
+        *,
+        blocking: bool = True,
+    ) -> bool:
+        seconds = self._timeout
+        if blocking_or_timeout is not True or timeout is not None or blocking is not True:
+            seconds = self._limit(blocking_or_timeout, timeout, blocking)
         holds = self._holds.mine
         if holds.writes:
             holds.writes += 1
@@ -134,7 +226,7 @@ class WriterLock(_Side):
                 f"this thread has {self._rw_lock!r} for reading, and would wait for itself to write"
             )
         state = holds.state
-        if timeout == 0:
+        if seconds == 0:
             self._rw_lock._forget_threads_of_ancestors()
             (done,) = map(state.compare_and_set, (0,), (WRITER,))
             if done:
@@ -150,7 +242,7 @@ class WriterLock(_Side):
                 return True
             state.notify_all()
         try:
-            return self._rw_lock._enter(holds, True, timeout)
+            return self._rw_lock._enter(holds, True, seconds)
         except BaseException:
             if holds.writes:  # of a signal handler, when the thread had the lock already
                 self.release()
@@ -159,26 +251,71 @@ class WriterLock(_Side):
     def release(self) -> None:  # noqa: D102
         holds = self._holds.mine
         if not holds.writes:
-            raise RuntimeError(f"{self._rw_lock!r} is not held for writing by this thread")
+            raise self._not_held()
         state = holds.state
-        # A writer that goes on reading becomes a reader.
-        amount = WRITER - READER if holds.reads else WRITER
         holds.writes -= 1
         if not holds.writes:
             try:
-                seen = state.decrement_and_get(amount)
+                seen = state.decrement_and_get(WRITER)  # a reader may be left: this thread
             except BaseException:
                 state.notify_all()
                 raise
             if seen >= QUEUED:
                 state.notify_all()
 
+    def locked(self) -> bool:  # noqa: D102
+        return self._rw_lock._state & WRITERS != 0
 
-_never_waited_for = AtomicInt()
+    # ── for threading.Condition ────────────────────────────────────────────────────────────────
+
+    def _is_owned(self) -> bool:
+        return self._holds.mine.writes > 0
+
+    def _release_save(self) -> tuple[int, int]:
+        """Give back the lock however often the thread has it; what `_acquire_restore` needs."""
+        holds = self._holds.mine
+        if not holds.writes:
+            raise self._not_held()
+        held, state = (holds.writes, holds.reads), holds.state
+        # Still a writer: nobody gets in.
+        state -= READER & -(holds.reads > 0)
+        holds.writes, holds.reads = 1, 0
+        try:
+            self.release()
+        except BaseException:  # of a signal handler, before or after that
+            self._acquire_restore(held)
+            raise
+        return held
+
+    def _acquire_restore(self, held: tuple[int, int]) -> None:
+        """Take back the lock, and only then raise what signal handlers have raised meanwhile.
+
+        Only what is raised at the very start of this function leaves the lock: no function in
+        Python can catch that.
+        """
+        holds, interruption = self._holds.mine, None
+        state = holds.state
+        while True:
+            try:
+                self.acquire(inf)
+                break
+            except MemoryError:
+                raise
+            except BaseException as error:
+                if holds.reads and not holds.writes:  # a signal handler has kept it
+                    raise
+                interruption = error
+        holds.writes, holds.reads = held
+        state += READER & -(holds.reads > 0)
+        if interruption is not None:
+            try:
+                raise interruption
+            finally:
+                del interruption  # it refers to this frame
 
 
-def _check(timeout: float) -> None:
-    _never_waited_for.wait_while(1, timeout)
+def _cannot_copy(lock: object) -> TypeError:
+    return TypeError(f"cannot copy or pickle a {type(lock).__name__!r} object")
 
 
 class ReadersWriterLock(LockQueue):
@@ -198,28 +335,33 @@ class ReadersWriterLock(LockQueue):
     releases.
 
     Where nobody waits, to acquire or release is one atomic addition. Waiting is detached from the
-    interpreter, takes a timeout in seconds (None: for ever), and ends for signals. After
+    interpreter, takes a timeout, and ends for signals. After
     java.util.concurrent.locks.ReentrantReadWriteLock in its fair mode.
     """
 
     __slots__ = ("__dict__", "__weakref__")
 
-    def reader(self, timeout: float | None = None) -> ReaderLock:
-        """The lock as readers have it; `with` raises TimeoutError after `timeout` seconds."""
+    def reader(self, timeout: Seconds | None = None) -> ReaderLock:
+        """The lock as readers have it; `with` raises TimeoutError after `timeout` seconds.
+
+        `timeout` is a real number from 0 to `threading.TIMEOUT_MAX`; None and inf stand for no
+        limit. ValueError for a negative one or nan, OverflowError for a larger one. A timeout that
+        is given to `acquire` takes its place.
+        """
         return ReaderLock(self, timeout)
 
-    def writer(self, timeout: float | None = None) -> WriterLock:
-        """The lock as a writer has it; `with` raises TimeoutError after `timeout` seconds."""
+    def writer(self, timeout: Seconds | None = None) -> WriterLock:
+        """The lock as a writer has it; `timeout` is as for `reader`."""
         return WriterLock(self, timeout)
 
     def __repr__(self) -> str:
         state = self._state.get()
-        readers = state & (WRITER - 1)
+        readers = state & READERS
         inside = "a writer" if state & WRITERS else f"{readers} reader{'s' * (readers != 1)}"
         return f"<{type(self).__name__} at {id(self):#x}: {inside} inside>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"a lock cannot be copied or pickled: {self!r}")
+        raise _cannot_copy(self)
 
 
 # Their names in cereggii 1.x.
