@@ -143,6 +143,7 @@ const PyType_Slot slot_table[] = {
     {Py_am_await, slot(&await_object)},
     {Py_am_aiter, slot(&unary<&PyObject_GetAIter>)},
     {Py_am_anext, slot(&async_next)},
+    {Py_am_send, slot(&send)},
     {Py_bf_getbuffer, slot(&get_buffer)},
 
     {Py_nb_bool, slot(&truth)},
