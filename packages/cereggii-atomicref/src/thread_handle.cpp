@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstddef>
+#include <utility>
 
 #include "cereggii/atomics/python/binding.hpp"
 #include "thread_handle_attributes.hpp"
+#include "thread_handle_descriptors.hpp"
 #include "thread_handle_operators.hpp"
 #include "thread_handle_protocols.hpp"
 
@@ -94,6 +96,10 @@ PyMethodDef method_table[] = {
      "__instancecheck__($self, instance, /)\n--\n\nisinstance() with the object as the class."},
     {"__subclasscheck__", &check_class<&PyObject_IsSubclass>, METH_O,
      "__subclasscheck__($self, subclass, /)\n--\n\nissubclass() with the object as the class."},
+    {"__mro_entries__", &mro_entries, METH_O,
+     "__mro_entries__($self, bases, /)\n--\n\nThe object, as a base in a class statement."},
+    {"__set_name__", &set_name, METH_VARARGS,
+     "__set_name__($self, owner, name, /)\n--\n\nTells the object where it is in a class."},
     cold_method<&shallow_copy>("__copy__",
                                "__copy__($self, /)\n--\n\nA handle of a copy of the object."),
     {"__deepcopy__", &with_argument<&deep_copy>, METH_O,
@@ -126,6 +132,7 @@ const PyType_Slot slot_table[] = {
     {Py_tp_call, slot(&call_with_tuple)},
     {Py_tp_richcompare, slot(&compare)},
     {Py_tp_hash, slot(&hash)},
+    {Py_tp_descr_get, slot(&get_from_instance)},
 
     {Py_sq_length, slot(&length)},
     {Py_sq_contains, slot(&contains)},
@@ -224,7 +231,9 @@ void bind_thread_handle(nb::module_& module) {
     if (first) {  // nobody has seen the type
         ThreadHandle::type->tp_vectorcall_offset =
             static_cast<Py_ssize_t>(payload_offset + offsetof(ThreadHandle, vectorcall));
+        DataDescriptorHandle::allocate = std::exchange(ThreadHandle::type->tp_new, &allocate);
         ThreadHandle::type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE;
+        make_data_descriptor_type();
     }
     if (PyModule_AddFunctions(module.ptr(), function_table) < 0) throw nb::python_error();
 }

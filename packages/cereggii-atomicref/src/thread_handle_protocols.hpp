@@ -223,6 +223,12 @@ PyObject* check_class(PyObject* self, PyObject* candidate) {
     return result < 0 ? nullptr : PyBool_FromLong(result);
 }
 
+// `class C(handle):` with a handle of a class derives from that class.
+inline PyObject* mro_entries(PyObject* self, PyObject*) {
+    PyObject* object = object_of(self);
+    return object ? PyTuple_Pack(1, object) : nullptr;
+}
+
 // ── buffers ────────────────────────────────────────────────────────────────────────────────────
 
 // The request is redirected: the view belongs to the object, which releases it.
