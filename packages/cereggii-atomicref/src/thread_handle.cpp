@@ -47,6 +47,10 @@ PyObject* repr(PyObject* self) {
 
 PyObject* unwrap(PyObject*, PyObject* handle) {
     if (is_handle(handle)) return Py_XNewRef(object_of(handle));
+    if (PyObject_TypeCheck(handle, Types<AtomicRef>::handle))
+        return Py_XNewRef(handle_target<AtomicRef>(handle));
+    if (PyObject_TypeCheck(handle, Types<AtomicBool>::handle))
+        return Py_XNewRef(handle_target<AtomicBool>(handle));
     set_error(PyExc_TypeError, "unwrap() needs a ThreadHandle, not %U", handle);
     return nullptr;
 }
@@ -59,10 +63,10 @@ PyObject* with_argument(PyObject* self, PyObject* argument) {
 PyMethodDef method_table[] = {
     {"unwrap", &unwrap, METH_O | METH_STATIC,
      "unwrap(handle, /)\n--\n\n"
-     "The object that `handle` stands for.\n\n"
+     "The object that `handle` stands for; of an AtomicRefHandle, the AtomicRef.\n\n"
      "For what takes no proxy: the `is` operator, and functions in C that want an\n"
-     "instance of one type exactly. TypeError for what is not a ThreadHandle. To be\n"
-     "called on the class: on a handle, the name means the object's attribute."},
+     "instance of one type exactly. TypeError for anything that is not a handle. Call it\n"
+     "on the class: on a handle, the name means the object's attribute."},
     {"__round__", &rounded, METH_VARARGS,
      "__round__($self, ndigits=None, /)\n--\n\nround() of the object."},
     plain_method("__trunc__", &converted<Functions::trunc>,
