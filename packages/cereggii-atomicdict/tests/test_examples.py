@@ -14,6 +14,7 @@ from tools.testing.interpreters import STARTUP
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
+@pytest.mark.skipif(not EXAMPLES.exists(), reason="an sdist has no examples")
 @pytest.mark.thread_unsafe(reason="starts a process that makes threads of its own")
 def test_words_are_counted_by_many_threads_in_one_dict() -> None:
     for needed in ("rich", "cereggii_atomicint"):
