@@ -2,24 +2,36 @@
 """Tell whether cereggii works here, and how fast.
 
 Prints the interpreter, whether the GIL is on, and the versions. Then it runs the two programs that
-cereggii began with, one that counts in an attribute and one that counts in a dict, in a few ways.
+cereggii began with, one that counts in an attribute and one that counts in a dict, in a few ways,
+and shows what they counted and how long they took. Exits with 1 if an atomic type counted wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import platform
+import re
+import shutil
 import sys
 import sysconfig
+import textwrap
 import time
 from collections.abc import Callable
-from importlib.metadata import version
-from typing import Any
+from importlib.metadata import requires, version
+from typing import Any, NoReturn
 
 from cereggii import AtomicDict, AtomicInt, ThreadSet
 
-PACKAGES = ["cereggii", "cereggii-atomicint", "cereggii-atomicref", "cereggii-atomicdict"]
+# This package, and those of this project that it depends on.
+PACKAGES = [
+    "cereggii",
+    *re.findall(r"^cereggii-[\w-]+", "\n".join(requires("cereggii") or []), re.M),
+]
+
+MOST_INCREMENTS = 10**12
 COUNTER_THREADS = 2
 DICT_THREADS = 3
 DICT_KEYS = 10
@@ -125,62 +137,151 @@ def make_report(increments: int) -> dict[str, Any]:
     }
 
 
-def print_report(report: dict[str, Any]) -> None:
-    """The report, for people."""
-    from rich.console import Console
-    from rich.table import Table
+HEADINGS = ("program", "with", "threads", "result", "", "seconds")
+NUMERIC = (False, False, True, True, False, True)
 
-    console = Console()
-    kind = "free-threaded" if report["free_threaded"] else "with the GIL"
-    gil = "on" if report["gil_enabled"] else "off"
-    console.print(f"{report['interpreter']}, {kind}, the GIL is {gil}")
-    console.print(", ".join(f"{name} {number}" for name, number in report["versions"].items()))
-    table = Table(title=f"{report['increments_per_thread']:,} increments per thread")
-    for heading in ("program", "with", "threads", "result", "", "seconds"):
-        numeric = heading in ("threads", "result", "seconds")
-        table.add_column(heading, justify="right" if numeric else "left")
-    before = report["programs"][0]["program"]
-    for found in report["programs"]:
-        if found["program"] != before:
-            table.add_section()
-        before = found["program"]
-        table.add_row(
+
+def rows_of(report: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The cells of the table."""
+    return [
+        (
             found["program"],
             found["with"],
             str(found["threads"]),
             f"{found['result']:,}",
-            "[green]right" if found["result"] == found["expected"] else "[red]wrong",
+            "right" if found["result"] == found["expected"] else "wrong",
             f"{found['seconds']:.3f}",
         )
-    console.print(table)
-    if report["gil_enabled"]:
-        console.print(HINT)
+        for found in report["programs"]
+    ]
 
 
-def positive(text: str) -> int:
-    """A number from 1 on."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+def table_of_text(rows: list[tuple[str, ...]]) -> str:
+    """The rows, in columns."""
+    widths = [max(map(len, column)) for column in zip(HEADINGS, *rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if numeric else cell.ljust(width)
+            for cell, width, numeric in zip(row, widths, NUMERIC, strict=True)
+        )
+        for row in (HEADINGS, *rows)
+    )
+
+
+def table_with_colors(rows: list[tuple[str, ...]]) -> str:
+    """The same, for a terminal that has them. Raises ImportError without rich."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for heading, numeric in zip(HEADINGS, NUMERIC, strict=True):
+        table.add_column(heading, justify="right" if numeric else "left")
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        colors = {"right": "[green]right", "wrong": "[red]wrong"}
+        last_of_program = following is None or following[0] != row[0]
+        table.add_row(*(colors.get(cell, cell) for cell in row), end_section=last_of_program)
+    console = Console(width=1000)  # as wide as it is
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get().rstrip("\n")
+
+
+def list_of_text(rows: list[tuple[str, ...]]) -> str:
+    """The rows, each in lines of its own: for what is too narrow for the table."""
+    return "\n".join(
+        f"{program}, {name}:\n  {result} {verdict}\n  {threads} threads, {seconds} s"
+        for program, name, threads, result, verdict, seconds in rows
+    )
+
+
+def width_of(text: str) -> int:
+    """How many columns it takes. The codes of colours take none."""
+    return max(map(len, re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()))
+
+
+def text_of(report: dict[str, Any]) -> str:
+    """The report, for people."""
+    width = max(30, shutil.get_terminal_size().columns)
+    kind = "free-threaded" if report["free_threaded"] else "not free-threaded"
+    gil = "on" if report["gil_enabled"] else "off"
+    versions = ", ".join(f"{name}\xa0{number}" for name, number in report["versions"].items())
+    rows = rows_of(report)
+    tables = [table_of_text(rows), list_of_text(rows)]
+    with contextlib.suppress(ImportError):
+        tables.insert(0, table_with_colors(rows))
+    # The first that is not too wide, or else the last.
+    table = next((table for table in tables if width_of(table) <= width), tables[-1])
+
+    def wrap(text: str) -> str:
+        lines = textwrap.fill(text, min(width, 100), break_long_words=False, break_on_hyphens=False)
+        return lines.replace("\xa0", " ")
+
+    return "\n".join(
+        [
+            wrap(f"{report['interpreter']}, {kind}, the GIL is {gil}"),
+            wrap(versions),
+            "",
+            f"{report['increments_per_thread']:,} increments per thread:",
+            table,
+            *([wrap(HINT)] if report["gil_enabled"] else []),
+        ]
+    )
+
+
+# ── the command ────────────────────────────────────────────────────────────────────────────────
+
+
+def number_of_increments(text: str) -> int:
+    """The argument of `--increments`."""
+    with contextlib.suppress(ValueError):
+        if 1 <= int(text) <= MOST_INCREMENTS:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"not a whole number from 1 to {MOST_INCREMENTS:,}: {text!r}")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit status: 1 if an atomic type has counted wrong."""
-    parser = argparse.ArgumentParser(prog="python -m cereggii", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser = argparse.ArgumentParser(
+        prog="python -m cereggii",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="store_true", help="print only the versions")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
-        "--increments", type=positive, default=500_000, metavar="N", help="of each thread (500000)"
+        "--increments",
+        type=number_of_increments,
+        default=500_000,
+        metavar="N",
+        help="how often each thread adds 1 (default: 500000)",
     )
     given = parser.parse_args(arguments)
+    if given.version:
+        for name in PACKAGES:
+            print(name, version(name))
+        return 0
     report = make_report(given.increments)
-    if given.json:
-        print(json.dumps(report, indent=2))
-    else:
-        print_report(report)
+    print(json.dumps(report, indent=2) if given.json else text_of(report))
     atomic = [found for found in report["programs"] if "racy" not in found["with"]]
     return 0 if all(found["result"] == found["expected"] for found in atomic) else 1
 
 
+def run_command() -> NoReturn:
+    """Run `main` and exit, as other commands do if they are interrupted or nobody reads on."""
+    try:
+        try:
+            status = main()
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    # At once: threads may be counting, and the rest of the output has no reader. The exit status
+    # is what a shell reports for a command that SIGINT or SIGPIPE has ended.
+    except KeyboardInterrupt:
+        os._exit(130)
+    except BrokenPipeError:
+        os._exit(141)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command()
