@@ -277,7 +277,7 @@ def examples(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """Build each package's sdist, then a wheel from it elsewhere; install it alone and use it."""
     environment = Environment(session, "build", MAIN)
-    environment.install("build", "pytest", "virtualenv")
+    environment.install("pytest", "virtualenv")
     environment.run("-m", "pytest", "tools/tests/test_packaging.py", *session.posargs)
 
 
