@@ -6,13 +6,13 @@ python examples/config_hot_swap.py [--readers 4] [--writers 2] [--changes 2000]
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import options
 from cereggii import AtomicEvent, AtomicRef, ThreadSet
 from rich.console import Console
 from rich.table import Table
@@ -134,10 +134,10 @@ WAYS: dict[str, Callable[[], RacyHolder | AtomicHolder]] = {
 
 def main() -> int:
     """Prints a row for each way; exits with 1 if what the AtomicRef held was ever wrong."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--readers", type=int, default=4)
-    parser.add_argument("--writers", type=int, default=2)
-    parser.add_argument("--changes", type=int, default=2000, help="of each writer")
+    parser = options.Parser(__doc__)
+    parser.add("--readers", options.threads, 4, "threads that read the configuration")
+    parser.add("--writers", options.threads, 2, "threads that change it")
+    parser.add("--changes", options.number, 2000, "how often each of them does")
     arguments = parser.parse_args()
 
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()

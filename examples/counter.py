@@ -6,7 +6,6 @@ python examples/counter.py [--threads 1 2 4] [--increments 1000000]
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import threading
@@ -14,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import options
 from cereggii import AtomicInt
 from rich.console import Console
 from rich.table import Table
@@ -84,11 +84,10 @@ def powers_of_two(most: int) -> list[int]:
 
 def main() -> None:
     """Prints a row for each way and number of threads."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--threads", type=int, nargs="+", default=powers_of_two(os.cpu_count() or 1)
-    )
-    parser.add_argument("--increments", type=int, default=1_000_000)
+    parser = options.Parser(__doc__)
+    cores = powers_of_two(os.cpu_count() or 1)
+    parser.add("--threads", options.threads, cores, "how many count together", nargs="+")
+    parser.add("--increments", options.number, 1_000_000, "how often each thread adds 1")
     arguments = parser.parse_args()
 
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()

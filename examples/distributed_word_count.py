@@ -12,7 +12,6 @@ need cereggii and the files.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -20,8 +19,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import options
 from cereggii import AtomicDict
-from distributed import Client, LocalCluster, as_completed
 from rich.console import Console
 from rich.table import Table
 from word_count import WORD, find_sources
@@ -48,11 +47,12 @@ def count_part(paths: list[Path], threads: int) -> tuple[int, bool, AtomicDict[s
 
 def main() -> int:
     """Prints a row for each part; exits with 1 if the sum of the parts is not the whole."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, default=2, help="processes")
-    parser.add_argument("--threads", type=int, default=2, help="of each process")
-    parser.add_argument("--files", type=int, help="read this many files only")
+    parser = options.Parser(__doc__)
+    parser.add("--workers", options.threads, 2, "processes")
+    parser.add("--threads", options.threads, 2, "threads of each process")
+    parser.add("--files", options.number, None, "read this many files at most")
     arguments = parser.parse_args()
+    from distributed import Client, LocalCluster, as_completed  # --help does not need it
 
     paths = find_sources(arguments.files)
     number_of_parts = min(arguments.workers * PARTS_PER_WORKER, len(paths))

@@ -6,12 +6,12 @@ python examples/hit_counter.py [--threads 8] [--requests 20000]
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import time
 from collections import Counter
 
+import options
 from cereggii import AtomicCounter, AtomicKeyedCounter, ThreadSet
 from rich.console import Console
 from rich.table import Table
@@ -45,9 +45,9 @@ def make_visits(thread: int, requests: int) -> list[str]:
 
 def main() -> int:
     """Prints a row for each page; exits with 1 if a hit was lost, or counted twice."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=8)
-    parser.add_argument("--requests", type=int, default=20_000, help="of each thread")
+    parser = options.Parser(__doc__)
+    parser.add("--threads", options.threads, 8, "threads that answer requests")
+    parser.add("--requests", options.number, 20_000, "how many each of them answers")
     arguments = parser.parse_args()
 
     site = Site()

@@ -6,7 +6,6 @@ python examples/once_per_key_cache.py [--threads 8] [--keys 4] [--seconds 0.05]
 
 from __future__ import annotations
 
-import argparse
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import options
 from cereggii import AtomicCache, AtomicInt, AtomicKeyedCounter, ThreadSet
 from rich.console import Console
 from rich.table import Table
@@ -152,10 +152,10 @@ SHOWN = {
 
 def main() -> int:
     """Prints a row for each thing shown; exits with 1 if one did not go as it should."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=8)
-    parser.add_argument("--keys", type=int, default=4, help="that all threads ask for")
-    parser.add_argument("--seconds", type=float, default=0.05, help="that each thing takes")
+    parser = options.Parser(__doc__)
+    parser.add("--threads", options.threads, 8, "threads that ask at the same time")
+    parser.add("--keys", options.number, 4, "how many keys each of them asks for")
+    parser.add("--seconds", options.seconds, 0.05, "how long it takes to make what they get")
     arguments = parser.parse_args()
 
     table = Table(title=f"{arguments.threads} threads ask")

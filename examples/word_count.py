@@ -6,7 +6,6 @@ python examples/word_count.py [--threads 1 2 4] [--files 50]
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import sys
@@ -18,6 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import options
 from cereggii import AtomicDict, AtomicInt
 from rich.console import Console
 from rich.table import Table
@@ -87,11 +87,10 @@ def best_of_three(count: Callable[[], Counts]) -> tuple[float, list[Counts]]:
 
 def main() -> int:
     """Prints a row for each number of threads; exits with 1 if one of them counted wrong."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--threads", type=int, nargs="+", default=sorted({1, 2, os.cpu_count() or 1})
-    )
-    parser.add_argument("--files", type=int, help="read this many files only")
+    parser = options.Parser(__doc__)
+    numbers = sorted({1, 2, os.cpu_count() or 1})
+    parser.add("--threads", options.threads, numbers, "how many count together", nargs="+")
+    parser.add("--files", options.number, None, "read this many files at most")
     arguments = parser.parse_args()
 
     texts = [read_source(path) for path in find_sources(arguments.files)]

@@ -6,12 +6,12 @@ python examples/worker_pool.py [--threads 4] [--waiting 8] [--tasks 200]
 
 from __future__ import annotations
 
-import argparse
 import queue
 import sys
 from collections import Counter
 from collections.abc import Callable
 
+import options
 from cereggii import AtomicBool, AtomicEvent, AtomicInt, CountDownLatch, ThreadSet
 from rich.console import Console
 from rich.table import Table
@@ -148,10 +148,10 @@ def has_right_end(task: Task, number: int) -> bool:
 
 def main() -> int:
     """Prints what became of the tasks; exits with 1 if it is not what should have."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=4)
-    parser.add_argument("--waiting", type=int, default=8, help="tasks in the queue, at most")
-    parser.add_argument("--tasks", type=int, default=200)
+    parser = options.Parser(__doc__)
+    parser.add("--threads", options.threads, 4, "threads of the pool")
+    parser.add("--waiting", options.number, 8, "tasks in the queue, at most")
+    parser.add("--tasks", options.number, 200, "tasks to be done")
     arguments = parser.parse_args()
 
     # One in fifty cannot be done.

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -90,8 +93,26 @@ import runpy, sys
 import cereggii
 {damage}
 sys.argv = sys.argv[1:]
+sys.path[0] = {folder!r}
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
+
+# Every option of every example, and of which kind it is.
+OPTIONS = [
+    pytest.param(example, option, kind, id=f"{example} {option}")
+    for example in LITTLE_TO_DO
+    for option, kind in re.findall(
+        r"""parser\.add\("(--\w+)", options\.(\w+),""",
+        (EXAMPLES / example).read_text(encoding="utf-8"),
+    )
+]
+NO_NUMBERS = ["", " ", "many", "nan", "inf", "-inf", "1e400", "0x10", "1/2", ".", "README.md"]
+NOT_POSITIVE = ["0", "-0", "-1", "-0.5", "-1e9"]
+REFUSED = {
+    "number": [*NO_NUMBERS, *NOT_POSITIVE, "1.0", "1e3", "1000000001"],
+    "threads": [*NO_NUMBERS, *NOT_POSITIVE, "1.0", "1001", "9" * 5000],
+    "seconds": [*NO_NUMBERS, *NOT_POSITIVE, "1e-400", "3600.1"],
+}
 
 
 def start(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -122,12 +143,76 @@ def rows_of(shown: str) -> list[list[str]]:
 
 
 def test_every_example_is_tested_and_in_the_readme() -> None:
-    examples = {path.name for path in EXAMPLES.glob("*.py")}
+    examples = {path.name for path in EXAMPLES.glob("*.py")} - {"options.py"}
     assert set(LITTLE_TO_DO) == examples
     readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     for example in examples:
         assert f"python examples/{example}" in readme
         assert f"python examples/{example} " in (EXAMPLES / example).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("example", LITTLE_TO_DO)
+def test_help_shows_every_option_and_its_default(example: str) -> None:
+    options = [option for name, option, _ in (row.values for row in OPTIONS) if name == example]
+    assert {*re.findall(r"--\w+", LITTLE_TO_DO[example])} == {*options}
+    done = start("-W", "error", str(EXAMPLES / example), "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"\npython examples/{example} " in done.stdout
+    for option in options:
+        assert re.search(rf"^  {option} .*\(default: .+\)$", done.stdout, re.MULTILINE), option
+
+
+@pytest.mark.parametrize("example", LITTLE_TO_DO)
+def test_a_usage_error_is_on_standard_error(example: str) -> None:
+    done = start("-W", "error", str(EXAMPLES / example), "--threads", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"usage: {example}")
+
+
+def refuse(
+    example: str,
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> str:
+    """The usage error of an example, which does nothing else."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    program = importlib.import_module(example.removesuffix(".py"))
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: pytest.fail("it began to work"))
+    monkeypatch.setattr(sys, "argv", [example, *arguments])
+    with pytest.raises(SystemExit) as caught:
+        program.main()
+    printed = capsys.readouterr()
+    assert (caught.value.code, printed.out) == (2, "")
+    assert printed.err.startswith(f"usage: {example}")
+    assert len(printed.err.splitlines()) <= 5
+    return printed.err
+
+
+@pytest.mark.parametrize(("example", "option", "kind"), OPTIONS)
+def test_an_option_refuses_what_makes_no_sense(
+    example: str,
+    option: str,
+    kind: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for text in REFUSED[kind]:
+        error = refuse(example, [f"{option}={text}"], capsys, monkeypatch)
+        assert f"argument {option}: not a " in error
+        assert repr(text) in error
+    assert option in refuse(example, [option], capsys, monkeypatch)
+
+
+@pytest.mark.parametrize("example", LITTLE_TO_DO)
+@pytest.mark.parametrize("arguments", ["--unknown", "--unknown=1", "-x", "README.md", "."])
+def test_an_example_refuses_other_arguments(
+    example: str,
+    arguments: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert arguments in refuse(example, [arguments], capsys, monkeypatch)
 
 
 def test_counter_is_right_in_every_way_but_the_racy_one() -> None:
@@ -218,7 +303,7 @@ def test_distributed_word_count_adds_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_wrong_result_is_shown_and_is_an_error(damage: str) -> None:
     example = damage.partition(":")[0]
-    program = RUN_DAMAGED.format(damage=DAMAGE[damage])
+    program = RUN_DAMAGED.format(damage=DAMAGE[damage], folder=str(EXAMPLES))
     arguments = LITTLE_TO_DO[example].split()
     done = start("-W", "error", "-c", program, str(EXAMPLES / example), *arguments)
     assert (done.returncode, done.stderr) == (1, ""), f"{done.stdout}\n{done.stderr}"
