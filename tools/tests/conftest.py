@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import faulthandler
+
 import pytest
 
 
@@ -12,7 +14,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def thorough(request: pytest.FixtureRequest) -> bool:
     """Whether to take the time for everything."""
-    return bool(request.config.getoption("--thorough"))
+    if not request.config.getoption("--thorough"):
+        return False
+    # More time than pytest.ini gives a test.
+    faulthandler.cancel_dump_traceback_later()
+    return True
