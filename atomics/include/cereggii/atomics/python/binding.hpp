@@ -270,9 +270,12 @@ PyObject* compare_identity(PyObject* self, PyObject* other, int op) {
 // handle. The rest of copying and pickling is in Python, in _copying.py.
 template <class Form, auto Value>
 nb::object new_arguments(PyObject* self) {
-    const nb::object value = owned_or_throw(Value(self, nullptr));
-    if constexpr (Form::is_handle) return nb::make_tuple(nb::borrow(Form::target(self)));
-    return nb::make_tuple(value);
+    if constexpr (Form::is_handle) {
+        if (!Form::peek(self)) throw nb::python_error();
+        return nb::make_tuple(nb::borrow(Form::target(self)));
+    } else {
+        return nb::make_tuple(owned_or_throw(Value(self, nullptr)));
+    }
 }
 
 // ── registration ───────────────────────────────────────────────────────────────────────────────
