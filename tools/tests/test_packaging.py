@@ -346,16 +346,20 @@ def test_uv_builds_a_package_again_when_a_file_of_it_has_changed(name: str) -> N
 
 
 def test_pip_and_uv_install_a_checkout(
-    tools: Environment, empty: Environment, checkout: Path, tmp_path: Path, thorough: bool
+    tools: Environment, checkout: Path, tmp_path: Path, thorough: bool
 ) -> None:
     if not thorough:
         pytest.skip("takes minutes: --thorough runs it")
-    by_uv, synchronized = Environment(tmp_path / "uv"), Environment(tmp_path / "synchronized")
-    empty.pip("install", "-q", *paths(META), cwd=checkout)
+    by_pip, by_uv = Environment(tmp_path / "pip"), Environment(tmp_path / "uv")
+    by_pip.pip("install", "-q", *paths(META), cwd=checkout)
     tools.uv("pip", "install", "--python", by_uv.python, *paths(META), cwd=checkout)
-    tools.uv("sync", "--active", "--python", synchronized.python, cwd=checkout)
-    for environment in (empty, by_uv, synchronized):
+    for environment in (by_pip, by_uv):
         assert environment.installed() == {*NAMES}
         for name in NAMES:
-            environment.check_works(name)
+            assert environment.home in environment.check_works(name).parents
         environment.pip("check")
+    tools.uv("sync", "--python", sys.executable, cwd=checkout)
+    for name in NAMES:
+        program = USE.format(name=name.replace("-", "_"))
+        shown = tools.uv("run", "--no-sync", "python", "-W", "error", "-c", program, cwd=checkout)
+        assert checkout / "packages" / name in Path(shown.strip()).parents
