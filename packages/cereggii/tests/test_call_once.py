@@ -7,16 +7,13 @@ import asyncio
 import copy
 import functools
 import gc
-import os
 import pickle
 import random
-import signal
-import sys
 import threading
 import time
-import traceback
 import weakref
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -31,57 +28,8 @@ from tools.testing.concurrency import (
     meet,
     run_threads,
 )
-from tools.testing.interpreters import FREE_THREADED, run_program
 
-THREADS = 4
-
-needs_posix_signals = pytest.mark.skipif(
-    not hasattr(signal, "pthread_kill"), reason="there is no signal.pthread_kill here"
-)
-
-
-def concurrent(test: Any) -> Any:
-    """Marks a test that has threads of its own."""
-    mark = pytest.mark.thread_unsafe(reason="has threads of its own")
-    return mark(pytest.mark.usefixtures("switch_often")(test))
-
-
-class Thing:
-    """Each is another."""
-
-
-class FailedError(Exception):
-    """What functions raise."""
-
-
-class Held:
-    """A function that can be held while it runs, and that keeps the arguments of its calls."""
-
-    def __init__(self, result: Any = None) -> None:
-        self.calls: list[Any] = []
-        self.entered = threading.Semaphore(0)
-        self.proceed = threading.Semaphore(0)
-        self.result = Thing() if result is None else result
-
-    def __call__(self, *arguments: Any) -> Any:
-        self.calls.append(arguments)
-        self.entered.release()
-        assert self.proceed.acquire(timeout=PATIENCE)
-        if isinstance(self.result, BaseException):
-            raise self.result
-        return self.result
-
-    def wait_until_entered(self) -> None:
-        assert self.entered.acquire(timeout=PATIENCE)
-
-
-def outcome_of(call: Callable[..., Any], *arguments: Any) -> Any:
-    """What a call returned or raised."""
-    try:
-        return call(*arguments)
-    except BaseException as error:
-        return error
-
+from .calls import THREADS, FailedError, Held, Thing, concurrent, outcome_of
 
 # ── results ────────────────────────────────────────────────────────────────────────────────────
 
@@ -125,7 +73,10 @@ def test_any_object_can_be_the_result(result: Any) -> None:
     assert calls == [1]
 
 
-@pytest.mark.parametrize("timeout", [None, 0, 0.5, 1000])
+@pytest.mark.parametrize(
+    "timeout",
+    [None, 0, 0.5, Fraction(1, 3), True, 1000, threading.TIMEOUT_MAX, float("inf")],
+)
 def test_it_is_a_decorator_with_and_without_a_timeout(timeout: float | None) -> None:
     def compute(value: int) -> list[int]:
         return [value]
@@ -208,103 +159,55 @@ def test_wrong_arguments_are_refused() -> None:
     ("timeout", "error"),
     [
         ("soon", TypeError),
+        ([1], TypeError),
+        (1j, TypeError),
         (-1, ValueError),
+        (-1e-9, ValueError),
+        (float("-inf"), ValueError),
+        (-(10**400), ValueError),
         (float("nan"), ValueError),
-        (2 * threading.TIMEOUT_MAX, OverflowError),
+        (threading.TIMEOUT_MAX * 2, OverflowError),
+        (10**400, OverflowError),
     ],
+    ids=repr,
 )
-def test_a_wrong_timeout_is_named_and_the_function_is_not_called(
+def test_a_wrong_timeout_is_named_before_anything_is_decorated(
     timeout: Any, error: type[Exception]
 ) -> None:
-    calls: list[int] = []
-
-    def use() -> None:
-        call_once(lambda: calls.append(1), timeout=timeout)()
-
-    with pytest.raises(error) as caught:
-        use()
-    assert str(timeout) in str(caught.value)
-    assert calls == []
+    for use in (lambda: call_once(len, timeout=timeout), lambda: call_once(timeout=timeout)):
+        with pytest.raises(error) as caught:
+            use()
+        assert repr(timeout) in str(caught.value)
 
 
-# ── exceptions ─────────────────────────────────────────────────────────────────────────────────
+def test_generator_functions_are_refused_of_whatever_kind() -> None:
+    def generate() -> Iterator[int]:
+        yield 1
 
+    async def generate_async() -> AsyncIterator[int]:
+        yield 1
 
-def test_an_exception_is_the_result_for_all() -> None:
-    calls: list[int] = []
-    error = FailedError("failed")
+    class Generating:
+        def __call__(self) -> Iterator[int]:
+            yield 1
 
-    @call_once
-    def fail() -> None:
-        calls.append(1)
-        raise error
+        async def method(self) -> AsyncIterator[int]:
+            yield 1
 
-    assert [outcome_of(fail) is error for _ in range(3)] == [True] * 3
-    assert calls == [1]
-
-
-def test_the_traceback_leads_to_the_function_and_does_not_grow() -> None:
-    @call_once
-    def fail() -> None:
-        raise FailedError
-
-    def frames() -> list[str]:
-        return [frame.name for frame in traceback.extract_tb(outcome_of(fail).__traceback__)]
-
-    first = frames()
-    assert first[0] == "outcome_of"
-    assert first[-1] == "fail"
-    for _ in range(5):
-        later = frames()
-    assert (later[0], later[-1]) == (first[0], "fail")
-    assert len(later) <= len(first)
-
-
-@pytest.mark.parametrize(
-    "ending", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError]
-)
-def test_what_ends_a_program_is_no_result(ending: type[BaseException]) -> None:
-    calls: list[int] = []
-
-    @call_once
-    def compute(number: int) -> int:
-        calls.append(number)
-        if len(calls) < 3:
-            raise ending(number)
-        return number
-
-    for number in (1, 2):
-        with pytest.raises(ending) as caught:
-            compute(number)
-        assert caught.value.args == (number,)
-    assert [compute(number) for number in (3, 4)] == [3, 3]
-    assert calls == [1, 2, 3]
-
-
-def test_a_function_that_asks_for_its_own_result_is_told_so() -> None:
-    @call_once
-    def recurse() -> Any:
-        return recurse()
-
-    first = outcome_of(recurse)
-    assert isinstance(first, RuntimeError)
-    assert "recurse" in str(first)
-    assert outcome_of(recurse) is first  # that was the result
-
-
-def test_a_function_that_asked_for_its_own_result_may_go_on() -> None:
-    @call_once
-    def recurse(depth: int) -> Any:
-        error = outcome_of(recurse, depth + 1)
-        assert isinstance(error, RuntimeError)
-        assert isinstance(outcome_of(also_asks), RuntimeError)
-        return depth
-
-    def also_asks() -> Any:
-        return call_once(recurse)(7)
-
-    assert recurse(0) == 0
-    assert recurse(1) == 0
+    functions = [
+        generate,
+        generate_async,
+        functools.partial(generate),
+        functools.partial(Generating()),
+        staticmethod(generate),
+        Generating(),
+        Generating().method,
+    ]
+    for function in functions:
+        for decorate in (call_once, call_once(timeout=1)):
+            with pytest.raises(TypeError, match="generator") as caught:
+                decorate(function)
+            assert repr(function) in str(caught.value)
 
 
 # ── many threads ───────────────────────────────────────────────────────────────────────────────
@@ -330,51 +233,6 @@ def test_many_threads_call_and_one_is_called() -> None:
         assert once.calls.get() == 1
         assert {id(one) for one in found} == {id(once.call(-1))}
         assert found[0][1] in range(THREADS)
-
-
-@concurrent
-def test_those_who_wait_get_the_same_exception() -> None:
-    held = Held(FailedError("failed"))
-    once = call_once(held)
-    tasks = [Task(functools.partial(outcome_of, once, number)) for number in range(THREADS)]
-    for task in tasks:
-        task.start()
-    held.wait_until_entered()
-    give_time_to_block()
-    assert all(task.is_alive() for task in tasks)
-    held.proceed.release()
-    assert [task.result() is held.result for task in tasks] == [True] * THREADS
-    assert outcome_of(once) is held.result
-    assert len(held.calls) == 1
-
-
-@concurrent
-@pytest.mark.skipif(
-    FREE_THREADED and sys.version_info < (3, 14),
-    reason="free-threaded CPython 3.13 crashes when threads raise one exception at once",
-)
-def test_many_threads_raise_one_exception_at_the_same_time() -> None:
-    class Failing:
-        def __init__(self) -> None:
-            self.calls = AtomicInt()
-            self.error = FailedError()
-            self.call = call_once(self.fail)
-
-        def fail(self) -> None:
-            self.calls.increment_and_get()
-            raise self.error
-
-    def call(failing: Failing) -> bool:
-        try:
-            raise LookupError  # the context of the next
-        except LookupError:
-            found = [outcome_of(failing.call) for _ in range(5)]
-        assert all(traceback.format_exception(type(one), one, one.__traceback__) for one in found)
-        return all(one is failing.error for one in found)
-
-    functions = [Failing() for _ in range(50)]
-    assert all(all(found) for found in meet(functions, *[call] * THREADS))
-    assert all(failing.calls.get() == 1 for failing in functions)
 
 
 @concurrent
@@ -528,162 +386,6 @@ def test_the_one_that_is_called_takes_as_long_as_it_takes() -> None:
     assert sleep() == "slept"
 
 
-# ── signals and fork ───────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
-@pytest.mark.parametrize("timeout", ["None", "1000", "threading.TIMEOUT_MAX", "float('inf')"])
-def test_ctrl_c_ends_a_wait_and_the_call_goes_on(timeout: str) -> None:
-    run_program(f"""
-        import signal, threading, time
-        from cereggii import call_once
-        # Not installed where the tests run in the background of a shell, with SIGINT ignored.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        entered, proceed, calls, found = threading.Event(), threading.Event(), [], []
-
-        @call_once(timeout={timeout})
-        def compute():
-            calls.append(1)
-            entered.set()
-            assert proceed.wait(20)
-            return "computed"
-
-        threads = [threading.Thread(target=lambda: found.append(compute()), daemon=True)
-                   for _ in range(3)]
-        def interrupt():
-            time.sleep(0.2)
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        threads[0].start()
-        assert entered.wait(20)
-        for thread in threads[1:]:
-            thread.start()
-        interrupter = threading.Thread(target=interrupt)
-        interrupter.start()
-        try:
-            compute()
-        except KeyboardInterrupt:
-            pass
-        else:
-            raise AssertionError("not interrupted")
-        interrupter.join()
-        assert all(thread.is_alive() for thread in threads)
-        proceed.set()
-        for thread in threads:
-            thread.join(20)
-        assert found == ["computed"] * 3
-        assert compute() == "computed"
-        assert calls == [1]
-    """)
-
-
-@pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
-def test_ctrl_c_in_the_function_lets_one_of_those_who_wait_call_it() -> None:
-    run_program("""
-        import signal, threading, time
-        from cereggii import call_once
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        calls, found = [], []
-        entered = threading.Event()
-
-        @call_once
-        def compute():
-            calls.append(threading.current_thread())
-            if len(calls) == 1:
-                entered.set()
-                time.sleep(20)
-            return "computed"
-
-        def wait():
-            assert entered.wait(20)
-            found.append(compute())
-
-        def interrupt():
-            assert entered.wait(20)
-            time.sleep(0.2)
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-        threads = [threading.Thread(target=work, daemon=True) for work in (interrupt, *[wait] * 4)]
-        for thread in threads:
-            thread.start()
-        try:
-            compute()
-        except KeyboardInterrupt:
-            pass
-        else:
-            raise AssertionError("not interrupted")
-        for thread in threads:
-            thread.join(20)
-        assert found == ["computed"] * 4
-        assert len(calls) == 2
-        assert compute() == "computed"
-    """)
-
-
-@pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
-def test_a_signal_handler_that_interrupts_the_function_is_told_that_it_waits_for_itself() -> None:
-    run_program("""
-        import signal
-        from cereggii import call_once
-        told = []
-
-        def handler(*_):
-            try:
-                compute()
-            except RuntimeError as error:
-                told.append(error)
-        signal.signal(signal.SIGUSR1, handler)
-
-        @call_once
-        def compute():
-            signal.raise_signal(signal.SIGUSR1)
-            return "computed"
-
-        assert compute() == "computed"
-        assert len(told) == 1
-        signal.raise_signal(signal.SIGUSR1)
-        assert len(told) == 1
-    """)
-
-
-@pytest.mark.thread_unsafe(reason="starts processes")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
-def test_a_forked_child_makes_the_call_that_another_thread_of_its_parent_was_making() -> None:
-    run_program("""
-        import faulthandler, os, threading, warnings
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from cereggii import call_once
-        entered, proceed, found = threading.Event(), threading.Event(), []
-
-        @call_once
-        def compute(wait):
-            if wait:
-                entered.set()
-                assert proceed.wait(20)
-            return os.getpid()
-
-        thread = threading.Thread(target=lambda: found.append(compute(True)))
-        thread.start()
-        assert entered.wait(20)
-        child = os.fork()
-        if child == 0:
-            faulthandler.dump_traceback_later(20, exit=True)
-            code = 1
-            try:
-                assert compute(False) == compute(False) == os.getpid()
-                code = 0
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 0, status
-        proceed.set()
-        thread.join(20)
-        assert found == [os.getpid()] == [compute(False)]
-    """)
-
-
 # ── what is kept ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -717,14 +419,17 @@ def test_the_result_lives_as_long_as_the_decorated_function(fails: bool) -> None
 
     def compute() -> Thing:
         if fails:
-            raise Error
+            raise Error(Thing())
         return Thing()
 
     once: Any = call_once(compute)
     once.itself = once
-    reference = weakref.ref(outcome_of(once))
+    once_called = outcome_of(once)
+    reference = weakref.ref(once_called.args[0] if fails else once_called)
+    del once_called
     gc.collect()
     assert reference() is not None
-    assert outcome_of(once) is reference()
-    del once
+    found = outcome_of(once)
+    assert (found.args[0] if fails else found) is reference()
+    del once, found
     assert eventually(lambda: gc.collect() >= 0 and reference() is None)

@@ -4,73 +4,118 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
-from cereggii_atomicdict import AtomicDict
+from cereggii._awaited_once import AwaitedCalls
+from cereggii._once import PENDING, Calls, is_kind
+from cereggii._timeouts import Timeout, to_seconds
 
 __all__ = ["call_once"]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_R_co = TypeVar("_R_co", covariant=True)
+
+
+class _CalledOnce(Protocol[_P, _R_co]):
+    """What `call_once` makes of a function. In a class it is a method, as the function is."""
+
+    __name__: str
+    __qualname__: str
+
+    @property
+    def __wrapped__(self) -> Callable[_P, _R_co]: ...
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R_co: ...
+    @overload
+    def __get__(self, instance: None, owner: Any = None, /) -> _CalledOnce[_P, _R_co]: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = None, /) -> _CalledOnce[..., _R_co]: ...
+    def reset(self) -> None: ...
 
 
 @overload
-def call_once(func: _F, *, timeout: float | None = None) -> _F: ...
+def call_once(func: Callable[_P, _R], *, timeout: Timeout = None) -> _CalledOnce[_P, _R]: ...
 @overload
-def call_once(*, timeout: float | None = None) -> Callable[[_F], _F]: ...
-def call_once(func: Any = None, *, timeout: float | None = None) -> Any:
+def call_once(*, timeout: Timeout = None) -> Callable[[Callable[_P, _R]], _CalledOnce[_P, _R]]: ...
+def call_once(func: Any = None, *, timeout: Timeout = None) -> Any:
     """Have a function called once in the life of the process, whatever threads call it.
 
-    The first call, with its arguments, is the one that counts: the others wait for it, and get the
-    same result, or the same exception if it raised one. What ends threads or the program, such as
-    KeyboardInterrupt or SystemExit, is no result: it is raised where it occurred, and one of those
-    who wait makes the call instead. RuntimeError if the function waits for its own result, also
-    by way of other functions and threads. Others wait for `timeout` seconds at most, after which
-    they get a TimeoutError; None waits for ever.
+        @call_once                                # or @call_once(timeout=…)
+        def connect(): return Connection()        # the same one for every thread
 
-    As a decorator, `@call_once` or `@call_once(timeout=…)`. Once there is a result, it is
-    wait-free; waiting is detached from the interpreter, and ends for signals. After Go's
-    `sync.Once` and `std::call_once`.
+    The first call, with its arguments, is the one that counts. The others wait for it and get the
+    same result. If it raised an `Exception`, each of them raises a copy of its own, with the type,
+    arguments, attributes, notes, cause and traceback of the original. The copy keeps nothing of
+    other callers alive, so the frames of its traceback have no variables. (An exception with hidden
+    fields, which only some C code makes, becomes a RuntimeError if `copy.copy` fails.) What is not
+    an `Exception`, such as KeyboardInterrupt or SystemExit, is not shared: it is raised where it
+    occurred, and one of those who wait makes the call instead.
+
+    `reset()` of the decorated function makes the next call run the function again. A run that
+    began before goes on: the calls that began before `reset()` get its outcome, and later calls do
+    not wait for it.
+
+    A coroutine function is decorated in the same way. All who await it share one run, whichever
+    asyncio event loops their tasks are on. It runs in a task of its own, on the loop of the first
+    who awaits it. Cancelling one of those who await it disturbs no other, and cancels the run only
+    if nobody else waits. If the run is cancelled otherwise, or its loop is closed, one of those who
+    wait runs it again.
+
+    The others wait for at most `timeout` seconds, and then get a TimeoutError. It is a number from
+    0 to `threading.TIMEOUT_MAX`; None and inf mean no limit. RuntimeError if the function would
+    wait for its own result, even through other functions and threads. (Where tasks that the
+    function started and waits for ask for the result, only Python 3.14 and later can tell.)
+    TypeError for a generator function or an asynchronous one: all callers would share one iterator.
+
+    Every call and every `reset` is linearizable. Once there is a result, a call is wait-free. A
+    wait is detached from the interpreter, ends for signals, and blocks no event loop if it is
+    awaited. After Go's `sync.Once` and C++'s `std::call_once`.
     """
+    seconds = to_seconds(timeout)
     if func is None:
         return functools.partial(call_once, timeout=timeout)
     if not callable(func):
         raise TypeError(f"func must be callable, not {func!r}")
+    if is_kind(func, inspect.isgeneratorfunction) or is_kind(func, inspect.isasyncgenfunction):
+        raise TypeError(f"func must not be a generator function: {func!r}")
     name = getattr(func, "__qualname__", None) or repr(func)  # for messages
-    outcomes: AtomicDict[str, _Outcome] = AtomicDict()
-    outcomes.get_or_compute(name, lambda _: _pending, timeout)  # a look at the timeout
-    del outcomes[name]
-    result: Any = _pending
+    decorate = _await_once if is_kind(func, inspect.iscoroutinefunction) else _call_once
+    return decorate(func, name, seconds)
+
+
+def _call_once(func: Callable[..., Any], name: str, seconds: float | None) -> Any:
+    calls = Calls(func, name, seconds)
 
     @functools.wraps(func)
     def once(*args: Any, **kwargs: Any) -> Any:
-        nonlocal result
-        if result is not _pending:
-            return result
-        # Not a lambda: to have the arguments in its closure would cost every call.
-        make_outcome = functools.partial(_Outcome, func, args, kwargs)
-        outcome = outcomes.get_or_compute(name, make_outcome, timeout)
-        if outcome.exception is not None:
-            # Without the frames of those who raised it before.
-            raise outcome.exception.with_traceback(outcome.traceback)
-        result = outcome.result
-        return result
+        current = calls
+        result = current.result
+        return current.call(args, kwargs) if result is PENDING else result
 
+    def reset() -> None:
+        """Make the next call run the function again."""
+        nonlocal calls
+        calls = Calls(func, name, seconds)  # those who have begun go on with the old ones
+
+    once.reset = reset  # type: ignore[attr-defined]
     return once
 
 
-_pending: Any = object()  # the result of what has none yet
+def _await_once(func: Callable[..., Any], name: str, seconds: float | None) -> Any:
+    calls = AwaitedCalls(func, name, seconds)
 
+    @functools.wraps(func)
+    async def once(*args: Any, **kwargs: Any) -> Any:
+        current = calls
+        result = current.result
+        return await current.call(args, kwargs) if result is PENDING else result
 
-class _Outcome:
-    __slots__ = ("exception", "result", "traceback")
+    def reset() -> None:
+        """Make the next call run the function again."""
+        nonlocal calls
+        calls = AwaitedCalls(func, name, seconds)
 
-    def __init__(self, func: Callable[..., Any], args: Any, kwargs: Any, _name: str) -> None:
-        self.exception: Exception | None = None
-        self.traceback: Any = None
-        self.result: Any = None
-        try:
-            self.result = func(*args, **kwargs)
-        except Exception as error:
-            self.exception = error
-            self.traceback = error.__traceback__
+    once.reset = reset  # type: ignore[attr-defined]
+    return once

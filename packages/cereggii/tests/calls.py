@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Functions to be called once, and what calls of them gave."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tools.testing.concurrency import PATIENCE
+
+THREADS = 4
+
+
+def concurrent(test: Any) -> Any:
+    """Marks a test that has threads of its own."""
+    mark = pytest.mark.thread_unsafe(reason="has threads of its own")
+    return mark(pytest.mark.usefixtures("switch_often")(test))
+
+
+class Thing:
+    """Each is another."""
+
+
+class FailedError(Exception):
+    """What functions raise."""
+
+
+class Held:
+    """A function that can be held while it runs, and that keeps the arguments of its calls."""
+
+    def __init__(self, result: Any = None) -> None:
+        self.calls: list[Any] = []
+        self.entered = threading.Semaphore(0)
+        self.proceed = threading.Semaphore(0)
+        self.result = Thing() if result is None else result
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.calls.append(arguments)
+        self.entered.release()
+        assert self.proceed.acquire(timeout=PATIENCE)
+        if isinstance(self.result, BaseException):
+            raise self.result
+        return self.result
+
+    def wait_until_entered(self) -> None:
+        assert self.entered.acquire(timeout=PATIENCE)
+
+
+def outcome_of(call: Callable[..., Any], *arguments: Any) -> Any:
+    """What a call returned or raised."""
+    try:
+        return call(*arguments)
+    except BaseException as error:
+        return error
