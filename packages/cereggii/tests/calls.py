@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cereggii import call_once
 
 from tools.testing.concurrency import PATIENCE
 
@@ -55,3 +57,17 @@ def outcome_of(call: Callable[..., Any], *arguments: Any) -> Any:
         return call(*arguments)
     except BaseException as error:
         return error
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    """A function that raises it, to be called once."""
+
+    @call_once
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
+def names_of_frames(error: BaseException) -> list[str]:
+    return [frame.name for frame in traceback.extract_tb(error.__traceback__)]

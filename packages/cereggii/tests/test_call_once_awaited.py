@@ -310,19 +310,24 @@ async def test_functions_that_await_each_other_in_a_circle_are_told_so(length: i
 @concurrent
 def test_functions_on_loops_of_their_own_that_await_each_other_are_told_so() -> None:
     for _ in range(20):
-        both_run = threading.Barrier(2)
-
-        def make(number: int, both_run: threading.Barrier = both_run) -> Any:
-            @call_once
-            async def find() -> Any:
-                both_run.wait(PATIENCE)
-                return await functions[1 - number]()
-
-            return find
-
-        functions = [make(0), make(1)]
+        functions = pair_that_awaits_each_other()
         with background(*[on_a_loop(lambda f=f: outcome_of(f())) for f in functions]) as threads:
             assert all(isinstance(thread.result(), RuntimeError) for thread in threads)
+
+
+def pair_that_awaits_each_other() -> list[Any]:
+    both_run = threading.Barrier(2)
+
+    def make(number: int) -> Any:
+        @call_once
+        async def find() -> Any:
+            both_run.wait(PATIENCE)
+            return await functions[1 - number]()
+
+        return find
+
+    functions = [make(0), make(1)]
+    return functions
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="tasks do not tell what awaits them")

@@ -78,7 +78,7 @@ class _Run:
         self._task: asyncio.Task[None] | None = None
         self._has_leader = True
         self._error: BaseException | None = None  # for the leader only
-        self._awaiting = AtomicInt(1)  # how many wait, the leader included
+        self._awaiting = AtomicInt(1, immortal=False)  # how many wait, the leader included
         self._waiters: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
         self._waits_for: _Run | None = None  # that the function itself awaits
         self.has_started = False

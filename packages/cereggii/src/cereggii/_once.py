@@ -11,11 +11,11 @@ from typing import Any
 from cereggii_atomicdict import AtomicDict
 
 from cereggii._shared_error import SharedError, drop_frame, raise_error
+from cereggii._timeouts import LONGEST_WAIT
 
-__all__ = ["LONGEST_WAIT", "PENDING", "Calls", "Outcome", "failure", "is_kind"]
+__all__ = ["PENDING", "Calls", "Outcome", "failure", "is_kind"]
 
 PENDING: Any = object()  # the result of what has none yet
-LONGEST_WAIT = 4e9  # seconds; longer than anybody waits, and AtomicDict takes it
 
 
 def is_kind(func: Callable[..., Any], is_it: Callable[[Any], bool]) -> bool:

@@ -8,6 +8,8 @@ import threading
 import time
 from typing import SupportsFloat, SupportsIndex, TypeAlias
 
+LONGEST_WAIT = 4e9  # seconds, which is 127 years: what all native waits take
+
 Timeout: TypeAlias = SupportsFloat | SupportsIndex | None
 
 
@@ -50,5 +52,4 @@ class Deadline:
         """The seconds that are left, 0 at least; None without a limit."""
         if self._end is None:
             return None
-        # The sum may have been rounded up.
-        return min(max(0.0, self._end - time.monotonic()), threading.TIMEOUT_MAX)
+        return min(max(0.0, self._end - time.monotonic()), LONGEST_WAIT)
