@@ -5,9 +5,16 @@ from __future__ import annotations
 
 import builtins
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from threading import Thread
+from types import TracebackType
 from typing import Any, ClassVar, ParamSpec, Self, overload
+
+from cereggii_atomicint import AtomicInt
+
+from cereggii._thread_record import Gate, Record, make_thread, record_of
+from cereggii._timeouts import Deadline, Timeout, to_seconds
 
 __all__ = ["ThreadSet"]
 
@@ -17,10 +24,31 @@ _P = ParamSpec("_P")
 class ThreadSet:
     """A set of threads that are started and joined together.
 
-    `ThreadSet(*threads)`. The decorators `with_args`, `repeat` and `range` make one of a function
-    that all its threads run; `target` makes a function that makes threads. A subclass may set
-    `thread_factory` to a class of threads of its own, or any function with its parameters.
-    The set itself is not to be changed by several threads at once.
+        @ThreadSet.range(4)
+        def total(part): return add_up(part)        # four threads
+
+        with total:                                 # starts them, and joins them at the end
+            ...
+        print(sum(total.results()))
+
+    `ThreadSet(*threads)` is a set of given threads. The decorators `with_args`, `repeat` and
+    `range` make one of a function that all its threads run; `target` makes a function that makes
+    threads. A subclass may set `thread_factory` to a class of threads of its own, or to any
+    function with the parameters `target`, `args` and `kwargs` (and `name` and `daemon`, if these
+    are given).
+
+    **Starting.** Either all threads run or none: they wait until the last one has been started. If
+    one cannot be started, the others end without running. This does not hold if one of the threads
+    has a `start` method of its own, or is not a `threading.Thread`: then each thread runs as soon
+    as it is started.
+
+    **Exceptions.** What a thread raises that the set has started is raised by `join`, and
+    `threading.excepthook` is not called. It is called when the last set that the thread was in is
+    freed, if no `join` has raised the exception by then. SystemExit ends a thread silently.
+    A thread that was started in another way reports its exceptions itself, as any thread does.
+
+    All methods may be called by several threads at the same time. For this a thread, and all sets
+    that it is in, share one record. After Python's `concurrent.futures` and `asyncio.TaskGroup`.
     """
 
     thread_factory: ClassVar[Callable[..., Thread]] = Thread
@@ -42,78 +70,215 @@ class ThreadSet:
             # Or something else that can do what threads can.
             if not callable(getattr(thread, "start", None)):
                 raise TypeError(f"a ThreadSet is made of threads, not of {thread!r}")
-        self._threads: dict[Thread, None] = dict.fromkeys(threads)
+        self._records: dict[Thread, Record] = {thread: record_of(thread) for thread in threads}
 
     # ── making threads ─────────────────────────────────────────────────────────────────────────
 
     @classmethod
-    def with_args(cls, *args: Args) -> Callable[[Callable[..., Any]], Self]:
-        """Decorator: one thread for each of the `ThreadSet.Args`."""
+    def with_args(
+        cls, *args: Args, name: str | None = None, daemon: bool | None = None
+    ) -> Callable[[Callable[..., Any]], Self]:
+        """Decorator: one thread for each of the `ThreadSet.Args`.
+
+        With a `name`, the threads are called `name-0`, `name-1`, and so on. `daemon` is that of
+        `threading.Thread`. Both are given to the `thread_factory` only if they are not None.
+        """
         for arg in args:
             if not isinstance(arg, cls.Args):
                 raise TypeError(f"{arg!r} is not an instance of {cls.Args.__qualname__}")
+        make_options = _numbered_options(name, daemon)
 
         def decorator(target: Callable[..., Any]) -> Any:
-            if not callable(target):
-                raise TypeError(f"the target of a thread must be callable, not {target!r}")
+            _check_target(target)
+            factory = cls.thread_factory
             return cls(
-                *(cls.thread_factory(target=target, args=a.args, kwargs=a.kwargs) for a in args)
+                *(
+                    make_thread(factory, target, arg.args, arg.kwargs, make_options(number))
+                    for number, arg in enumerate(args)
+                )
             )
 
         return decorator
 
     @classmethod
-    def repeat(cls, times: int) -> Callable[[Callable[..., Any]], Self]:
-        """Decorator: this many threads, which call the function without arguments."""
-        return cls.with_args(*(cls.Args() for _ in builtins.range(times)))
+    def repeat(
+        cls, times: int, *, name: str | None = None, daemon: bool | None = None
+    ) -> Callable[[Callable[..., Any]], Self]:
+        """Decorator: this many threads, which call the function without arguments.
+
+        `name` and `daemon` as in `with_args`.
+        """
+        args = [cls.Args() for _ in builtins.range(times)]
+        return cls.with_args(*args, name=name, daemon=daemon)
 
     @overload
     @classmethod
-    def range(cls, stop: int, /) -> Callable[[Callable[..., Any]], Self]: ...
+    def range(
+        cls, stop: int, /, *, name: str | None = None, daemon: bool | None = None
+    ) -> Callable[[Callable[..., Any]], Self]: ...
     @overload
     @classmethod
     def range(
-        cls, start: int, stop: int | None = None, step: int = 1
+        cls,
+        start: int,
+        stop: int | None = None,
+        step: int = 1,
+        *,
+        name: str | None = None,
+        daemon: bool | None = None,
     ) -> Callable[[Callable[..., Any]], Self]: ...
     @classmethod
     def range(
-        cls, start: int, stop: int | None = None, step: int = 1
+        cls,
+        start: int,
+        stop: int | None = None,
+        step: int = 1,
+        *,
+        name: str | None = None,
+        daemon: bool | None = None,
     ) -> Callable[[Callable[..., Any]], Self]:
-        """Decorator: one thread for each number of `range(…)`, which the function is given."""
+        """Decorator: one thread for each number of `range(…)`, which the function is given.
+
+        `name` and `daemon` as in `with_args`.
+        """
         if stop is None:
             start, stop = 0, start
-        return cls.with_args(*(cls.Args(number) for number in builtins.range(start, stop, step)))
+        args = [cls.Args(number) for number in builtins.range(start, stop, step)]
+        return cls.with_args(*args, name=name, daemon=daemon)
 
+    @overload
     @classmethod
-    def target(cls, target: Callable[_P, Any]) -> Callable[_P, Thread]:
-        """Decorator: the function, called, makes a thread that calls it with these arguments."""
+    def target(
+        cls, target: Callable[_P, Any], *, name: str | None = None, daemon: bool | None = None
+    ) -> Callable[_P, Thread]: ...
+    @overload
+    @classmethod
+    def target(
+        cls, *, name: str | None = None, daemon: bool | None = None
+    ) -> Callable[[Callable[_P, Any]], Callable[_P, Thread]]: ...
+    @classmethod
+    def target(
+        cls, target: Any = None, *, name: str | None = None, daemon: bool | None = None
+    ) -> Any:
+        """Decorator: calling the function makes a thread that calls it with these arguments.
+
+        `name` and `daemon` as in `with_args`.
+        """
+        make_options = _numbered_options(name, daemon)
+        if target is None:
+            return functools.partial(cls.target, name=name, daemon=daemon)
+        _check_target(target)
+        made = AtomicInt()
 
         @functools.wraps(target)
-        def make_thread(*args: _P.args, **kwargs: _P.kwargs) -> Thread:
-            return cls.thread_factory(target=target, args=args, kwargs=kwargs)
+        def make(*args: Any, **kwargs: Any) -> Thread:
+            options = make_options(made.get_and_increment())
+            return make_thread(cls.thread_factory, target, args, kwargs, options)
 
-        return make_thread
+        return make
 
     # ── what all of them do ────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """Start each of the threads."""
-        for thread in self._threads:
-            thread.start()
+        """Start each of the threads. Either all run, or none (see `ThreadSet`).
 
-    def join(self, timeout: float | None = None) -> None:
-        """Wait until each of the threads has ended, `timeout` seconds at most for each of them."""
-        for thread in self._threads:
-            thread.join(timeout)
+        RuntimeError, which names the thread, if one has been started before, or if there cannot be
+        another thread. Threads that were started by then have ended without running, and cannot be
+        started again.
+        """
+        records = [*self._records.items()]
+        for thread, _ in records:
+            if getattr(thread, "ident", None) is not None:
+                raise RuntimeError(f"threads can only be started once: {thread!r}")
+        gate = Gate()
+        waits = all(map(_can_wait, self._records))
+        if not waits:
+            gate.open()
+        begun: list[Thread] = []
+        try:
+            for thread, record in records:
+                record.start(gate)
+                begun.append(thread)
+        except BaseException:
+            gate.cancel()
+            if waits:
+                for thread in begun:
+                    thread.join()
+            raise
+        gate.open()
 
-    def start_and_join(self, join_timeout: float | None = None) -> None:
-        """Start the threads, then join them."""
+    def join(self, timeout: Timeout = None) -> bool:
+        """Wait until all threads have ended; False if they have not after `timeout` seconds.
+
+        The timeout is for all of them together: a number from 0 to `threading.TIMEOUT_MAX`; None
+        and inf mean no limit.
+
+        When all have ended, and some have raised an exception, these are raised as an
+        ExceptionGroup, in the order of the threads. It is a BaseExceptionGroup if one of them is
+        not an Exception. Every later `join` does so again, in any thread.
+
+        RuntimeError if a thread has not been started, or would wait for itself. The wait ends for
+        signals; the threads go on then, and may be joined again.
+        """
+        if not self._wait(timeout):
+            return False
+        failed = self._failed()
+        if failed:
+            raise self._group([], failed)
+        return True
+
+    def start_and_join(self, join_timeout: Timeout = None) -> bool:
+        """Start the threads, then join them: see `start` and `join`."""
+        to_seconds(join_timeout)  # nothing is started if it is wrong
         self.start()
-        self.join(join_timeout)
+        return self.join(join_timeout)
+
+    def __enter__(self) -> Self:
+        """Start the threads."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Join the threads, even if the body has raised an exception.
+
+        Exceptions of threads are raised as `join` raises them. If the body has raised an Exception,
+        that is raised alone, or as the first one of the group with those of threads. Anything else,
+        such as KeyboardInterrupt, is raised alone; those of threads are its `__context__`.
+        """
+        if error is None:
+            self.join()
+            return
+        self._wait(None)
+        failed = self._failed()
+        if not failed:
+            return
+        if isinstance(error, Exception):
+            raise self._group([error], failed) from None
+        last = error
+        seen = {id(last)}
+        while last.__context__ is not None and id(last.__context__) not in seen:
+            last = last.__context__
+            seen.add(id(last))
+        last.__context__ = self._group([], failed)
+
+    def results(self, default: Any = None) -> list[Any]:
+        """What the targets of the threads returned, in the order of the threads.
+
+        `default` stands for the result of a thread that has not returned: it has not ended, or it
+        was ended by an exception. So it does for a thread that was not made by a decorator of
+        ThreadSet: what that returns is not known. Wait-free for each thread.
+        """
+        records = [*self._records.values()]
+        return [record.returned[0] if record.returned else default for record in records]
 
     def is_alive(self) -> Iterator[bool]:
-        """Of each thread, whether it has been started and has not ended."""
-        return (thread.is_alive() for thread in self._threads)
+        """For each thread, whether it has been started and has not ended."""
+        return (thread.is_alive() for thread in [*self._records])
 
     def any_is_alive(self) -> bool:
         """Whether at least one of the threads is alive."""
@@ -127,36 +292,83 @@ class ThreadSet:
         """Whether none of the threads is alive."""
         return not self.any_is_alive()
 
+    def _wait(self, timeout: Timeout) -> bool:
+        deadline = Deadline(timeout)
+        records = [*self._records.items()]
+        # Before the first wait: others of the set may wait for this thread.
+        current = threading.current_thread()
+        for thread, _ in records:
+            if thread is current:
+                raise RuntimeError(f"cannot join current thread: {thread!r}")
+            if getattr(thread, "ident", 0) is None:
+                raise RuntimeError(f"cannot join thread before it is started: {thread!r}")
+        for _, record in records:
+            record.join(deadline)
+        return not any(thread.is_alive() for thread, _ in records)
+
+    def _failed(self) -> list[Record]:
+        return [record for record in [*self._records.values()] if record.error is not None]
+
+    def _group(
+        self, others: list[BaseException], failed: list[Record]
+    ) -> BaseExceptionGroup[BaseException]:
+        errors = [record.error for record in failed if record.error is not None]
+        text = f"{len(errors)} of {len(self)} threads raised an exception"
+        group = BaseExceptionGroup(text, [*others, *errors])
+        for record in failed:
+            record.is_retrieved = True
+        return group
+
     # ── as a set ───────────────────────────────────────────────────────────────────────────────
 
     def __or__(self, other: ThreadSet) -> Self:
         """A new set of the threads that are in one of the two."""
-        return type(self)(*self._threads, *self._threads_of(other))
+        return type(self)(*self._records, *self._records_of(other))
 
     def __ior__(self, other: ThreadSet) -> Self:
         """Add the threads of another set."""
-        self._threads.update(dict.fromkeys(self._threads_of(other)))
+        self._records.update(self._records_of(other))
         return self
 
-    def _threads_of(self, other: ThreadSet) -> list[Thread]:
+    def _records_of(self, other: ThreadSet) -> dict[Thread, Record]:
         if not isinstance(other, ThreadSet):
             raise TypeError(f"cannot make a union of a {type(self).__name__} and {other!r}")
-        return [*other._threads]
+        return other._records.copy()
 
     def __copy__(self) -> Self:
-        return type(self)(*self._threads)
+        return type(self)(*self._records)
 
     def __len__(self) -> int:
         """How many threads there are."""
-        return len(self._threads)
+        return len(self._records)
 
     def __iter__(self) -> Iterator[Thread]:
         """The threads, in the order in which they were given."""
-        return iter([*self._threads])
+        return iter([*self._records])
 
     def __repr__(self) -> str:
         most = 80
-        threads = ", ".join(map(repr, self._threads))
+        threads = ", ".join(map(repr, self))
         if len(threads) > most:
             threads = f"{threads[:most]}... {len(self)} threads"
         return f"<{type(self).__qualname__}({threads})>"
+
+
+def _check_target(target: Any) -> None:
+    if not callable(target):
+        raise TypeError(f"the target of a thread must be callable, not {target!r}")
+
+
+def _numbered_options(name: str | None, daemon: bool | None) -> Callable[[int], dict[str, Any]]:
+    """What to give to a factory of threads, besides the target, for the thread of each number."""
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"name must be a string, not {name!r}")
+    if daemon is not None and not isinstance(daemon, bool):
+        raise TypeError(f"daemon must be True, False or None, not {daemon!r}")
+    fixed = {} if daemon is None else {"daemon": daemon}
+    return lambda number: fixed if name is None else {"name": f"{name}-{number}", **fixed}
+
+
+def _can_wait(thread: Thread) -> bool:
+    """Whether it can be held back. A `start` of its own might wait until the thread runs."""
+    return isinstance(thread, Thread) and getattr(thread.start, "__func__", None) is Thread.start
