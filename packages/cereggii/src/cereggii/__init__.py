@@ -4,7 +4,7 @@
 From `cereggii-atomicint`, `cereggii-atomicref` and `cereggii-atomicdict`, which can be installed
 one by one: AtomicInt, AtomicCounter, AtomicRef, AtomicStampedRef, AtomicDict, and their handles.
 From this package, which depends on the three: AtomicBool, AtomicEvent, CountDownLatch, call_once,
-ReadersWriterLock, AtomicCache, AtomicKeyedCounter and ThreadSet.
+once_property, ReadersWriterLock, AtomicCache, AtomicKeyedCounter and ThreadSet.
 
 `python -m cereggii` tells whether it works here, and how fast.
 """
@@ -35,6 +35,7 @@ from cereggii.constants import (
 from cereggii.count_down_latch import CountDownLatch
 from cereggii.locks import ReadersWriterLock
 from cereggii.misc import call_once
+from cereggii.properties import once_property
 from cereggii.thread_handle import ThreadHandle
 from cereggii.thread_set import ThreadSet
 
@@ -65,4 +66,5 @@ __all__ = [
     "ThreadHandle",
     "ThreadSet",
     "call_once",
+    "once_property",
 ]
