@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from cereggii import AtomicInt, call_once
+from cereggii._awaited_once import AwaitedCalls
+from cereggii._once import Outcome
 
 from tools.testing.concurrency import PATIENCE, background, eventually
 from tools.testing.interpreters import run_program
@@ -263,6 +265,51 @@ def test_what_ends_the_program_leaves_the_loop_once(ending: type[BaseException])
         asyncio.run(main())
     assert seen == [("message",)]
     assert asyncio.run(find()) == "found"
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_program_does_so_if_the_first_one_has_left(
+    ending: type[BaseException],
+) -> None:
+    may_go_on = threading.Event()
+
+    @call_once
+    async def find() -> str:
+        calls.append(1)
+        await until(may_go_on.is_set)
+        if len(calls) == 1:
+            raise ending("message")
+        return "found"
+
+    async def main() -> Any:
+        first = asyncio.create_task(find())
+        await until(lambda: calls)
+        second = asyncio.create_task(find())
+        await cancel(first)
+        may_go_on.set()
+        return await second
+
+    calls: list[int] = []
+    with pytest.raises(ending, match="message"):
+        asyncio.run(main())
+    assert asyncio.run(find()) == "found"
+
+
+@with_loop
+async def test_a_run_that_ended_just_before_another_would_begin_is_the_only_one() -> None:
+    class Ending:
+        """Another run ends after the caller has found no outcome, and before it looks for a run."""
+
+        def get(self) -> None:
+            calls.outcome.set(Outcome("found"))
+
+        def compare_and_set(self, expected: Any, updated: Any) -> bool:
+            return True
+
+    calls = AwaitedCalls(Held(), "find", None)
+    calls.run = Ending()  # type: ignore[assignment]
+    assert await calls.call((), {}) == "found"
+    assert calls.func.calls == []  # type: ignore[attr-defined]
 
 
 @with_loop

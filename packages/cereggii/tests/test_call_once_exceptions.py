@@ -159,6 +159,7 @@ def test_the_traceback_leads_from_the_caller_to_the_function_and_does_not_grow()
     first = names_of_frames(outcome_of(fail))
     assert first[0] == "outcome_of"
     assert first[-2:] == ["fail", "helper"]
+    assert "_lead" not in first  # which calls the function in one of the calls only
     later = [names_of_frames(outcome_of(fail)) for _ in range(5)]
     assert later == [first] * 5
     assert names_of_frames(other_caller()) == first

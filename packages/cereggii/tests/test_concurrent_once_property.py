@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cereggii import AtomicCache, AtomicInt, call_once, once_property
+from cereggii import AtomicCache, AtomicInt, call_once, once_property, properties
+from cereggii.properties import _Computation
 
 from tools.testing.concurrency import (
     PATIENCE,
@@ -198,6 +199,68 @@ def test_no_read_gets_a_value_that_was_deleted_before_it_began(kind: Any) -> Non
 
     assert all(run_threads(ask, ask, ask, delete))
     assert len(kind.value._computations) == 0
+
+
+@concurrent
+@both_kinds
+def test_a_value_that_is_deleted_at_once_is_not_got_from_its_computation(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = AtomicInt()
+    holder = kind(lambda _: numbers.increment_and_get())
+    store = once_property._store
+    reading = threading.Event()
+    found: list[int] = []
+
+    def delete_and_read() -> None:
+        found.append(holder.value)
+        reset(holder)
+        reading.set()
+        found.append(holder.value)
+
+    task = Task(delete_and_read)
+
+    def store_slowly(self: Any, instance: object, value: Any) -> Any:
+        stored = store(self, instance, value)
+        if value == 1:
+            task.start()
+            assert reading.wait(PATIENCE)
+            give_time_to_block()
+        return stored
+
+    monkeypatch.setattr(once_property, "_store", store_slowly)
+    assert holder.value == 1
+    task.result()
+    assert found == [1, 2]
+    assert holder.value == 2
+
+
+@pytest.mark.thread_unsafe(reason="changes a module")
+def test_a_signal_at_the_end_of_a_computation_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Interrupted:
+        def get_or_compute(self, label: str, lead: Any, timeout: Any) -> Any:
+            lead(label)
+            raise KeyboardInterrupt
+
+    class Computation(_Computation):
+        def __init__(self) -> None:
+            super().__init__()
+            self.outcomes = Interrupted()  # type: ignore[assignment]
+
+    class Mine:
+        @once_property
+        def value(self) -> Thing:
+            return Thing()
+
+    mine = Mine()
+    with monkeypatch.context() as patched:
+        patched.setattr(properties, "_Computation", Computation)
+        with pytest.raises(KeyboardInterrupt):
+            _ = mine.value
+    assert len(Mine.value._computations) == 0
+    assert type(mine.value) is Thing
 
 
 @concurrent

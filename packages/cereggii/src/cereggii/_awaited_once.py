@@ -223,9 +223,9 @@ class _Run:
     def _as_one_that_waits(self) -> Any:
         """RuntimeError if this would wait for a function that waits for it.
 
-        A run has one task, which awaits one run at most: that is a graph without branches. Whoever
-        is going to wait enters itself first, and then follows it. So at least one of those who
-        would wait in a circle at the same time is told.
+        A run has one task, which awaits one run at most: that is a graph without branches. A run
+        that is going to wait enters that first, and then follows the graph. So if several would
+        close a circle at the same time, at least one is told.
         """
         asking = _current.get()
         if asking is None or asking.has_ended:

@@ -44,7 +44,8 @@ class ThreadSet:
 
     **Exceptions.** What a thread raises that the set has started is raised by `join`, and
     `threading.excepthook` is not called. It is called when the last set that the thread was in is
-    freed, if no `join` has raised the exception by then. SystemExit ends a thread silently.
+    freed, or at exit, if no `join` has raised the exception by then. SystemExit ends a thread
+    silently.
     A thread that was started in another way reports its exceptions itself, as any thread does.
 
     All methods may be called by several threads at the same time. For this a thread, and all sets
