@@ -164,10 +164,10 @@ def test_wrong_arguments_are_refused() -> None:
         (-1, ValueError),
         (-1e-9, ValueError),
         (float("-inf"), ValueError),
-        (-(10**400), ValueError),
+        (-(10**309), ValueError),
         (float("nan"), ValueError),
         (threading.TIMEOUT_MAX * 2, OverflowError),
-        (10**400, OverflowError),
+        (10**309, OverflowError),
     ],
     ids=repr,
 )
@@ -177,7 +177,7 @@ def test_a_wrong_timeout_is_named_before_anything_is_decorated(
     for use in (lambda: call_once(len, timeout=timeout), lambda: call_once(timeout=timeout)):
         with pytest.raises(error) as caught:
             use()
-        assert repr(timeout) in str(caught.value)
+        assert repr(timeout)[:40] in str(caught.value)
 
 
 def test_generator_functions_are_refused_of_whatever_kind() -> None:

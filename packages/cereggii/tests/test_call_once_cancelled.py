@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import random
 import signal
@@ -306,7 +307,7 @@ async def test_a_run_that_ended_just_before_another_would_begin_is_the_only_one(
         def compare_and_set(self, expected: Any, updated: Any) -> bool:
             return True
 
-    calls = AwaitedCalls(Held(), "find", None)
+    calls = AwaitedCalls(Held(), "find", math.inf)
     calls.run = Ending()  # type: ignore[assignment]
     assert await calls.call((), {}) == "found"
     assert calls.func.calls == []  # type: ignore[attr-defined]

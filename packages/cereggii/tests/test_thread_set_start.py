@@ -316,9 +316,9 @@ def test_every_timeout_from_nothing_to_for_ever_is_taken(timeout: Any) -> None:
         (-1e-9, ValueError),
         (float("-inf"), ValueError),
         (float("nan"), ValueError),
-        (-(10**400), ValueError),
+        (-(10**309), ValueError),
         (threading.TIMEOUT_MAX * 2, OverflowError),
-        (10**400, OverflowError),
+        (10**309, OverflowError),
         ("1", TypeError),
         ([], TypeError),
         (1j, TypeError),
@@ -330,7 +330,7 @@ def test_a_wrong_timeout_is_named(timeout: Any, error: type[Exception]) -> None:
     for join in (threads.join, threads.start_and_join):
         with pytest.raises(error) as caught:
             join(timeout)
-        assert repr(timeout) in str(caught.value)
+        assert repr(timeout)[:40] in str(caught.value)
 
 
 def test_a_thread_cannot_wait_for_itself() -> None:

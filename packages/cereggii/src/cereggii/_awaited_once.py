@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -14,9 +15,9 @@ from typing import Any
 from cereggii_atomicint import AtomicInt
 from cereggii_atomicref import AtomicRef
 
+from cereggii._deadline import end_after, remaining
 from cereggii._once import PENDING, Outcome, failure
 from cereggii._shared_error import raise_error
-from cereggii._timeouts import Deadline
 
 __all__ = ["AwaitedCalls"]
 
@@ -29,7 +30,7 @@ class AwaitedCalls:
 
     __slots__ = ("_seconds", "func", "name", "outcome", "result", "run")
 
-    def __init__(self, func: Callable[..., Any], name: str, seconds: float | None) -> None:
+    def __init__(self, func: Callable[..., Any], name: str, seconds: float) -> None:
         self.func = func
         self.name = name
         self._seconds = seconds
@@ -39,11 +40,11 @@ class AwaitedCalls:
 
     async def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of the first of these calls that comes to an end."""
-        deadline = Deadline(self._seconds)
+        end = end_after(self._seconds)
         while (outcome := self.outcome.get()) is None:
             run = self.run.get()
             if run is not None and not run.is_lost():
-                await run.follow(deadline)
+                await run.follow(end)
                 continue
             mine = _Run(self)
             try:
@@ -118,7 +119,7 @@ class _Run:
     async def lead(self) -> None:
         """Wait for the function. Raises what it raises."""
         try:
-            await self._attend(Deadline(None))
+            await self._attend(math.inf)
         except BaseException:
             self._has_leader = False
             self._error = None
@@ -162,13 +163,13 @@ class _Run:
 
     # ── those who wait ─────────────────────────────────────────────────────────────────────────
 
-    async def follow(self, deadline: Deadline) -> None:
+    async def follow(self, end: float) -> None:
         """Wait until it has ended, or is lost; TimeoutError after the deadline."""
         self._awaiting.increment_and_get()
-        if not await self._attend(deadline):
+        if not await self._attend(end):
             raise TimeoutError(f"another task is still computing the value of {self._calls.name!r}")
 
-    async def _attend(self, deadline: Deadline) -> bool:
+    async def _attend(self, end: float) -> bool:
         """Wait, counted as one who does; False after the deadline.
 
         If the last one leaves before the end, the function is cancelled.
@@ -176,7 +177,7 @@ class _Run:
         has_ended = False
         try:
             with self._as_one_that_waits():
-                has_ended = await self._wait(deadline)
+                has_ended = await self._wait(end)
         except asyncio.CancelledError:
             task = self._task
             if task is not None and self._loop is asyncio.get_running_loop():
@@ -189,19 +190,18 @@ class _Run:
                 self._cancel_soon()
         return has_ended
 
-    async def _wait(self, deadline: Deadline) -> bool:
+    async def _wait(self, end: float) -> bool:
         loop = asyncio.get_running_loop()
         while not self.has_ended:
             if self.is_lost():
                 self.end()
                 break
-            remaining = deadline.remaining()
-            if remaining == 0:
+            left = remaining(end)
+            if left == 0:
                 return False
             future = loop.create_future()
             self._waiters[future] = loop
-            pause = _LOOK_AGAIN if remaining is None else min(remaining, _LOOK_AGAIN)
-            timer = loop.call_later(pause, _wake, future)
+            timer = loop.call_later(min(left, _LOOK_AGAIN), _wake, future)
             try:
                 # It may have ended before it could see the future.
                 if not self.has_ended:

@@ -11,7 +11,6 @@ from typing import Any
 from cereggii_atomicdict import AtomicDict
 
 from cereggii._shared_error import SharedError, drop_frame, raise_error
-from cereggii._timeouts import LONGEST_WAIT
 
 __all__ = ["PENDING", "Calls", "Outcome", "failure", "is_kind"]
 
@@ -49,10 +48,10 @@ class Calls:
 
     __slots__ = ("_func", "_name", "_outcomes", "_seconds", "result")
 
-    def __init__(self, func: Callable[..., Any], name: str, seconds: float | None) -> None:
+    def __init__(self, func: Callable[..., Any], name: str, seconds: float) -> None:
         self._func = func
         self._name = name
-        self._seconds = seconds if seconds is None else min(seconds, LONGEST_WAIT)
+        self._seconds = seconds
         self._outcomes: AtomicDict[str, Outcome] = AtomicDict()
         self.result = PENDING
 

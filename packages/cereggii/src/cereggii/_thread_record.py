@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import math
 import threading
 import weakref
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 from cereggii_atomicint import AtomicEvent
 from cereggii_atomicref import AtomicRef
 
-from cereggii._timeouts import Deadline
+from cereggii._deadline import remaining
 
 __all__ = ["Gate", "Record", "make_thread", "record_of"]
 
@@ -150,14 +151,14 @@ class Record:
             self._run = self._thread.run
             attributes["run"] = self._run_thread
 
-    def join(self, deadline: Deadline) -> None:
-        """Wait until the thread has ended, or until the deadline."""
+    def join(self, end: float) -> None:
+        """Wait until the thread has ended, or until then, by `time.monotonic()`."""
         ended = self._ended
         # Up to Python 3.12, a thread counts as ended if a signal interrupts its `join`. So that has
         # to be short. (In the child of a fork the thread is not alive, and never sets the event.)
         if ended is not None and self._thread.is_alive():
-            ended.wait(deadline.remaining())
-        self._thread.join(deadline.remaining())
+            ended.wait(remaining(end))
+        self._thread.join(None if end == math.inf else remaining(end))
 
     def _restore(self) -> None:
         if self._replaced is None:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from cereggii._awaited_once import AwaitedCalls
+from cereggii._deadline import Seconds, to_seconds
 from cereggii._once import PENDING, Calls, is_kind
-from cereggii._timeouts import Timeout, to_seconds
 
 __all__ = ["call_once"]
 
@@ -36,10 +36,12 @@ class _CalledOnce(Protocol[_P, _R_co]):
 
 
 @overload
-def call_once(func: Callable[_P, _R], *, timeout: Timeout = None) -> _CalledOnce[_P, _R]: ...
+def call_once(func: Callable[_P, _R], *, timeout: Seconds | None = None) -> _CalledOnce[_P, _R]: ...
 @overload
-def call_once(*, timeout: Timeout = None) -> Callable[[Callable[_P, _R]], _CalledOnce[_P, _R]]: ...
-def call_once(func: Any = None, *, timeout: Timeout = None) -> Any:
+def call_once(
+    *, timeout: Seconds | None = None
+) -> Callable[[Callable[_P, _R]], _CalledOnce[_P, _R]]: ...
+def call_once(func: Any = None, *, timeout: Seconds | None = None) -> Any:
     """Have a function called once in the life of the process, whatever threads call it.
 
         @call_once                                # or @call_once(timeout=…)
@@ -85,7 +87,7 @@ def call_once(func: Any = None, *, timeout: Timeout = None) -> Any:
     return decorate(func, name, seconds)
 
 
-def _call_once(func: Callable[..., Any], name: str, seconds: float | None) -> Any:
+def _call_once(func: Callable[..., Any], name: str, seconds: float) -> Any:
     calls = Calls(func, name, seconds)
 
     @functools.wraps(func)
@@ -103,7 +105,7 @@ def _call_once(func: Callable[..., Any], name: str, seconds: float | None) -> An
     return once
 
 
-def _await_once(func: Callable[..., Any], name: str, seconds: float | None) -> Any:
+def _await_once(func: Callable[..., Any], name: str, seconds: float) -> Any:
     calls = AwaitedCalls(func, name, seconds)
 
     @functools.wraps(func)

@@ -10,9 +10,9 @@ from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from cereggii_atomicdict import AtomicDict, ExpectationFailed
 
+from cereggii._deadline import Seconds, to_seconds
 from cereggii._once import PENDING, Outcome, is_kind
 from cereggii._shared_error import drop_frame, raise_error
-from cereggii._timeouts import LONGEST_WAIT, Timeout, to_seconds
 
 __all__ = ["once_property"]
 
@@ -56,25 +56,25 @@ class once_property(Generic[_T_co]):  # noqa: N801 - it is used like `property`
     func: Callable[[Any], _T_co]
     _name: str
     _slot: str | None
-    _seconds: float | None
+    _seconds: float
     _label: str
     # The computations that are running, by the id of the instance: those who ask keep it alive.
     _computations: AtomicDict[int, _Computation]
 
     @overload
     def __new__(
-        cls, func: Callable[[Any], _T], *, slot: str | None = None, timeout: Timeout = None
+        cls, func: Callable[[Any], _T], *, slot: str | None = None, timeout: Seconds | None = None
     ) -> once_property[_T]: ...
     @overload
     def __new__(
-        cls, func: None = None, *, slot: str | None = None, timeout: Timeout = None
+        cls, func: None = None, *, slot: str | None = None, timeout: Seconds | None = None
     ) -> _Options: ...
     def __new__(
         cls,
         func: Callable[[Any], Any] | None = None,
         *,
         slot: str | None = None,
-        timeout: Timeout = None,
+        timeout: Seconds | None = None,
     ) -> once_property[Any]:
         """Make a property of a function, or a decorator that does."""
         if slot is not None and not isinstance(slot, str):
@@ -89,7 +89,7 @@ class once_property(Generic[_T_co]):  # noqa: N801 - it is used like `property`
         self.__module__ = getattr(func, "__module__", None) or cls.__module__
         self.attrname = None
         self._slot = slot
-        self._seconds = None if seconds is None else min(seconds, LONGEST_WAIT)
+        self._seconds = seconds
         self._computations = AtomicDict()
         return self
 
@@ -191,7 +191,7 @@ class once_property(Generic[_T_co]):  # noqa: N801 - it is used like `property`
 class _Options(once_property[Any]):
     """The decorator that `once_property` makes if it is given no function."""
 
-    def _with(self, kind: Any, slot: str | None, timeout: Timeout) -> _Options:
+    def _with(self, kind: Any, slot: str | None, timeout: Seconds | None) -> _Options:
         self._kind = kind
         self._options = {"slot": slot, "timeout": timeout}
         return self

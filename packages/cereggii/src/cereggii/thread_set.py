@@ -13,8 +13,8 @@ from typing import Any, ClassVar, ParamSpec, Self, overload
 
 from cereggii_atomicint import AtomicInt
 
+from cereggii._deadline import Seconds, end_after, to_seconds
 from cereggii._thread_record import Gate, Record, make_thread, record_of
-from cereggii._timeouts import Deadline, Timeout, to_seconds
 
 __all__ = ["ThreadSet"]
 
@@ -208,7 +208,7 @@ class ThreadSet:
             raise
         gate.open()
 
-    def join(self, timeout: Timeout = None) -> bool:
+    def join(self, timeout: Seconds | None = None) -> bool:
         """Wait until all threads have ended; False if they have not after `timeout` seconds.
 
         The timeout is for all of them together: a number from 0 to `threading.TIMEOUT_MAX`; None
@@ -228,7 +228,7 @@ class ThreadSet:
             raise self._group([], failed)
         return True
 
-    def start_and_join(self, join_timeout: Timeout = None) -> bool:
+    def start_and_join(self, join_timeout: Seconds | None = None) -> bool:
         """Start the threads, then join them: see `start` and `join`."""
         to_seconds(join_timeout)  # nothing is started if it is wrong
         self.start()
@@ -293,8 +293,8 @@ class ThreadSet:
         """Whether none of the threads is alive."""
         return not self.any_is_alive()
 
-    def _wait(self, timeout: Timeout) -> bool:
-        deadline = Deadline(timeout)
+    def _wait(self, timeout: Seconds | None) -> bool:
+        end = end_after(to_seconds(timeout))
         records = [*self._records.items()]
         # Before the first wait: others of the set may wait for this thread.
         current = threading.current_thread()
@@ -304,7 +304,7 @@ class ThreadSet:
             if getattr(thread, "ident", 0) is None:
                 raise RuntimeError(f"cannot join thread before it is started: {thread!r}")
         for _, record in records:
-            record.join(deadline)
+            record.join(end)
         return not any(thread.is_alive() for thread, _ in records)
 
     def _failed(self) -> list[Record]:
