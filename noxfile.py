@@ -22,7 +22,7 @@ from tools import builds, interpreters  # noqa: E402
 
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 FREE_THREADED = ["3.13t", "3.14t", "3.15t"]
-WITH_GIL = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+WITH_GIL = ["3.11", "3.12", "3.13", "3.14"]
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAIN = "3.14t"
 

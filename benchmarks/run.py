@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def main() -> int:
         parser.error("--plot: matplotlib is not installed")
     pythons = given_pythons(arguments)
     report: dict[str, Any] = {
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "revision": git_revision(),
         "machine": describe_machine(),
         "environments": describe_environments(parser, pythons),

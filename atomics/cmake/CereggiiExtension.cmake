@@ -30,7 +30,7 @@ endmacro()
 # variables that nanobind_add_module() reads in the caller's scope.
 macro(cereggii_find_nanobind)
   cereggii_use_no_modules()
-  find_package(Python 3.10 REQUIRED COMPONENTS Interpreter Development.Module)
+  find_package(Python 3.11 REQUIRED COMPONENTS Interpreter Development.Module)
   if(NOT COMMAND nanobind_add_module)
     execute_process(
       COMMAND "${Python_EXECUTABLE}" -m nanobind --cmake_dir

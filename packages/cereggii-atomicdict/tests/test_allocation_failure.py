@@ -256,8 +256,7 @@ PROGRAM = """
         return d.get_handle() if kind == "handle" else d
     # Free-threaded Python itself crashes where it has no memory for the items of a new list, which
     # copy and pickle make; and as it frees a list, what it keeps for the next one makes it so.
-    # Python 3.10 ends with a fatal error where it has no memory for the error that it raises there.
-    crashing = sysconfig.get_config_var("Py_GIL_DISABLED") or sys.version_info < (3, 11)
+    crashing = sysconfig.get_config_var("Py_GIL_DISABLED")
     skipped = ("copy.", "deepcopy", "pickle") if crashing else ()
     for table, bulk in ((SINGLE, False), (BULK, True)):
         for name, operation in table.items():

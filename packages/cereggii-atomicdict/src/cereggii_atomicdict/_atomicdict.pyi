@@ -15,6 +15,7 @@ from typing import (
     Any,
     ClassVar,
     NoReturn,
+    Self,
     SupportsFloat,
     SupportsIndex,
     TypeAlias,
@@ -24,7 +25,7 @@ from typing import (
 )
 
 from _typeshed import SupportsKeysAndGetItem
-from typing_extensions import Self, disjoint_base
+from typing_extensions import disjoint_base
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")

@@ -2,9 +2,19 @@
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal, SupportsFloat, SupportsIndex, TypeAlias, TypeVar, overload
+from typing import (
+    Any,
+    Literal,
+    Never,
+    Self,
+    SupportsFloat,
+    SupportsIndex,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 
-from typing_extensions import Never, Self, disjoint_base
+from typing_extensions import disjoint_base
 
 _T = TypeVar("_T")
 _Number = TypeVar("_Number", float, complex, Fraction, Decimal)

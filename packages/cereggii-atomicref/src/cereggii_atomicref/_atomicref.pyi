@@ -2,9 +2,9 @@
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from types import GenericAlias
-from typing import Any, Generic, SupportsFloat, SupportsIndex, TypeVar, overload
+from typing import Any, Generic, Self, SupportsFloat, SupportsIndex, TypeVar, overload
 
-from typing_extensions import Self, disjoint_base
+from typing_extensions import disjoint_base
 
 _T = TypeVar("_T")
 _X = TypeVar("_X")

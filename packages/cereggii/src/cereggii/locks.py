@@ -8,13 +8,10 @@ import sys
 import threading
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import ClassVar, NoReturn, Self
 
 from cereggii_atomicint import AtomicInt
 from cereggii_atomicref import AtomicRef
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 __all__ = ["ReaderLock", "ReadersWriterLock", "WriterLock"]
 
@@ -40,11 +37,11 @@ _PATIENCE = 0.001
 _LOOKS = 1 if getattr(sys, "_is_gil_enabled", lambda: True)() else 20
 
 # Signal handlers and finalizers run between any two steps of a thread, and may raise. Not quite
-# any: CPython looks for them after a call, at the beginning of a function, and where it jumps back;
-# up to Python 3.10, wherever it jumps. What must not be torn apart is therefore written without
-# calls and branches, in operators: `+=` on an AtomicInt is one atomic update and keeps the object;
-# a bool is added or subtracted as 1 or 0, and `x & -a_bool` is x or 0. (To multiply a large int may
-# run them as well.) There is no lock that such code could find held.
+# any: CPython looks for them after a call, at the beginning of a function, and where it jumps back.
+# What must not be torn apart is therefore written without calls and loops, in operators: `+=` on an
+# AtomicInt is one atomic update and keeps the object; a bool is added or subtracted as 1 or 0, and
+# `x & -a_bool` is x or 0. (To multiply a large int may run them as well.) There is no lock that
+# such code could find held.
 
 
 class _Side:
@@ -77,20 +74,6 @@ class _Side:
         raise TimeoutError(
             f"{self._rw_lock!r} was not free for {self._purpose} in {self._timeout} s"
         )
-
-    if sys.version_info < (3, 11):
-        # There, a signal handler may run, and raise, when `acquire` has returned.
-        _enter_at_once = __enter__
-
-        def __enter__(self) -> Self:
-            holds = self._holds.mine
-            before = holds.reads + holds.writes
-            try:
-                return self._enter_at_once()
-            except BaseException:
-                if holds.reads + holds.writes > before:
-                    self.release()
-                raise
 
     def __exit__(
         self,
@@ -139,7 +122,7 @@ class ReaderLock(_Side):
         try:
             return self._rw_lock._enter(holds, False, timeout)
         except BaseException:
-            if holds.reads:  # up to Python 3.10: when it had returned
+            if holds.reads:  # a signal handler raised in the last steps of `_enter`
                 self.release()
             raise
 
@@ -197,7 +180,7 @@ class WriterLock(_Side):
         try:
             return self._rw_lock._enter(holds, True, timeout)
         except BaseException:
-            if holds.writes:  # up to Python 3.10: when it had returned
+            if holds.writes:  # a signal handler raised in the last steps of `_enter`
                 self.release()
             raise
 

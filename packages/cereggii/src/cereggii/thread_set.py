@@ -7,14 +7,11 @@ import builtins
 import functools
 from collections.abc import Callable, Iterator
 from threading import Thread
-from typing import TYPE_CHECKING, Any, ClassVar, overload
-
-if TYPE_CHECKING:
-    from typing_extensions import ParamSpec, Self
-
-    _P = ParamSpec("_P")
+from typing import Any, ClassVar, ParamSpec, Self, overload
 
 __all__ = ["ThreadSet"]
+
+_P = ParamSpec("_P")
 
 
 class ThreadSet:
