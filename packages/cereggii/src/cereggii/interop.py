@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plain copies of atomic objects, for libraries that know builtin types only."""
+"""Atomic objects in libraries that know builtin types only."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from cereggii_atomicint import (
 )
 from cereggii_atomicref import AtomicRef, AtomicRefHandle, AtomicStampedRef, ThreadHandle
 
+from cereggii._pydantic import get_pydantic_core_schema
 from cereggii.atomic_bool import AtomicBool, AtomicBoolHandle
 from cereggii.atomic_dict._contents import contents
 
@@ -135,3 +136,14 @@ _OF_BUILTINS: dict[type, _Conversion] = {
 }
 _UNCHANGED = {bool, bytes, float, int, str, type(None)}
 _PACKAGES = {"cereggii", "cereggii_atomicdict", "cereggii_atomicint", "cereggii_atomicref"}
+
+for _type in (
+    AtomicBool,
+    AtomicCounter,
+    AtomicDict,
+    AtomicEvent,
+    AtomicInt,
+    AtomicRef,
+    AtomicStampedRef,
+):
+    setattr(_type, "__get_pydantic_core_schema__", classmethod(get_pydantic_core_schema))  # noqa: B010
