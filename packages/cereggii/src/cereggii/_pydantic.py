@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import GenericAlias
 from typing import Any, get_args
 
 from cereggii_atomicdict import AtomicDict
@@ -47,15 +48,15 @@ def _content_of(
     """The schema of what is in an instance, and how that is read."""
     from pydantic_core import core_schema
 
-    any_argument = (*arguments, Any, Any)
+    first, second = (*arguments, Any, Any)[:2]
     if issubclass(cls, AtomicKeyedCounter):
-        return handler.generate_schema(dict[any_argument[0], int]), contents
+        return handler.generate_schema(GenericAlias(dict, (first, int))), contents
     if issubclass(cls, AtomicDict):
-        return handler.generate_schema(dict[any_argument[:2]]), contents
+        return handler.generate_schema(GenericAlias(dict, (first, second))), contents
     if issubclass(cls, AtomicRef):
-        return handler.generate_schema(any_argument[0]), _get
+        return handler.generate_schema(first), _get
     if issubclass(cls, AtomicStampedRef):
-        value = handler.generate_schema(any_argument[0])
+        value = handler.generate_schema(first)
         return core_schema.tuple_schema([value, core_schema.int_schema(**_INT64)]), _get
     if issubclass(cls, AtomicBool):
         return core_schema.bool_schema(), _get

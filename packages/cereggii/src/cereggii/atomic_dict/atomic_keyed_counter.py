@@ -27,6 +27,7 @@ __all__ = ["AtomicKeyedCounter", "AtomicKeyedCounterHandle"]
 
 _K = TypeVar("_K")
 _K2 = TypeVar("_K2")
+_C = TypeVar("_C", bound="_Counting[Any]")
 
 
 class _Counting(_Dict[_K, int]):
@@ -123,13 +124,14 @@ class _Counting(_Dict[_K, int]):
     def __neg__(self) -> AtomicKeyedCounter[_K]:
         return AtomicKeyedCounter(-Counter(contents(self)))
 
-    def __iadd__(self, other: Mapping[_K, int]) -> Self:
+    # In place, any mapping will do.
+    def __iadd__(self, other: Mapping[_K, int]) -> Self:  # type: ignore[misc]
         return _combine_in_place(self, other, lambda mine, its: mine + its)
 
     def __isub__(self, other: Mapping[_K, int]) -> Self:
         return _combine_in_place(self, other, lambda mine, its: mine - its)
 
-    def __ior__(self, other: Mapping[_K, int]) -> Self:  # type: ignore[override]
+    def __ior__(self, other: Mapping[_K, int]) -> Self:  # type: ignore[misc,override]
         return _combine_in_place(self, other, max)
 
     def __iand__(self, other: Mapping[_K, int]) -> Self:
@@ -149,7 +151,7 @@ class _Counting(_Dict[_K, int]):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__: ClassVar[None]  # type: ignore[assignment]
+    __hash__: ClassVar[None]
 
     def __le__(self, other: _Counts[Any]) -> bool:
         return _compared(self, other, operator.le)
@@ -162,10 +164,6 @@ class _Counting(_Dict[_K, int]):
 
     def __gt__(self, other: _Counts[Any]) -> bool:
         return _compared(self, other, operator.gt)
-
-    def get_handle(self) -> AtomicKeyedCounterHandle[_K]:
-        """One thread's own reference to this counter, with the same members."""
-        return AtomicKeyedCounterHandle(self)
 
     @classmethod
     def fromkeys(cls, iterable: Any, value: Any = None) -> NoReturn:
@@ -216,6 +214,10 @@ class AtomicKeyedCounter(_Counting[_K], AtomicDict[_K, int]):
         """A new counter with the same counts, of the same class."""
         return type(self)(contents(self))
 
+    def get_handle(self) -> AtomicKeyedCounterHandle[_K]:
+        """One thread's own reference to this counter, with the same members."""
+        return AtomicKeyedCounterHandle(self)
+
 
 class AtomicKeyedCounterHandle(_Counting[_K], AtomicDictHandle[_K, int]):
     """One thread's own reference to an AtomicKeyedCounter, with the same members.
@@ -233,6 +235,10 @@ class AtomicKeyedCounterHandle(_Counting[_K], AtomicDictHandle[_K, int]):
     def copy(self) -> AtomicKeyedCounter[_K]:
         """A new counter with the same counts: not a handle."""
         return AtomicKeyedCounter(contents(self))
+
+    def get_handle(self) -> AtomicKeyedCounterHandle[_K]:
+        """Another handle of the counter."""
+        return AtomicKeyedCounterHandle(self)
 
 
 # Messages and tracebacks name the public class.
@@ -256,24 +262,26 @@ def _counts_in_place(other: object) -> Counter[Any] | None:
     return Counter(contents(other)) if isinstance(other, Mapping) else None
 
 
-def _combined(left: object, right: object, operation: Callable[[Any, Any], Any]) -> Any:
+def _combined(
+    left: object, right: object, operation: Callable[[Any, Any], Counter[Any]]
+) -> AtomicKeyedCounter[Any]:
     left_counts, right_counts = _counts_of(left), _counts_of(right)
     if left_counts is None or right_counts is None:
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]
     return AtomicKeyedCounter(operation(left_counts, right_counts))
 
 
-def _compared(left: object, right: object, operation: Callable[[Any, Any], Any]) -> Any:
+def _compared(left: object, right: object, operation: Callable[[Any, Any], bool]) -> bool:
     left_counts, right_counts = _counts_of(left), _counts_of(right)
     if left_counts is None or right_counts is None:
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]
     return operation(left_counts, right_counts)
 
 
-def _combine_in_place(counter: Any, other: object, operation: Callable[[int, int], int]) -> Any:
+def _combine_in_place(counter: _C, other: object, operation: Callable[[int, int], int]) -> _C:
     counts = _counts_in_place(other)
     if counts is None:
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]
     for key, count in counts.items():
         _change(counter, key, count, operation)
     counter.remove_if(lambda _key, count: not count > 0)

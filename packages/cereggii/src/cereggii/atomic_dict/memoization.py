@@ -62,7 +62,7 @@ class MemoizedFunction(Generic[_P, _R]):
                 classes.add_if_method(key[0], this())
             for index, part in enumerate(key):
                 if part is _KEYWORDS:
-                    return func(*key[:index], **dict(key[index + 1 :]))  # type: ignore[call-arg]
+                    return func(*key[:index], **dict(key[index + 1 :]))
             return func(*key)  # type: ignore[call-arg]
 
         functools.update_wrapper(self, func)
@@ -213,7 +213,9 @@ if TYPE_CHECKING:
             self, cls: type[_Instance], /, *args: _P.args, **kwargs: _P.kwargs
         ) -> None: ...
         def invalidate(self, /, *args: Any, **kwargs: Any) -> None: ...
-        def __get__(self, instance: object, owner: type | None = None) -> Self: ...
+        def __get__(  # type: ignore[override]
+            self, instance: object, owner: type | None = None
+        ) -> Self: ...
 
     class Memoizer(Protocol):
         @overload
