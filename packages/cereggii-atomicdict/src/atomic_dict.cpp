@@ -418,10 +418,13 @@ constexpr const char* handle_doc =
 void bind_atomic_dict(nb::module_& module) {
     if (!missing_name)
         missing_name = owned_or_throw(PyUnicode_InternFromString("__missing__")).release().ptr();
-    bind<AtomicDict>(module, "AtomicDict", dict_doc, slot_table<AtomicForm<AtomicDict>>(),
-                     Types<AtomicDict>::atomic);
-    bind<AtomicDictHandle>(module, "AtomicDictHandle", handle_doc,
-                           slot_table<HandleForm<AtomicDict>>(), Types<AtomicDict>::handle);
+    // A mapping for `match`: to be registered as one does not tell a type that cannot be changed.
+    bind<AtomicDict>(module, "cereggii_atomicdict.AtomicDict", dict_doc,
+                     slot_table<AtomicForm<AtomicDict>>(), Types<AtomicDict>::atomic,
+                     Py_TPFLAGS_MAPPING);
+    bind<AtomicDictHandle>(module, "cereggii_atomicdict.AtomicDictHandle", handle_doc,
+                           slot_table<HandleForm<AtomicDict>>(), Types<AtomicDict>::handle,
+                           Py_TPFLAGS_MAPPING);
     // For tests, which count costs instead of measuring times.
     module.def("_looks_of_iteration", [](nb::handle dict) {
         HashMap* map = find_map(dict.ptr());

@@ -98,11 +98,8 @@ void bind_snapshot_iterator(nanobind::module_& module) {
         {Py_tp_iternext, slot(&snapshot_iterator_next)},
         {0, nullptr},
     };
-    static PyType_Spec spec = {
-        "cereggii_atomicdict._SnapshotIterator", sizeof(SnapshotIterator), 0,
-        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
-    snapshot_iterator_type =
-        reinterpret_cast<PyTypeObject*>(owned_or_throw(PyType_FromSpec(&spec)).release().ptr());
+    snapshot_iterator_type = make_internal_type("cereggii_atomicdict._SnapshotIterator",
+                                                sizeof(SnapshotIterator), slots);
 }
 
 }  // namespace cereggii::atomicdict

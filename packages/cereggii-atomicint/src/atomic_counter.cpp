@@ -199,9 +199,9 @@ constexpr const char* counter_handle_doc =
 }  // namespace
 
 void bind_atomic_counter(nb::module_& module) {
-    bind<AtomicCounter>(module, "AtomicCounter", counter_doc,
+    bind<AtomicCounter>(module, "cereggii_atomicint.AtomicCounter", counter_doc,
                         slot_table<AtomicForm<AtomicCounter>>(), Types<AtomicCounter>::atomic);
-    bind<AtomicCounterHandle>(module, "AtomicCounterHandle", counter_handle_doc,
+    bind<AtomicCounterHandle>(module, "cereggii_atomicint.AtomicCounterHandle", counter_handle_doc,
                               slot_table<HandleForm<AtomicCounter>>(),
                               Types<AtomicCounter>::handle);
 }

@@ -109,7 +109,8 @@ constexpr const char* doc =
 }  // namespace
 
 void bind_atomic_event(nb::module_& module) {
-    bind<AtomicEvent>(module, "AtomicEvent", doc, slot_table, Types<AtomicEvent>::atomic);
+    bind<AtomicEvent>(module, "cereggii_atomicint.AtomicEvent", doc, slot_table,
+                      Types<AtomicEvent>::atomic);
 }
 
 }  // namespace cereggii::atomicint

@@ -257,9 +257,9 @@ constexpr const char* handle_doc =
 }  // namespace
 
 void bind_atomic_int(nb::module_& module) {
-    bind<AtomicInt>(module, "AtomicInt", int_doc, slot_table<AtomicForm<AtomicInt>>(),
-                    Types<AtomicInt>::atomic);
-    bind<AtomicIntHandle>(module, "AtomicIntHandle", handle_doc,
+    bind<AtomicInt>(module, "cereggii_atomicint.AtomicInt", int_doc,
+                    slot_table<AtomicForm<AtomicInt>>(), Types<AtomicInt>::atomic);
+    bind<AtomicIntHandle>(module, "cereggii_atomicint.AtomicIntHandle", handle_doc,
                           slot_table<HandleForm<AtomicInt>>(), Types<AtomicInt>::handle);
 }
 

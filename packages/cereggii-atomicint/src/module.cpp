@@ -8,6 +8,7 @@ NB_MODULE(_atomicint_anywhere, module) {
     // Immortal atomics outlive the interpreter by design.
     nanobind::set_leak_warnings(false);
     if (!cereggii::atomics::prepare_sharing(module.ptr())) throw nanobind::python_error();
+    cereggii::atomics::add_finish_type(module);
     const bool first = cereggii::atomics::Types<cereggii::atomicint::AtomicInt>::atomic == nullptr;
     cereggii::atomicint::bind_atomic_int(module);
     cereggii::atomicint::bind_atomic_counter(module);

@@ -153,13 +153,13 @@ constexpr const char* bool_handle_doc =
 }  // namespace
 
 void bind_atomic_ref(nb::module_& module) {
-    bind<AtomicRef>(module, "AtomicRef", ref_doc, slot_table<AtomicForm<AtomicRef>>(),
-                    Types<AtomicRef>::atomic);
-    bind<AtomicRefHandle>(module, "AtomicRefHandle", handle_doc,
+    bind<AtomicRef>(module, "cereggii_atomicref.AtomicRef", ref_doc,
+                    slot_table<AtomicForm<AtomicRef>>(), Types<AtomicRef>::atomic);
+    bind<AtomicRefHandle>(module, "cereggii_atomicref.AtomicRefHandle", handle_doc,
                           slot_table<HandleForm<AtomicRef>>(), Types<AtomicRef>::handle);
-    bind<AtomicBool>(module, "AtomicBool", bool_doc, slot_table<AtomicForm<AtomicBool>>(),
+    bind<AtomicBool>(module, "cereggii.AtomicBool", bool_doc, slot_table<AtomicForm<AtomicBool>>(),
                      Types<AtomicBool>::atomic);
-    bind<AtomicBoolHandle>(module, "AtomicBoolHandle", bool_handle_doc,
+    bind<AtomicBoolHandle>(module, "cereggii.AtomicBoolHandle", bool_handle_doc,
                            slot_table<HandleForm<AtomicBool>>(), Types<AtomicBool>::handle);
 }
 

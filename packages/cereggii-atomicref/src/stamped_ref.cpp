@@ -156,7 +156,7 @@ void bind_stamped_ref(nb::module_& module) {
     if (!AtomicStampedRef::cleared)
         AtomicStampedRef::cleared =
             owned_or_throw(Py_BuildValue("(Oi)", Py_None, 0)).release().ptr();
-    bind<AtomicStampedRef>(module, "AtomicStampedRef", doc, slot_table,
+    bind<AtomicStampedRef>(module, "cereggii_atomicref.AtomicStampedRef", doc, slot_table,
                            Types<AtomicStampedRef>::atomic);
 }
 

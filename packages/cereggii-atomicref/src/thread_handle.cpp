@@ -218,11 +218,12 @@ void bind_thread_handle(nb::module_& module) {
         Functions::find();
     }
     const bool first = !ThreadHandle::type;
-    bind<ThreadHandle>(module, "ThreadHandle", doc, slot_table, ThreadHandle::type);
+    bind<ThreadHandle>(module, "cereggii_atomicref.ThreadHandle", doc, slot_table,
+                       ThreadHandle::type);
     if (first) {  // nobody has seen the type
         ThreadHandle::type->tp_vectorcall_offset =
             static_cast<Py_ssize_t>(payload_offset + offsetof(ThreadHandle, vectorcall));
-        ThreadHandle::type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+        ThreadHandle::type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE;
     }
     if (PyModule_AddFunctions(module.ptr(), function_table) < 0) throw nb::python_error();
 }

@@ -151,6 +151,32 @@ def test_what_an_own_constructor_raises_is_raised(kind: Callable[..., Any]) -> N
         adapter.validate_python({} if kind is AtomicDict else 1)
 
 
+@pytest.mark.parametrize(
+    ("module", "field", "data"),
+    [
+        ("cereggii_atomicint", "AtomicInt", 5),
+        ("cereggii_atomicint", "AtomicEvent", True),
+        ("cereggii_atomicref", "AtomicRef[int]", 5),
+        ("cereggii_atomicdict", "AtomicDict[str, int]", {"a": 1}),
+    ],
+)
+def test_each_package_does_it_alone(module: str, field: str, data: Any) -> None:
+    program = f"""
+        import sys
+        from {module} import *
+        import pydantic
+        adapter = pydantic.TypeAdapter({field})
+        print(adapter.dump_python(adapter.validate_python({data})), "cereggii" in sys.modules)
+    """
+    assert run_program(program).strip() == f"{data} False"
+
+
+@pytest.mark.parametrize("kind", [AtomicInt, AtomicBool, AtomicDict, AtomicRef])
+def test_a_handle_is_no_field(kind: Any) -> None:
+    with pytest.raises(pydantic.errors.PydanticSchemaGenerationError):
+        pydantic.TypeAdapter(type(kind().get_handle()))
+
+
 def test_cereggii_itself_does_not_import_pydantic() -> None:
     program = """
         import sys

@@ -7,12 +7,17 @@ from cereggii_atomicint._atomicint import (
     AtomicEvent,
     AtomicInt,
     AtomicIntHandle,
+    _finish_type,
 )
-from cereggii_atomicint._copying import make_copyable, make_handle_copyable
+from cereggii_atomicint._copying import copying, copying_of_handle
+from cereggii_atomicint._pydantic import boolean, int64, schema_of
 
 __all__ = ["AtomicCounter", "AtomicCounterHandle", "AtomicEvent", "AtomicInt", "AtomicIntHandle"]
 
-for _atomic in (AtomicInt, AtomicCounter, AtomicEvent):
-    make_copyable(_atomic)
+for _atomic in (AtomicInt, AtomicCounter):
+    _schema = schema_of(int64)
+    _finish_type(_atomic, {**copying(_atomic), "__get_pydantic_core_schema__": _schema})
+_schema = schema_of(boolean, AtomicEvent.is_set)
+_finish_type(AtomicEvent, {**copying(AtomicEvent), "__get_pydantic_core_schema__": _schema})
 for _handle in (AtomicIntHandle, AtomicCounterHandle):
-    make_handle_copyable(_handle)
+    _finish_type(_handle, copying_of_handle(_handle))

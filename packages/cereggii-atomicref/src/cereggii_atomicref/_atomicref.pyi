@@ -9,12 +9,9 @@ from typing_extensions import disjoint_base
 _T = TypeVar("_T")
 _X = TypeVar("_X")
 
-# The metaclass of types made with nanobind: they cannot be mixed with those of another metaclass.
-class _NanobindType(type): ...
-
 # What AtomicRef and AtomicRefHandle share. For type checkers only: there is no such class.
 # For cereggii 1.x programs, some parameters have another keyword: `desired`, `callable`.
-class _Ref(Generic[_T], metaclass=_NanobindType):
+class _Ref(Generic[_T]):
     def get(self) -> _T: ...
     def set(self, updated: _T) -> None: ...
     def get_and_set(self, updated: _T) -> _T: ...
@@ -82,7 +79,7 @@ class AtomicBoolHandle(_Ref[bool]):
     def __copy__(self) -> Self: ...
 
 @disjoint_base
-class AtomicStampedRef(Generic[_T], metaclass=_NanobindType):
+class AtomicStampedRef(Generic[_T]):
     @overload
     def __init__(
         self: AtomicStampedRef[Any], *, stamp: SupportsIndex = 0, immortal: bool | None = None
@@ -116,7 +113,7 @@ class AtomicStampedRef(Generic[_T], metaclass=_NanobindType):
 
 # A transparent proxy: what its attributes and operators are depends on the object.
 @disjoint_base
-class ThreadHandle(Generic[_T], metaclass=_NanobindType):
+class ThreadHandle(Generic[_T]):
     def __init__(self, obj: _T | ThreadHandle[_T]) -> None: ...
     @staticmethod
     def unwrap(handle: ThreadHandle[_X], /) -> _X: ...

@@ -16,7 +16,6 @@ from cereggii_atomicint import (
 )
 from cereggii_atomicref import AtomicRef, AtomicRefHandle, AtomicStampedRef, ThreadHandle
 
-from cereggii._pydantic import get_pydantic_core_schema
 from cereggii.atomic_bool import AtomicBool, AtomicBoolHandle
 from cereggii.atomic_dict._contents import contents
 
@@ -136,14 +135,3 @@ _OF_BUILTINS: dict[type, _Conversion] = {
 }
 _UNCHANGED = {bool, bytes, float, int, str, type(None)}
 _PACKAGES = {"cereggii", "cereggii_atomicdict", "cereggii_atomicint", "cereggii_atomicref"}
-
-for _type in (
-    AtomicBool,
-    AtomicCounter,
-    AtomicDict,
-    AtomicEvent,
-    AtomicInt,
-    AtomicRef,
-    AtomicStampedRef,
-):
-    setattr(_type, "__get_pydantic_core_schema__", classmethod(get_pydantic_core_schema))  # noqa: B010

@@ -14,6 +14,7 @@ from reprlib import recursive_repr
 from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar, overload
 
 from cereggii_atomicdict import NOT_FOUND, AtomicDict, ExpectationFailed
+from cereggii_atomicdict._pydantic import mapping, schema_of
 
 from cereggii.atomic_dict import memoization
 from cereggii.atomic_dict.memoization import MemoizedFunction
@@ -331,6 +332,8 @@ class AtomicCache(AtomicDict[_K, _V]):
     def fromkeys(cls, iterable: Any, value: Any = None) -> NoReturn:
         """Not for caches: raises NotImplementedError."""
         raise NotImplementedError(f"{cls.__name__}.fromkeys: only the cache itself stores values")
+
+    __get_pydantic_core_schema__ = schema_of(mapping, lambda x: x.snapshot(), make=None)
 
     # ── memoization ────────────────────────────────────────────────────────────────────────────
 

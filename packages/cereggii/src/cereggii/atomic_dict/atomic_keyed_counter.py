@@ -11,6 +11,7 @@ from types import GenericAlias
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeAlias, TypeVar, overload
 
 from cereggii_atomicdict import NOT_FOUND, AtomicDict, AtomicDictHandle
+from cereggii_atomicdict._pydantic import mapping, schema_of
 
 from cereggii.atomic_dict._contents import contents, overrides_iteration
 
@@ -206,6 +207,11 @@ class AtomicKeyedCounter(_Counting[_K], AtomicDict[_K, int]):
     def __init__(self, iterable: Any = None, /, **counts: int) -> None:
         super().__init__()
         self.update(iterable, **counts)
+
+    __get_pydantic_core_schema__ = schema_of(
+        lambda core_schema, generate, key, *_: mapping(core_schema, generate, key, int),
+        lambda x: x.snapshot(),
+    )
 
     def __missing__(self, _key: object) -> int:
         return 0
