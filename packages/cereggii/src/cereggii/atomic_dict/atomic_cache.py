@@ -232,7 +232,7 @@ class AtomicCache(AtomicDict[_K, _V]):
         try:
             if entries is None:
                 AtomicDict.get_or_compute(self, key, _compute_nothing, timeout)
-                AtomicDict.pop(self, key, None)  # type: ignore[arg-type]
+                AtomicDict.pop(self, key, None)
             else:
                 entries.drop(entries.get_or_compute(key, _compute_nothing, timeout))
         except _NothingError:
