@@ -280,7 +280,7 @@ def recipes(session: nox.Session) -> None:
     """Run the blocks of docs/recipes.md with the libraries that they are about."""
     # That of the examples, in which the packages are installed already.
     environment = Environment(session, "examples", MAIN)
-    environment.install("pytest", *RECIPES)
+    environment.install(*TEST_REQUIREMENTS, *RECIPES)
     environment.install_packages()
     environment.run("-m", "pytest", "tools/tests/test_recipes.py",
                     "packages/cereggii/tests/test_pydantic.py", *session.posargs,

@@ -53,6 +53,7 @@ struct Arguments {
         }
         if (count == 1) arguments.initial = nb::borrow(PyTuple_GET_ITEM(args, 0));
         if (!given) return arguments;
+        if (!PyArg_ValidateKeywordArguments(given)) throw nb::python_error();
         arguments.keywords = owned_or_throw(PyDict_Copy(given));
         nb::object initial = arguments.take("initial");
         arguments.min_size = arguments.take("min_size");

@@ -28,14 +28,15 @@ PyMethodDef* method_table() {
                      "get($self, /)\n--\n\n"
                      "The current object.\n\n"
                      "Always one that was stored. Linearizable and lock-free."),
-        fast_method("set", &M::set,
-                    "set($self, /, updated)\n--\n\n"
-                    "Store `updated`, whatever the object was.\n\n"
-                    "Linearizable and wait-free; what was replaced is released afterwards."),
-        fast_method("get_and_set", &M::get_and_set,
-                    "get_and_set($self, /, updated)\n--\n\n"
-                    "Store `updated` and return the object it replaced, in one step.\n\n"
-                    "Linearizable and wait-free."),
+        one_argument_method(
+            "set", &M::set,
+            "set($self, updated, /)\n--\n\n"
+            "Store `updated`, whatever the object was.\n\n"
+            "Linearizable and wait-free; what was replaced is released afterwards."),
+        one_argument_method("get_and_set", &M::get_and_set,
+                            "get_and_set($self, updated, /)\n--\n\n"
+                            "Store `updated` and return the object it replaced, in one step.\n\n"
+                            "Linearizable and wait-free."),
         fast_method(
             "compare_and_set", &M::compare_and_set,
             "compare_and_set($self, /, expected, updated)\n--\n\n"

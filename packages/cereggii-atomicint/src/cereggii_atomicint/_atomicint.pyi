@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from fractions import Fraction
 from typing import (
@@ -7,6 +7,7 @@ from typing import (
     Literal,
     Never,
     Self,
+    SupportsBytes,
     SupportsFloat,
     SupportsIndex,
     TypeAlias,
@@ -14,6 +15,7 @@ from typing import (
     overload,
 )
 
+from _typeshed import ReadableBuffer
 from typing_extensions import disjoint_base
 
 _T = TypeVar("_T")
@@ -25,8 +27,8 @@ _Real: TypeAlias = float | Fraction | Decimal | _Integer
 # For cereggii 1.x programs, some parameters have another keyword: `desired`, `callable`.
 class _Integer:
     def get(self) -> int: ...
-    def set(self, updated: SupportsIndex) -> None: ...
-    def get_and_set(self, updated: SupportsIndex) -> int: ...
+    def set(self, updated: SupportsIndex, /) -> None: ...
+    def get_and_set(self, updated: SupportsIndex, /) -> int: ...
     @overload
     def compare_and_set(self, expected: SupportsIndex, updated: SupportsIndex) -> bool: ...
     @overload
@@ -76,6 +78,7 @@ class _Integer:
     def numerator(self) -> int: ...
     @property
     def denominator(self) -> Literal[1]: ...
+    def is_integer(self) -> bool: ...
     def conjugate(self) -> int: ...
     def bit_length(self) -> int: ...
     def bit_count(self) -> int: ...
@@ -222,11 +225,27 @@ class AtomicInt(_Integer):
     def __init__(
         self, initial_value: SupportsIndex = 0, *, immortal: bool | None = None
     ) -> None: ...
+    @classmethod
+    def from_bytes(
+        cls,
+        bytes: Iterable[SupportsIndex] | SupportsBytes | ReadableBuffer,  # noqa: A002
+        byteorder: Literal["little", "big"] = "big",
+        *,
+        signed: bool = False,
+    ) -> Self: ...
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> str | tuple[Any, ...]: ...
 
 @disjoint_base
 class AtomicIntHandle(_Integer):
     def __init__(self, target: AtomicInt | AtomicIntHandle) -> None: ...
+    @classmethod
+    def from_bytes(
+        cls,
+        bytes: Iterable[SupportsIndex] | SupportsBytes | ReadableBuffer,  # noqa: A002
+        byteorder: Literal["little", "big"] = "big",
+        *,
+        signed: bool = False,
+    ) -> AtomicInt: ...
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> str | tuple[Any, ...]: ...
     def __copy__(self) -> Self: ...
 

@@ -82,6 +82,8 @@ def integers(number: AtomicInt | AtomicIntHandle) -> None:
     assert_type(round(number), int)
     assert_type(number.bit_length() + number.real + number.denominator, int)
     assert_type(number.to_bytes(8, "little", signed=True), bytes)
+    assert_type(AtomicInt.from_bytes(b"5", "little"), AtomicInt)
+    assert_type(number.is_integer(), bool)
     assert_type(number.get_handle(), AtomicIntHandle)
 
 
@@ -195,6 +197,7 @@ def dicts(mapping: AtomicDict[str, int] | AtomicDictHandle[str, int]) -> None:
     mapping.reduce([("a", 1)], lambda key, found, new: new if found is NOT_FOUND else found + new)
     mapping.reduce(iterable=[("a", 1)], aggregate=lambda key, found, new: new)
     mapping.reduce_sum([("a", 1)])
+    mapping.reduce_sum({"a": 1})
     mapping.reduce_max(iterable=[("a", 1)])
     mapping.reduce_count(["a", "a"])
     mapping.batch_getitem({"a": None}, chunk_size=10)

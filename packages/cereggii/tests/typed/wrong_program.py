@@ -29,6 +29,7 @@ AtomicInt("5")  # error
 AtomicInt(1, 2)  # error
 AtomicInt(immortal="yes")  # error
 number.set("5")  # error
+number.set(updated=5)  # error
 number.get_and_set(1.5)  # error
 number.compare_and_set(1)  # error
 number.compare_and_set(1, 2, desired=3)  # error
@@ -69,6 +70,7 @@ counter.increment_and_get()  # error
 ref = AtomicRef("text")
 ref.set(5)  # error
 ref.get_and_set(None)  # error
+ref.get_and_set(desired="other")  # error
 ref.compare_and_set("text", desired=5)  # error
 ref.update_and_get(len)  # error
 length: int = ref.get()  # error
@@ -82,6 +84,7 @@ stamped.get() + 1  # error
 flag = AtomicBool()
 AtomicBool(1)  # error
 flag.set(1)  # error
+flag.set(updated=True)  # error
 flag.compare_and_set(False, None)  # error
 flag.toggle()  # error
 event = AtomicEvent()

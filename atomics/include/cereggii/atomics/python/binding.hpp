@@ -57,6 +57,11 @@ inline PyMethodDef plain_method(const char* name, PyCFunction function, const ch
     return {name, function, METH_NOARGS, doc};
 }
 
+// With one argument, which is positional only.
+inline PyMethodDef one_argument_method(const char* name, PyCFunction function, const char* doc) {
+    return {name, function, METH_O, doc};
+}
+
 // For what is seldom called: a function of C++ objects, which may throw.
 template <auto Function>
 PyMethodDef cold_method(const char* name, const char* doc) {
@@ -186,12 +191,23 @@ bool construct_once(PyObject* self, Args&&... args) {
     return first;
 }
 
+// Whether the class of an atomic says `_refuses_handles`: a handle goes to the atomic itself,
+// around what the class does. True with an exception.
+inline bool refuses_handles(PyObject* atomic) {
+    auto* type = reinterpret_cast<PyObject*>(Py_TYPE(atomic));
+    if (PyObject_HasAttrString(type, "_refuses_handles") == 0) return false;
+    PyErr_Format(PyExc_TypeError, "there are no handles of a %s", short_name(atomic));
+    return true;
+}
+
 // The atomic that a handle is to be made for: the argument itself, or what it is a handle of. Null
 // with an exception for anything else.
 template <class Atomic>
 PyObject* handle_target(PyObject* object) {
-    if (PyObject_TypeCheck(object, Types<Atomic>::atomic))
+    if (PyObject_TypeCheck(object, Types<Atomic>::atomic)) {
+        if (Py_TYPE(object) != Types<Atomic>::atomic && refuses_handles(object)) return nullptr;
         return AtomicForm<Atomic>::peek(object) ? object : nullptr;
+    }
     if (PyObject_TypeCheck(object, Types<Atomic>::handle))
         return HandleForm<Atomic>::peek(object) ? HandleForm<Atomic>::target(object) : nullptr;
     set_error(PyExc_TypeError, "a handle needs an %s, not %U", Atomic::name, object);

@@ -194,6 +194,7 @@ class AtomicCache(AtomicDict[_K, _V]):
     """
 
     __slots__ = ("__dict__", "_entries", "_fill")
+    _refuses_handles = True  # a handle would not know of `fill`, nor of limits
 
     def __init__(
         self, fill: Callable[[_K], _V], ttl: float | None = None, maxsize: int | None = None
