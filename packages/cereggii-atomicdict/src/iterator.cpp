@@ -107,7 +107,13 @@ PyObject* iterator_length_hint(PyObject* self, PyObject*) {
     return PyLong_FromSize_t(iterator->scan.left_of(static_cast<std::size_t>(length)));
 }
 
+PyObject* iterator_size_in_bytes(PyObject* self, PyObject*) {
+    return PyLong_FromSize_t(sizeof(Iterator) + as_iterator(self)->scan.memory());
+}
+
 PyMethodDef iterator_methods[] = {
+    plain_method("__sizeof__", &iterator_size_in_bytes,
+                 "__sizeof__($self, /)\n--\n\nThe memory of the iterator in bytes."),
     plain_method("__reduce__", &iterator_reduce,
                  "__reduce__($self, /)\n--\n\n"
                  "As iter(list), with a list of what is left as of now; nothing is taken from it."),

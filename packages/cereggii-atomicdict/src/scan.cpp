@@ -205,6 +205,11 @@ std::size_t Scan::left_of(std::size_t length) {
     return all - std::min(all, done_before_ + done_);
 }
 
+std::size_t Scan::memory() {
+    const Turn turn(has_turn_);
+    return entries_.capacity() * sizeof(Entry) + same_hash_.capacity() * sizeof(Item);
+}
+
 // ── where it is ────────────────────────────────────────────────────────────────────────────────
 
 // So that threads are not in step, each starts at a distance from all others: the multiples of the

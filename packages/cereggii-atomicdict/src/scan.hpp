@@ -56,6 +56,9 @@ public:
     // of it, about.
     std::size_t left_of(std::size_t length);
 
+    // How much memory it has besides itself.
+    std::size_t memory();
+
     // How many words, and bits for many of them, it has looked at so far.
     std::size_t looks() const noexcept { return looks_; }
 

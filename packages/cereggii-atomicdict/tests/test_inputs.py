@@ -226,6 +226,22 @@ def test_a_dict_copies_what_a_subclass_shows() -> None:
         assert {**shown} == SHOWN
 
 
+def test_a_dict_beside_a_writer_may_miss_a_key_but_a_snapshot_does_not() -> None:
+    class Shrinks(AtomicDict[int, int]):
+        """Loses all other keys, as to another thread, when it is asked for one."""
+
+        def __getitem__(self, key: int) -> int:
+            value = AtomicDict.__getitem__(self, key)
+            self.clear()
+            return value
+
+    for copy in (dict, lambda d: {**d}, lambda d: (lambda **words: words)(**d)):
+        # A call makes a TypeError of it, in some versions of Python.
+        with pytest.raises((KeyError, TypeError)):
+            copy(Shrinks(a=1, b=2))
+        assert Shrinks(a=1, b=2).snapshot() == {"a": 1, "b": 2}
+
+
 def test_a_subclass_that_refuses_handles_has_none() -> None:
     class Refuses(AtomicDict[Any, Any]):
         _refuses_handles = True

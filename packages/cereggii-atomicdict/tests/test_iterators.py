@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from cereggii_atomicdict import AtomicDict, AtomicDictIterator
+from cereggii_atomicdict import AtomicDict, AtomicDictIterator, _items_at_one_instant
 
 ITERATORS: dict[str, Callable[[Any], Iterator[Any]]] = {
     "keys": iter,
@@ -162,3 +162,20 @@ def test_copies_while_others_iterate_and_write(make: Any) -> None:
     # What is left does not become more, but for the keys that come and go.
     assert all(later <= sooner + 40 for sooner, later in itertools.pairwise(lengths))
     assert len(list(stable)) == 2000
+
+
+@iterators
+def test_the_size_of_an_iterator_is_what_it_holds(make: Any) -> None:
+    iterator = make(filled(5000))
+    fresh = iterator.__sizeof__()
+    next(iterator)
+    assert iterator.__sizeof__() > fresh
+
+
+def test_the_size_of_a_snapshot_shrinks_as_it_is_used() -> None:
+    items = _items_at_one_instant(filled(20_000))
+    full = items.__sizeof__()
+    assert full > 20_000 * 16
+    for _ in items:
+        pass
+    assert items.__sizeof__() < full / 4

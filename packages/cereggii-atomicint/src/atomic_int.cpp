@@ -117,11 +117,12 @@ PyMethodDef* method_table() {
             "wait_while", &M::wait_while,
             "wait_while($self, /, value, timeout=None)\n--\n\n"
             "Block while the stored value equals `value`; True once it does not.\n\n"
-            "False if it still does after `timeout` seconds (None: no limit). A change\n"
-            "alone need not wake anyone: whoever changes the value calls `notify_one` or\n"
-            "`notify_all`. Sleeps detached from the interpreter and answers signals\n"
-            "(Ctrl-C) at once. ValueError for a negative timeout, OverflowError for one of\n"
-            "over 4e9 seconds. After std::atomic::wait and WebKit's ParkingLot."),
+            "False if it still does after `timeout` seconds: a real number from 0 to\n"
+            "`threading.TIMEOUT_MAX`; None and inf stand for no limit. A change alone need\n"
+            "not wake anyone: whoever changes the value calls `notify_one` or `notify_all`.\n"
+            "Sleeps detached from the interpreter and answers signals (Ctrl-C) at once.\n"
+            "ValueError for a negative timeout or nan, OverflowError for a larger one.\n"
+            "After std::atomic::wait and WebKit's ParkingLot."),
         plain_method(
             "notify_one", &M::template notify<&WaitQueue::notify_one>,
             "notify_one($self, /)\n--\n\n"

@@ -69,11 +69,12 @@ PyMethodDef* method_table() {
             "wait_while($self, /, value, timeout=None)\n--\n\n"
             "Block while the stored object matches `value`; True once it does not.\n\n"
             "Matching is that of `compare_and_set`. False if it still does after `timeout`\n"
-            "seconds (None: no limit). A change alone need not wake anyone: whoever stores\n"
-            "an object calls `notify_one` or `notify_all`. Sleeps detached from the\n"
-            "interpreter and answers signals (Ctrl-C) at once. ValueError for a negative\n"
-            "timeout, OverflowError for one of over 4e9 seconds. After std::atomic::wait and\n"
-            "WebKit's ParkingLot."),
+            "seconds: a real number from 0 to `threading.TIMEOUT_MAX`; None and inf stand\n"
+            "for no limit. A change alone need not wake anyone: whoever stores an object\n"
+            "calls `notify_one` or `notify_all`. Sleeps detached from the interpreter and\n"
+            "answers signals (Ctrl-C) at once. ValueError for a negative timeout or nan,\n"
+            "OverflowError for a larger one. After std::atomic::wait and WebKit's\n"
+            "ParkingLot."),
         plain_method(
             "notify_one", &M::template notify<&WaitQueue::notify_one>,
             "notify_one($self, /)\n--\n\n"

@@ -23,6 +23,9 @@ _Number = TypeVar("_Number", float, complex, Fraction, Decimal)
 _Int: TypeAlias = int | _Integer
 _Real: TypeAlias = float | Fraction | Decimal | _Integer
 
+# For waits that are written in Python: the seconds that `timeout` stands for, inf for None.
+def _to_seconds(timeout: SupportsFloat | SupportsIndex | None, /) -> float: ...
+
 # What AtomicInt and AtomicIntHandle share. For type checkers only: there is no such class.
 # For cereggii 1.x programs, some parameters have another keyword: `desired`, `callable`.
 class _Integer:

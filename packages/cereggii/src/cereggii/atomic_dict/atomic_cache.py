@@ -19,6 +19,8 @@ from cereggii_atomicdict._pydantic import mapping, schema_of
 from cereggii.atomic_dict import memoization
 from cereggii.atomic_dict.memoization import MemoizedFunction
 
+from cereggii._deadline import Seconds
+
 __all__ = ["AtomicCache", "MemoizedFunction"]
 
 _K = TypeVar("_K")
@@ -222,12 +224,12 @@ class AtomicCache(AtomicDict[_K, _V]):
             entry.used = True
         return entry.value  # type: ignore[no-any-return]
 
-    def invalidate(self, key: _K, timeout: float | None = None) -> None:
+    def invalidate(self, key: _K, timeout: Seconds | None = None) -> None:
         """Remove the value of the key: who asks for it afterwards gets a new one.
 
         If it is just being computed, wait until it has been, since it may be of before:
-        TimeoutError after `timeout` seconds; None waits for ever. RuntimeError in the `fill` of the
-        same key.
+        TimeoutError after `timeout` seconds, from 0 to `threading.TIMEOUT_MAX`; None and inf stand
+        for no limit. RuntimeError in the `fill` of the same key.
         """
         entries = self._entries
         try:
