@@ -7,6 +7,7 @@ it is imported when it asks for the schema of a field.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from types import GenericAlias
 from typing import Any, get_args
@@ -31,8 +32,7 @@ def schema_of(
         A field takes an instance, and keeps that object, which other threads may share. What is in
         it is not checked. Of plain data, which are checked, it makes an instance.
         """
-        from pydantic_core import core_schema
-
+        core_schema: Any = importlib.import_module("pydantic_core.core_schema")
         inside = content(core_schema, handler.generate_schema, *get_args(source), Any, Any)
         written = core_schema.plain_serializer_function_ser_schema(read, return_schema=inside)
         if make is None:

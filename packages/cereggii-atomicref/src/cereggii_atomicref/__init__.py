@@ -15,16 +15,17 @@ from cereggii_atomicref._pydantic import int64, schema_of
 # AtomicDict.
 __all__ = ["AtomicRef", "AtomicRefHandle", "AtomicStampedRef", "ThreadHandle"]
 
-_schemas = {
-    AtomicRef: schema_of(lambda _core_schema, generate, value, *_: generate(value)),
-    AtomicStampedRef: schema_of(
-        lambda core_schema, generate, value, *_: core_schema.tuple_schema(
-            [generate(value), int64(core_schema)]
-        ),
-        make=lambda cls, pair: cls(*pair),
+_copying = copying_of_container(AtomicRef, AtomicRef.set)
+_copying["__get_pydantic_core_schema__"] = schema_of(
+    lambda _core_schema, generate, value, *_: generate(value)
+)
+_finish_type(AtomicRef, _copying)
+_copying = copying_of_container(AtomicStampedRef, AtomicStampedRef.set)
+_copying["__get_pydantic_core_schema__"] = schema_of(
+    lambda core_schema, generate, value, *_: core_schema.tuple_schema(
+        [generate(value), int64(core_schema)]
     ),
-}
-for _atomic, _schema in _schemas.items():
-    _copying = copying_of_container(_atomic, _atomic.set)
-    _finish_type(_atomic, {**_copying, "__get_pydantic_core_schema__": _schema})
+    make=lambda cls, pair: cls(*pair),
+)
+_finish_type(AtomicStampedRef, _copying)
 _finish_type(AtomicRefHandle, copying_of_handle(AtomicRefHandle))

@@ -16,10 +16,9 @@ from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar, overload
 from cereggii_atomicdict import NOT_FOUND, AtomicDict, ExpectationFailed
 from cereggii_atomicdict._pydantic import mapping, schema_of
 
+from cereggii._deadline import Seconds
 from cereggii.atomic_dict import memoization
 from cereggii.atomic_dict.memoization import MemoizedFunction
-
-from cereggii._deadline import Seconds
 
 __all__ = ["AtomicCache", "MemoizedFunction"]
 
