@@ -26,6 +26,8 @@ WITH_GIL = ["3.11", "3.12", "3.13", "3.14"]
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAIN = "3.14t"
 
+RECIPES = ["msgspec", "numpy", "prometheus_client", "pydantic", "pyyaml"]
+TYPE_CHECKERS = ["mypy", "pyrefly", "pyright[nodejs]", "ty"]
 TEST_REQUIREMENTS = ["hypothesis", "pytest", "pytest-run-parallel", "pytest-xdist", "rich"]
 BENCH_PEERS = ["cereggii==1.0.1", "ft_utils==0.2.0"]
 
@@ -150,7 +152,7 @@ def tests(session: nox.Session) -> None:
     found = [v for v in FREE_THREADED + WITH_GIL if interpreters.on_path(v)]
     for version in dict.fromkeys([MAIN, "3.13t", HERE, *found]):
         session.notify(f"tests-{version}")
-    for name in ("cpp", "tools", "examples", "build"):
+    for name in ("cpp", "tools", "examples", "recipes", "build"):
         session.notify(name)
 
 
@@ -274,6 +276,18 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def recipes(session: nox.Session) -> None:
+    """Run the blocks of docs/recipes.md with the libraries that they are about."""
+    # That of the examples, in which the packages are installed already.
+    environment = Environment(session, "examples", MAIN)
+    environment.install(*TEST_REQUIREMENTS, *RECIPES)
+    environment.install_packages()
+    environment.run("-m", "pytest", "tools/tests/test_recipes.py",
+                    "packages/cereggii/tests/test_pydantic.py", *session.posargs,
+                    env={"CEREGGII_RECIPES": "1"})  # fmt: skip
+
+
+@nox.session(python=False)
 def build(session: nox.Session) -> None:
     """Build each package's sdist, then a wheel from it elsewhere; install it alone and use it."""
     environment = Environment(session, "build", MAIN)
@@ -297,16 +311,18 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def typing(session: nox.Session) -> None:
-    """Check the Python code with mypy --strict, and the stubs against the built extensions."""
+    """Check the Python code with mypy --strict, and the stubs with programs and four checkers."""
     environment = Environment(session, f"tests-{HERE}", HERE)
-    environment.install("mypy", "nox", "rich", "pytest")
+    environment.install("nox", "rich", "pytest", *TYPE_CHECKERS)
     environment.install_packages()
     environment.run("-m", "mypy", "noxfile.py", "tools", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip
     environment.run("-m", "mypy", "-p", "docs.model")
     environment.run("-m", "mypy", "packages/cereggii/src")
     names = [package.name.replace("-", "_") for package in PACKAGES if package.name != "cereggii"]
-    environment.run("-m", "mypy.stubtest", *names)
+    environment.run("-m", "mypy.stubtest", "--allowlist", "tools/stubtest.txt", *names)
+    environment.run("-m", "pytest", "tools/tests/test_typing.py", *session.posargs,
+                    env={"CEREGGII_CHECKERS": "1"})  # fmt: skip
 
 
 @nox.session(python=False)

@@ -64,5 +64,6 @@ function(cereggii_add_extension package module)
   endif()
   install(TARGETS ${module} LIBRARY DESTINATION ${package})
   # What the packages have in common in Python.
-  install(FILES "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../python/_copying.py" DESTINATION ${package})
+  set(python "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../python")
+  install(FILES "${python}/_copying.py" "${python}/_pydantic.py" DESTINATION ${package})
 endfunction()

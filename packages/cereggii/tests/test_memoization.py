@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import functools
 import gc
+import inspect
 import pickle
 import weakref
 from collections.abc import Callable
@@ -158,9 +159,9 @@ def test_a_function_can_be_memoized_in_every_way() -> None:
         AtomicCache.memoize(60.0)(function),
         AtomicCache.memoize(60.0, 10)(function),
         AtomicCache.memoize(maxsize=10)(function),
-        AtomicCache.MemoizedFunction(AtomicCache, function, ttl=60.0),  # type: ignore[attr-defined]
+        AtomicCache.MemoizedFunction(AtomicCache, function, ttl=60.0),
     ):
-        assert type(memoized) is AtomicCache.MemoizedFunction  # type: ignore[attr-defined]
+        assert type(memoized) is AtomicCache.MemoizedFunction
         assert memoized(5) is memoized(5)
         assert memoized(5) == "5"
         memoized.invalidate(5)
@@ -316,6 +317,193 @@ def test_class_methods_and_static_methods_can_be_memoized() -> None:
     assert Base().of_none(5) is Base.of_none(5) is Derived.of_none(5) is alone
     Base().of_none.invalidate(5)
     assert Base.of_none(5) is not alone
+
+
+class Shape:
+    """Of which class methods are memoized, in all ways that there are to write it."""
+
+    @classmethod
+    @AtomicCache.memoize
+    def bare(cls, n: int = 0, **kwargs: int) -> Thing:
+        return Thing()
+
+    @classmethod
+    @AtomicCache.memoize(maxsize=1000, ttl=1e9)
+    def limited(cls, n: int = 0, **kwargs: int) -> Thing:
+        return Thing()
+
+    def _plain(cls: Any, n: int = 0, **kwargs: int) -> Thing:  # noqa: N805
+        return Thing()
+
+    renamed = classmethod(AtomicCache.memoize(_plain))
+
+
+class Square(Shape):
+    pass
+
+
+class Other:
+    shared = vars(Shape)["bare"]  # the same class method in a class that is not a subclass
+
+
+CLASS_METHODS = ["bare", "limited", "renamed"]
+ARGUMENTS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((), {}),
+    ((5,), {}),
+    ((), {"n": 5}),
+    ((5,), {"a": 1, "b": 2}),
+    ((int,), {}),
+    ((None,), {}),
+]
+
+
+@pytest.mark.parametrize("make", [lambda cls: cls, lambda cls: cls()], ids=["class", "instance"])
+@pytest.mark.parametrize("name", CLASS_METHODS)
+def test_a_class_method_forgets_one_result(name: str, make: Any) -> None:
+    for cls in (Shape, Square):
+        method = getattr(make(cls), name)
+        for args, kwargs in ARGUMENTS:
+            found = method(*args, **kwargs)
+            others = [method(*more, **extra) for more, extra in ARGUMENTS]
+            assert found in others
+            getattr(make(cls), name).invalidate(*args, **kwargs)
+            fresh = [method(*more, **extra) for more, extra in ARGUMENTS]
+            assert [*map(others.index, {*others} - {*fresh})] == [others.index(found)]
+
+
+@pytest.mark.parametrize("name", CLASS_METHODS)
+def test_a_class_method_forgets_all_results(name: str) -> None:
+    before = getattr(Shape, name)(1), getattr(Square, name)(1), getattr(Square, name)(2)
+    getattr(Square, name).clear()
+    after = getattr(Shape, name)(1), getattr(Square, name)(1), getattr(Square, name)(2)
+    assert not {*before} & {*after}
+
+
+def test_a_class_method_may_be_that_of_several_classes() -> None:
+    mine, theirs = Shape.bare(7), Other.shared(7)
+    assert mine is not theirs
+    Other.shared.invalidate(7)
+    assert Other.shared(7) is not theirs
+
+
+def test_an_overridden_class_method_forgets_its_own() -> None:
+    class Base:
+        @classmethod
+        @AtomicCache.memoize
+        def make(cls) -> Thing:
+            return Thing()
+
+    class Derived(Base):
+        @classmethod
+        @AtomicCache.memoize
+        def make(cls) -> Thing:
+            return Thing()
+
+    of_base, of_derived = Base.make(), Derived.make()
+    Derived.make.invalidate()
+    assert Base.make() is of_base
+    assert Derived.make() is not of_derived
+
+
+def test_a_result_that_belongs_to_a_class_by_its_argument_only_stays() -> None:
+    function, _ = counted({})
+    found = [function(int, 5), function(5), function(str, 5)]
+    function.invalidate(5)
+    assert [function(int, 5), function(str, 5)] == [found[0], found[2]]
+    assert function(5) is not found[1]
+
+
+def test_a_class_method_keeps_no_class_alive_whose_results_are_forgotten() -> None:
+    class Base:
+        @classmethod
+        @AtomicCache.memoize
+        def make(cls) -> Thing:
+            return Thing()
+
+    references = []
+    for _ in range(20):
+        derived = type("Derived", (Base,), {})
+        derived.make()  # type: ignore[attr-defined]
+        references.append(weakref.ref(derived))
+    del derived
+    Base.make()
+    Base.make.clear()
+    assert all(map(collected, references))
+    thing = Base.make()
+    Base.make.invalidate()
+    assert Base.make() is not thing
+
+
+def test_a_class_that_compares_in_its_own_way_can_be_invalidated() -> None:
+    class Meta(type):
+        def __eq__(cls, other: object) -> bool:
+            return isinstance(other, Meta)
+
+        def __hash__(cls) -> int:
+            return 5
+
+    class One(metaclass=Meta):
+        @classmethod
+        @AtomicCache.memoize
+        def make(cls) -> Thing:
+            return Thing()
+
+    found = One.make()
+    One.make.invalidate()
+    assert One.make() is not found
+
+
+def test_a_memoized_function_is_freed_with_its_last_reference() -> None:
+    function, _ = counted({})
+    function(int)
+    reference = weakref.ref(function)
+    del function
+    assert reference() is None
+
+
+def method_of_many(self: Any, a: int, /, b: str = "", *args: int, c: float, **kwargs: int) -> None:
+    pass
+
+
+@every_cache
+def test_a_bound_method_has_the_signature_of_one(limits: Limits) -> None:
+    class Plain:
+        method = method_of_many
+
+        @classmethod
+        def of_class(cls, a: int) -> str:
+            return ""
+
+        @staticmethod
+        def of_none(a: int) -> str:
+            return ""
+
+    class Mine:
+        method = AtomicCache.memoize(**limits)(method_of_many)
+        of_class = classmethod(AtomicCache.memoize(**limits)(vars(Plain)["of_class"].__func__))
+        of_none = staticmethod(AtomicCache.memoize(**limits)(Plain.of_none))
+
+    for name in ("method", "of_class", "of_none"):
+        for make in (lambda cls: cls, lambda cls: cls()):
+            mine, plain = getattr(make(Mine), name), getattr(make(Plain), name)
+            assert inspect.signature(mine) == inspect.signature(plain), name
+            assert str(inspect.signature(mine)) == str(inspect.signature(plain))
+    assert inspect.signature(functools.partial(Mine().method, 1, c=2.0)).parameters.keys() == (
+        inspect.signature(functools.partial(Plain().method, 1, c=2.0)).parameters.keys()
+    )
+
+
+def test_what_has_no_signature_has_none_when_it_is_bound() -> None:
+    class Mine:
+        method = AtomicCache.memoize(type("NoSignature", (), {
+            "__call__": lambda *args: 5, "__signature__": "wrong",
+        })())  # fmt: skip
+
+    bound = Mine().method
+    assert not hasattr(bound, "no_such_attribute")
+    with pytest.raises((TypeError, ValueError)):
+        inspect.signature(bound)
+    assert bound() == 5
 
 
 def test_a_bound_method_looks_like_one() -> None:

@@ -28,7 +28,7 @@ VERSION = {"__license__", "__version__", "__version_tuple__"}
 OWN = {
     *("AtomicBool", "AtomicBoolHandle", "AtomicCache", "AtomicEvent", "AtomicInt64"),
     *("AtomicKeyedCounter", "AtomicKeyedCounterHandle", "CountDownLatch", "ReadersWriterLock"),
-    *("ThreadHandle", "ThreadSet", "call_once", "once_property"),
+    *("ThreadHandle", "ThreadSet", "call_once", "once_property", "to_builtin"),
 }
 CONSTANTS = {"ANY", "EXPECTATION_FAILED", "NOT_FOUND"}
 

@@ -17,6 +17,7 @@ from cereggii_atomicdict._atomicdict import (
 from cereggii_atomicdict._atomicdict import AtomicDictIterator as AtomicDictIterator
 from cereggii_atomicdict._atomicdict import Sentinel as Sentinel
 from cereggii_atomicdict._copying import copying_of_container, copying_of_handle
+from cereggii_atomicdict._pydantic import mapping, schema_of
 from cereggii_atomicdict._views import AtomicDictItems as AtomicDictItems
 from cereggii_atomicdict._views import AtomicDictKeys as AtomicDictKeys
 from cereggii_atomicdict._views import AtomicDictValues as AtomicDictValues
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 _copying = copying_of_container(AtomicDict, AtomicDict.update, items=_items_at_one_instant)
+_copying["__get_pydantic_core_schema__"] = schema_of(mapping, lambda x: x.snapshot())
 _finish_type(AtomicDict, {**views_of(AtomicDict), **_copying})
 _finish_type(
     AtomicDictHandle, {**views_of(AtomicDictHandle), **copying_of_handle(AtomicDictHandle)}

@@ -4,7 +4,7 @@
 From `cereggii-atomicint`, `cereggii-atomicref` and `cereggii-atomicdict`, which can be installed
 one by one: AtomicInt, AtomicCounter, AtomicRef, AtomicStampedRef, AtomicDict, and their handles.
 From this package, which depends on the three: AtomicBool, AtomicEvent, CountDownLatch, call_once,
-once_property, ReadersWriterLock, AtomicCache, AtomicKeyedCounter and ThreadSet.
+once_property, ReadersWriterLock, AtomicCache, AtomicKeyedCounter, ThreadSet and to_builtin.
 
 `python -m cereggii` tells whether it works here, and how fast.
 """
@@ -33,6 +33,7 @@ from cereggii.constants import (
     ExpectationFailed,
 )
 from cereggii.count_down_latch import CountDownLatch
+from cereggii.interop import to_builtin
 from cereggii.locks import ReadersWriterLock
 from cereggii.misc import call_once
 from cereggii.properties import once_property
@@ -67,4 +68,5 @@ __all__ = [
     "ThreadSet",
     "call_once",
     "once_property",
+    "to_builtin",
 ]

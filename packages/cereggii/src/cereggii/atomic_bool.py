@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cereggii_atomicdict import ExpectationFailed
 from cereggii_atomicref import _atomicref
 from cereggii_atomicref._copying import copying, copying_of_handle
+from cereggii_atomicref._pydantic import boolean, schema_of
 
 __all__ = ["AtomicBool", "AtomicBoolHandle"]
 
@@ -40,5 +41,6 @@ else:
     AtomicBool = _atomicref.AtomicBool
     AtomicBoolHandle = _atomicref.AtomicBoolHandle
     _methods = {"set_or_raise": set_or_raise, "reset_or_raise": reset_or_raise}
-    _atomicref._finish_type(AtomicBool, {**copying(AtomicBool), **_methods})
+    _schema = {"__get_pydantic_core_schema__": schema_of(boolean)}
+    _atomicref._finish_type(AtomicBool, {**copying(AtomicBool), **_schema, **_methods})
     _atomicref._finish_type(AtomicBoolHandle, {**copying_of_handle(AtomicBoolHandle), **_methods})

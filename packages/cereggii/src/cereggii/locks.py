@@ -20,7 +20,7 @@ from cereggii._lock_queue import (
 )
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 __all__ = ["ReaderLock", "ReadersWriterLock", "WriterLock"]
 

@@ -4,25 +4,29 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import operator
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, ValuesView
 from reprlib import recursive_repr
-from typing import Any, Generic, NoReturn, TypeVar, overload
+from typing import Any, Concatenate, NoReturn, ParamSpec, TypeVar, overload
 
 from cereggii_atomicdict import NOT_FOUND, AtomicDict, ExpectationFailed
+from cereggii_atomicdict._pydantic import mapping, schema_of
 
 from cereggii._deadline import Seconds
+from cereggii.atomic_dict import memoization
+from cereggii.atomic_dict.memoization import MemoizedFunction
 
 __all__ = ["AtomicCache", "MemoizedFunction"]
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
+_T = TypeVar("_T")
 _R = TypeVar("_R")
+_P = ParamSpec("_P")
 
 
 class _Entry:
@@ -230,7 +234,7 @@ class AtomicCache(AtomicDict[_K, _V]):
         try:
             if entries is None:
                 AtomicDict.get_or_compute(self, key, _compute_nothing, timeout)
-                AtomicDict.pop(self, key, None)  # type: ignore[arg-type]
+                AtomicDict.pop(self, key, None)
             else:
                 entries.drop(entries.get_or_compute(key, _compute_nothing, timeout))
         except _NothingError:
@@ -252,6 +256,12 @@ class AtomicCache(AtomicDict[_K, _V]):
             return AtomicDict.__contains__(self, key)
         return self._entries.find(key) is not None
 
+    @overload
+    def get(self, key: _K, default: None = None) -> _V | None: ...
+    @overload
+    def get(self, key: _K, default: _V) -> _V: ...
+    @overload
+    def get(self, key: _K, default: _T) -> _V | _T: ...
     def get(self, key: _K, default: Any = None) -> Any:
         """The value of the key, or `default`. Computes nothing, and never blocks."""
         if self._entries is None:
@@ -271,15 +281,15 @@ class AtomicCache(AtomicDict[_K, _V]):
     def __iter__(self) -> Iterator[_K]:
         return AtomicDict.__iter__(self) if self._entries is None else iter(self.snapshot())
 
-    def keys(self) -> Any:
+    def keys(self) -> KeysView[_K]:
         """The keys of a snapshot."""
         return self.snapshot().keys()
 
-    def values(self) -> Any:
+    def values(self) -> ValuesView[_V]:
         """The values of a snapshot."""
         return self.snapshot().values()
 
-    def items(self) -> Any:
+    def items(self) -> ItemsView[_K, _V]:
         """The items of a snapshot."""
         return self.snapshot().items()
 
@@ -325,16 +335,25 @@ class AtomicCache(AtomicDict[_K, _V]):
         """Not for caches: raises NotImplementedError."""
         raise NotImplementedError(f"{cls.__name__}.fromkeys: only the cache itself stores values")
 
+    __get_pydantic_core_schema__ = schema_of(mapping, lambda x: x.snapshot(), make=None)
+
     # ── memoization ────────────────────────────────────────────────────────────────────────────
+
+    MemoizedFunction = memoization.MemoizedFunction
 
     @overload
     @classmethod
-    def memoize(cls, function: Callable[..., _R], /) -> MemoizedFunction[_R]: ...
+    def memoize(
+        cls, function: Callable[Concatenate[type[_T], _P], _R], /
+    ) -> memoization.MemoizedClassFunction[_T, _P, _R]: ...
+    @overload
+    @classmethod
+    def memoize(cls, function: Callable[_P, _R], /) -> memoization.MemoizedFunction[_P, _R]: ...
     @overload
     @classmethod
     def memoize(
         cls, ttl: float | None = None, maxsize: int | None = None
-    ) -> Callable[[Callable[..., _R]], MemoizedFunction[_R]]: ...
+    ) -> memoization.Memoizer: ...
     @classmethod
     def memoize(cls, *args: Any, **kwargs: Any) -> Any:
         """Decorator: the function's results are cached, by its arguments, which must be hashable.
@@ -343,12 +362,16 @@ class AtomicCache(AtomicDict[_K, _V]):
         `invalidate(*args, **kwargs)`, which forgets one result, and `clear()`. Arguments that are
         given by position and by name are different ones. Of a method, one cache has the results
         of all instances, which it keeps alive.
+
+        A class method or static method is memoized under that decorator:
+        `@classmethod @AtomicCache.memoize`. What `C.method.invalidate(…)` forgets is the result of
+        `C`; on Python 3.13 and later, the results of all classes that have the method.
         """
         if len(args) == 1 and not kwargs and callable(args[0]):
-            return MemoizedFunction(cls, args[0])
+            return memoization.MemoizedFunction(cls, args[0])
 
-        def decorator(function: Callable[..., _R]) -> MemoizedFunction[_R]:
-            return MemoizedFunction(cls, function, *args, **kwargs)  # type: ignore[arg-type]
+        def decorator(function: Callable[..., Any]) -> Any:
+            return memoization.MemoizedFunction(cls, function, *args, **kwargs)
 
         return decorator
 
@@ -396,94 +419,3 @@ def _positive_int(maxsize: Any) -> int:
     if number < 1:
         raise ValueError(f"maxsize must be 1 or more, not {maxsize!r}")
     return number
-
-
-_KEYWORDS = object()  # before the first keyword argument of a key; nobody else has it
-
-
-class MemoizedFunction(Generic[_R]):
-    """A function whose results are cached: see `AtomicCache.memoize`."""
-
-    def __init__(
-        self,
-        cache_class: type[AtomicCache[Any, _R]],
-        func: Callable[..., _R],
-        *args: Any,
-        **kwargs: Any,
-    ) -> None:
-        if not callable(func):
-            raise TypeError(f"func must be callable, not {func!r}")
-
-        def fill(key: tuple[Any, ...]) -> _R:
-            for index, part in enumerate(key):
-                if part is _KEYWORDS:
-                    return func(*key[:index], **dict(key[index + 1 :]))
-            return func(*key)
-
-        functools.update_wrapper(self, func)
-        self.cache = cache_class(fill, *args, **kwargs)  # not that which the function may have
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> _R:
-        """The result for these arguments."""
-        return self.cache[self._key(args, kwargs) if kwargs else args]
-
-    def invalidate(self, /, *args: Any, **kwargs: Any) -> None:
-        """Forget the result for these arguments."""
-        self.cache.invalidate(self._key(args, kwargs) if kwargs else args)
-
-    def clear(self) -> None:
-        """Forget all results."""
-        self.cache.clear()
-
-    @staticmethod
-    def _key(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        return (*args, _KEYWORDS, *sorted(kwargs.items(), key=operator.itemgetter(0)))
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else _MemoizedMethod(self, instance)
-
-    def __reduce__(self) -> str:
-        return self.__qualname__  # type: ignore[attr-defined, no-any-return]
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.__wrapped__!r}>"  # type: ignore[attr-defined]
-
-
-class _MemoizedMethod(Generic[_R]):
-    # A memoized function, bound to an instance. Its docstring is the function's.
-
-    __slots__ = ("__func__", "__self__", "__weakref__")
-
-    def __init__(self, function: MemoizedFunction[_R], instance: Any) -> None:
-        self.__func__ = function
-        self.__self__ = instance
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> _R:
-        return self.__func__(self.__self__, *args, **kwargs)
-
-    def invalidate(self, /, *args: Any, **kwargs: Any) -> None:
-        """Forget the result for these arguments."""
-        self.__func__.invalidate(self.__self__, *args, **kwargs)
-
-    @property
-    def __doc__(self) -> str | None:  # type: ignore[override]
-        return self.__func__.__doc__
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__func__, name)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _MemoizedMethod, (self.__func__, self.__self__)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, _MemoizedMethod)
-            and self.__func__ is other.__func__
-            and self.__self__ is other.__self__
-        )
-
-    def __hash__(self) -> int:
-        return hash((id(self.__func__), id(self.__self__)))
-
-
-AtomicCache.MemoizedFunction = MemoizedFunction  # type: ignore[attr-defined]
