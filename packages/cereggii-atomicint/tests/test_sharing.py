@@ -518,20 +518,23 @@ def test_an_object_that_is_weakly_referenced_at_the_last_moment_stays_mortal() -
     program = """
         from collections import deque
         from itertools import chain, repeat
+        from operator import call
         def attempt(length):
             instance = AtomicInt()
             take_turns([instance], 8)
             wait(1000)
             references = []
             before = statistic("world_stops")
-            refers = threading.Event()
+            refers = threading.Lock()
+            refers.acquire()
             def refer():
-                refers.set()
-                # One native call: it is not interrupted before it has made the reference.
-                native = map(references.append, map(weakref.ref, [instance]))
-                deque(chain(repeat(None, length), native), maxlen=0)
+                # One native call: from when it has released the lock, nothing interrupts it before
+                # it has made the reference.
+                release = map(call, [refers.release])
+                make = map(references.append, map(weakref.ref, [instance]))
+                deque(chain(release, repeat(None, length), make), maxlen=0)
             def use():
-                refers.wait(30)
+                assert refers.acquire(timeout=30)
                 USE(instance, TURN)
             threads = [threading.Thread(target=target) for target in (refer, use)]
             for thread in threads: thread.start()
@@ -558,7 +561,7 @@ def test_an_object_that_its_owner_is_counting_becomes_immortal_for_good() -> Non
             start = threading.Barrier(3)
             def use_more():
                 start.wait(30)
-                # By its global name: what the owner lends, another thread does not give back.
+                # By its name: what the owner lends, another thread does not give back.
                 USE(instance, TURN)
             threads = [threading.Thread(target=use_more) for _ in range(2)]
             for thread in threads: thread.start()
