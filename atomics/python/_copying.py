@@ -19,8 +19,8 @@ from typing import Any
 _SNAPSHOT = "snapshot"  # the first of three items of a container's state
 
 
-def make_copyable(base: Any) -> None:
-    """Lets instances of `base` and its subclasses be copied and pickled, by any protocol.
+def copying(base: Any) -> dict[str, Any]:
+    """Methods that let instances of `base` and its subclasses be copied and pickled.
 
     The copy is constructed with its value (a handle: with its target) before its attributes are
     restored, so attributes may refer back to it.
@@ -33,10 +33,11 @@ def make_copyable(base: Any) -> None:
             return reduced
         return (_restore, (base, type(self), base.__getnewargs__(self)) + how) + reduced[2:]
 
-    base.__reduce_ex__ = __reduce_ex__
+    # copyreg keeps the names of a class's slots in the class, unless that cannot be changed.
+    return {"__reduce_ex__": __reduce_ex__, "__slotnames__": []}
 
 
-def make_container_copyable(base: Any, fill: Any, *, items: Any = None) -> None:
+def copying_of_container(base: Any, fill: Any, *, items: Any = None) -> dict[str, Any]:
     """The same for what holds objects: the value may refer back to the copy, too.
 
     `base.__init__` without arguments and `fill(self, *value)` make the copy. In a subclass that
@@ -68,8 +69,7 @@ def make_container_copyable(base: Any, fill: Any, *, items: Any = None) -> None:
             return (_restore, (base, cls, ()) + how, (_SNAPSHOT, value, state)) + reduced[3:]
         return (_restore, (base, cls, value) + how) + reduced[2:]
 
-    base.__reduce_ex__ = __reduce_ex__
-    base.__setstate__ = __setstate__
+    return {"__reduce_ex__": __reduce_ex__, "__setstate__": __setstate__, "__slotnames__": []}
 
 
 def _each(items: Any) -> Any:
@@ -82,9 +82,8 @@ def _each(items: Any) -> Any:
         yield item
 
 
-def make_handle_copyable(base: Any) -> None:
+def copying_of_handle(base: Any) -> dict[str, Any]:
     """The same for handles, whose copies are handles of a copy of their target."""
-    make_copyable(base)
 
     def __copy__(self: Any) -> Any:  # noqa: N807
         _check(base, self, "__copy__")
@@ -101,7 +100,7 @@ def make_handle_copyable(base: Any) -> None:
             _set_attributes(copied, state)
         return copied
 
-    base.__copy__ = __copy__
+    return {**copying(base), "__copy__": __copy__}
 
 
 def _check(base: Any, self: Any, method: str) -> None:

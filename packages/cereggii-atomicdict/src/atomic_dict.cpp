@@ -53,6 +53,7 @@ struct Arguments {
         }
         if (count == 1) arguments.initial = nb::borrow(PyTuple_GET_ITEM(args, 0));
         if (!given) return arguments;
+        if (!PyArg_ValidateKeywordArguments(given)) throw nb::python_error();
         arguments.keywords = owned_or_throw(PyDict_Copy(given));
         nb::object initial = arguments.take("initial");
         arguments.min_size = arguments.take("min_size");
@@ -205,7 +206,9 @@ PyMethodDef* method_table() {
             "inserted, and one of those who wait tries next. RuntimeError if a thread would wait for\n"
             "itself: a factory that asks for its own key, also by way of other threads. What is stored\n"
             "meanwhile by other operations is kept, and returned. TimeoutError if another thread still\n"
-            "computes it after `timeout` seconds; None waits for ever.\n"
+            "computes it after `timeout` seconds: a real number from 0 to `threading.TIMEOUT_MAX`;\n"
+            "None and inf stand for no limit. ValueError for a negative timeout or nan,\n"
+            "OverflowError for a larger one.\n"
             "Lock-free if the key is present. Waiting ends for signals. After computeIfAbsent of\n"
             "java.util.concurrent.ConcurrentHashMap, which locks other keys, too."),
         fast_method(
@@ -291,7 +294,9 @@ PyMethodDef* method_table() {
             "snapshot", &D::snapshot,
             "snapshot($self, /)\n--\n\n"
             "A dict of what is in this one at one instant.\n\n"
-            "Linearizable. Writers wait for as long as the items are read, about 0.1\n"
+            "The way to get a plain dict beside writers: dict(d), {**d} and f(**d) ask for the keys\n"
+            "first and then for each value, so they are of no single instant, and raise KeyError if\n"
+            "a key has been deleted meanwhile. Linearizable. Writers wait for as long as the items are read, about 0.1\n"
             "microseconds each; readers do not. The collector, a fork and Ctrl-C wait for\n"
             "some milliseconds at most, or as long as a builtin dict takes to grow."),
         keyword_method("update", &D::update, 0,
@@ -379,7 +384,8 @@ constexpr const char* dict_doc =
     "is exact about all keys (`len`, `snapshot`, `copy`, `==`, `repr`, pickling) keeps writers (`[]=`,\n"
     "`del`, `clear`) waiting while it reads them; \"lock-free\" is meant but for that. Iteration is weak:\n"
     "it never raises and never repeats a key, and a key that is present throughout is seen exactly\n"
-    "once. Order is not kept.\n\n"
+    "once. Order is not kept. For a plain dict beside writers use `snapshot()`: `dict(d)`, `{**d}` and\n"
+    "`f(**d)` go through keys and `[]`, and may raise KeyError.\n\n"
     "`min_size`: for how many keys there is to be room from the start. Keys are hashed and compared as\n"
     "in dict; exact int, str and bytes without running Python code. The constants NOT_FOUND, ANY and\n"
     "EXPECTATION_FAILED are neither keys nor values (ValueError). Copying and pickling take a\n"
@@ -418,10 +424,13 @@ constexpr const char* handle_doc =
 void bind_atomic_dict(nb::module_& module) {
     if (!missing_name)
         missing_name = owned_or_throw(PyUnicode_InternFromString("__missing__")).release().ptr();
-    bind<AtomicDict>(module, "AtomicDict", dict_doc, slot_table<AtomicForm<AtomicDict>>(),
-                     Types<AtomicDict>::atomic);
-    bind<AtomicDictHandle>(module, "AtomicDictHandle", handle_doc,
-                           slot_table<HandleForm<AtomicDict>>(), Types<AtomicDict>::handle);
+    // A mapping for `match`: to be registered as one does not tell a type that cannot be changed.
+    bind<AtomicDict>(module, "cereggii_atomicdict.AtomicDict", dict_doc,
+                     slot_table<AtomicForm<AtomicDict>>(), Types<AtomicDict>::atomic,
+                     Py_TPFLAGS_MAPPING);
+    bind<AtomicDictHandle>(module, "cereggii_atomicdict.AtomicDictHandle", handle_doc,
+                           slot_table<HandleForm<AtomicDict>>(), Types<AtomicDict>::handle,
+                           Py_TPFLAGS_MAPPING);
     // For tests, which count costs instead of measuring times.
     module.def("_looks_of_iteration", [](nb::handle dict) {
         HashMap* map = find_map(dict.ptr());

@@ -353,11 +353,8 @@ void bind_computations() {
         {Py_tp_clear, slot(&clear_computation)},
         {0, nullptr},
     };
-    static PyType_Spec spec = {
-        "cereggii_atomicdict.Computation", sizeof(Computation), 0,
-        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
     computation_type =
-        reinterpret_cast<PyTypeObject*>(owned_or_throw(PyType_FromSpec(&spec)).release().ptr());
+        make_internal_type("cereggii_atomicdict.Computation", sizeof(Computation), slots);
 }
 
 }  // namespace cereggii::atomicdict

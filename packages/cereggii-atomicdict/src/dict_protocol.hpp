@@ -19,8 +19,6 @@ namespace cereggii::atomicdict {
 bool update_from_dict(HashMap& map, PyObject* dict);
 // Takes over the references of the items.
 bool update_from_items(HashMap& map, Items& items);
-bool update_from_mapping(HashMap& map, PyObject* mapping);
-bool update_from_pairs(HashMap& map, PyObject* pairs);
 
 // From whatever `dict.update` takes, or another AtomicDict.
 bool update_from(HashMap& map, PyObject* other);
@@ -32,8 +30,8 @@ inline HashMap* find_map(PyObject* object) noexcept {
     return &payload<AtomicDict>(target)->map;
 }
 
-// A new dict of what is in an AtomicDict, a handle, a dict or any other mapping; null without an
-// exception for what is none of them.
+// A new dict of what is in an AtomicDict, a handle, a dict or any other `collections.abc.Mapping`;
+// null without an exception for what is none of them.
 PyObject* as_dict(PyObject* object);
 
 // An AtomicDict of what is in both, that of `right` where there are two values; NotImplemented if
@@ -129,6 +127,7 @@ struct DictProtocol {
     static PyObject* update(PyObject* self, PyObject* args, PyObject* keywords) {
         const Py_ssize_t count = PyTuple_GET_SIZE(args);
         if (count > 1) return set_bad_count("update", 1, count);
+        if (keywords && !PyArg_ValidateKeywordArguments(keywords)) return nullptr;
         HashMap* map = Form::value(self);
         if (!map) return nullptr;
         if (count == 1 && !update_from(*map, PyTuple_GET_ITEM(args, 0))) return nullptr;

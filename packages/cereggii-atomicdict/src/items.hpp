@@ -68,6 +68,8 @@ public:
         ++size_;
     }
 
+    std::size_t memory() const noexcept { return blocks_.size() * block_size * sizeof(Item); }
+
     // Gives away the next one. False: there are no more.
     bool take_next(Item& item) noexcept {
         for (; !blocks_.empty(); blocks_.pop_front(), taken_ = 0) {

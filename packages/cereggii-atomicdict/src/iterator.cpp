@@ -69,28 +69,71 @@ void iterator_dealloc(PyObject* self) {
     Py_DECREF(dict);
 }
 
-PyObject* make(PyObject* dict, Yields yields, Part part, Scan::Start start) {
+// `make_scan()` returns the Scan, or throws std::bad_alloc.
+template <class MakeScan>
+PyObject* make(PyObject* dict, Yields yields, const MakeScan& make_scan) {
     auto* iterator = PyObject_GC_New(Iterator, iterator_type);
     if (!iterator) return nullptr;
+    auto* self = reinterpret_cast<PyObject*>(iterator);
+    try {
+        new (&iterator->scan) Scan(make_scan());
+    } catch (const std::bad_alloc&) {
+        PyObject_GC_Del(self);
+        Py_DECREF(iterator_type);
+        return PyErr_NoMemory();
+    }
     iterator->dict = Py_NewRef(dict);
     iterator->yields = yields;
-    new (&iterator->scan) Scan(part, start);
-    PyObject_GC_Track(iterator);
-    return reinterpret_cast<PyObject*>(iterator);
+    PyObject_GC_Track(self);
+    return self;
 }
+
+// It is copied and pickled as those of dict: as an iterator over a list of what is left.
+PyObject* iterator_reduce(PyObject* self, PyObject*) {
+    Iterator* iterator = as_iterator(self);
+    PyObject* other = make(iterator->dict, iterator->yields, [&] { return iterator->scan.copy(); });
+    PyObject* left = other ? PySequence_List(other) : nullptr;
+    PyObject* builtins = left ? PyImport_ImportModule("builtins") : nullptr;
+    PyObject* iter = builtins ? PyObject_GetAttrString(builtins, "iter") : nullptr;
+    PyObject* reduced = iter ? Py_BuildValue("O(O)", iter, left) : nullptr;
+    for (PyObject* object : {iter, builtins, left, other}) Py_XDECREF(object);
+    return reduced;
+}
+
+PyObject* iterator_length_hint(PyObject* self, PyObject*) {
+    Iterator* iterator = as_iterator(self);
+    const Py_ssize_t length = approximate_length(payload<AtomicDict>(iterator->dict)->map);
+    if (length < 0) return nullptr;
+    return PyLong_FromSize_t(iterator->scan.left_of(static_cast<std::size_t>(length)));
+}
+
+PyObject* iterator_size_in_bytes(PyObject* self, PyObject*) {
+    return PyLong_FromSize_t(sizeof(Iterator) + as_iterator(self)->scan.memory());
+}
+
+PyMethodDef iterator_methods[] = {
+    plain_method("__sizeof__", &iterator_size_in_bytes,
+                 "__sizeof__($self, /)\n--\n\nThe memory of the iterator in bytes."),
+    plain_method("__reduce__", &iterator_reduce,
+                 "__reduce__($self, /)\n--\n\n"
+                 "As iter(list), with a list of what is left as of now; nothing is taken from it."),
+    plain_method("__length_hint__", &iterator_length_hint,
+                 "__length_hint__($self, /)\n--\n\n"
+                 "How many items are left if nobody changes the dict; of a part of it, about."),
+    {nullptr, nullptr, 0, nullptr},
+};
 
 }  // namespace
 
 PyObject* make_iterator(PyObject* dict, Yields yields) {
-    return make(dict, yields, Part(), Scan::Start::first);
+    return make(dict, yields, [] { return Scan(Part(), Scan::Start::first); });
 }
 
 PyObject* make_fast_iterator(PyObject* dict, std::uint64_t part, std::uint64_t parts) {
-    return make(dict, Yields::items, Part(part, parts), Scan::Start::apart);
+    return make(dict, Yields::items, [=] { return Scan(Part(part, parts), Scan::Start::apart); });
 }
 
-void bind_iterator() {
-    if (iterator_type) return;
+void bind_iterator(nanobind::module_& module) {
     static PyType_Slot slots[] = {
         {Py_tp_doc, const_cast<char*>("An iterator over an AtomicDict, or a part of it.")},
         {Py_tp_dealloc, slot(&iterator_dealloc)},
@@ -98,13 +141,14 @@ void bind_iterator() {
         {Py_tp_clear, slot(&iterator_clear)},
         {Py_tp_iter, slot(&PyObject_SelfIter)},
         {Py_tp_iternext, slot(&iterator_next)},
+        {Py_tp_methods, iterator_methods},
         {0, nullptr},
     };
-    static PyType_Spec spec = {
-        "cereggii_atomicdict.AtomicDictIterator", sizeof(Iterator), 0,
-        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
-    iterator_type =
-        reinterpret_cast<PyTypeObject*>(owned_or_throw(PyType_FromSpec(&spec)).release().ptr());
+    if (!iterator_type)
+        iterator_type =
+            make_internal_type("cereggii_atomicdict.AtomicDictIterator", sizeof(Iterator), slots);
+    module.attr("AtomicDictIterator") =
+        nanobind::handle(reinterpret_cast<PyObject*>(iterator_type));
 }
 
 }  // namespace cereggii::atomicdict

@@ -105,12 +105,6 @@ void forget_other_threads() noexcept {
     forget_reclaimer_thread();
 }
 
-PyTypeObject* make_type(const char* name, int size, unsigned long flags, PyType_Slot* slots) {
-    flags |= Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION;
-    PyType_Spec spec = {name, size, 0, static_cast<unsigned int>(flags), slots};
-    return reinterpret_cast<PyTypeObject*>(owned_or_throw(PyType_FromSpec(&spec)).release().ptr());
-}
-
 }  // namespace
 
 void see_to_leftovers() noexcept {
@@ -136,8 +130,8 @@ void prepare_leftovers([[maybe_unused]] nb::module_& module) {
         {Py_tp_clear, reinterpret_cast<void*>(&clear_garbage)},
         {Py_tp_finalize, reinterpret_cast<void*>(&finalize_garbage)},
         {0, nullptr}};
-    garbage_type = make_type("cereggii_atomicdict._Leftovers", sizeof(Garbage), Py_TPFLAGS_HAVE_GC,
-                             garbage_slots);
+    garbage_type =
+        make_internal_type("cereggii_atomicdict._Leftovers", sizeof(Garbage), garbage_slots);
     static PyMethodDef at_exit = {"_free_leftovers", &free_at_exit, METH_NOARGS, nullptr};
     nb::module_::import_("atexit").attr("register")(
         owned_or_throw(PyCFunction_New(&at_exit, nullptr)));

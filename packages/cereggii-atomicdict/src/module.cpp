@@ -12,11 +12,12 @@ NB_MODULE(_atomicdict_anywhere, module) {
     // Immortal atomics outlive the interpreter by design.
     nanobind::set_leak_warnings(false);
     if (!cereggii::atomics::prepare_sharing(module.ptr())) throw nanobind::python_error();
+    cereggii::atomics::add_finish_type(module);
     if (!cereggii::atomicdict::prepare_pauses()) throw nanobind::python_error();
     const bool first =
         cereggii::atomics::Types<cereggii::atomicdict::AtomicDict>::atomic == nullptr;
     cereggii::atomicdict::bind_sentinels(module);
-    cereggii::atomicdict::bind_iterator();
+    cereggii::atomicdict::bind_iterator(module);
     cereggii::atomicdict::bind_snapshot_iterator(module);
     cereggii::atomicdict::bind_computations();
     cereggii::atomicdict::bind_atomic_dict(module);

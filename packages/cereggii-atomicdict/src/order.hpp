@@ -90,6 +90,12 @@ public:
     }
 
     bool is_everything() const noexcept { return range_.first == 0 && range_.last == UINT64_MAX; }
+    // About how many of so many keys it has.
+    std::size_t share_of(std::size_t keys) const noexcept {
+        if (is_everything()) return keys;
+        const auto width = static_cast<double>(range_.last - range_.first) + 1;
+        return static_cast<std::size_t>(width / 0x1p64 * static_cast<double>(keys));
+    }
     bool has(std::uint64_t hash) const noexcept {
         const std::uint64_t number =
             reversed(hash >> (64 - level), level) << (64 - level) | (hash << level >> level);

@@ -144,6 +144,26 @@ bool for_each(PyObject* iterable, const Use& use) {
     return good;
 }
 
+// Of a TypeError that is set: which element it is about, where dict.update says so.
+inline void say_it_is_no_sequence(Py_ssize_t number) {
+#if PY_VERSION_HEX >= 0x030E0000
+    PyObject* error = PyErr_GetRaisedException();
+    PyObject* note = PyUnicode_FromFormat(
+        "Cannot convert dictionary update sequence element #%zd to a sequence", number);
+    PyObject* added = note ? PyObject_CallMethod(error, "add_note", "O", note) : nullptr;
+    Py_XDECREF(note);
+    if (added) {
+        Py_DECREF(added);
+        PyErr_SetRaisedException(error);
+    } else {  // of this one instead
+        Py_DECREF(error);
+    }
+#else
+    PyErr_Format(PyExc_TypeError,
+                 "cannot convert dictionary update sequence element #%zd to a sequence", number);
+#endif
+}
+
 // Calls `use(first, second)` for an element that has two; otherwise false, with the errors of
 // dict.update.
 template <class Use>
@@ -154,10 +174,7 @@ bool unpack_pair(PyObject* element, Py_ssize_t number, const Use& use) {
     } else {
         PyObject* sequence = PySequence_Fast(element, "object is not iterable");
         if (!sequence) {
-            if (PyErr_ExceptionMatches(PyExc_TypeError))
-                PyErr_Format(PyExc_TypeError,
-                             "cannot convert dictionary update sequence element #%zd to a sequence",
-                             number);
+            if (PyErr_ExceptionMatches(PyExc_TypeError)) say_it_is_no_sequence(number);
             return false;
         }
         // A list that is not ours may change: its items are taken at once.

@@ -14,6 +14,7 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "dict_protocol.hpp"
 #include "fetch_ahead.hpp"
+#include "inputs.hpp"
 #include "items.hpp"
 #include "pairs.hpp"
 
@@ -430,7 +431,7 @@ bool aggregate(HashMap& map, const Operation& operation, PyObject* inputs, const
 template <class Operation>
 bool aggregate_pairs(HashMap& map, const Operation& operation, PyObject* pairs) {
     return aggregate(map, operation, pairs, [pairs](auto& aggregation) {
-        return for_each_pair(pairs, [&aggregation](PyObject* key, PyObject* value) {
+        return for_each_item(pairs, [&aggregation](PyObject* key, PyObject* value) {
             return aggregation.take(key, value);
         });
     });
@@ -455,17 +456,7 @@ bool reduce_by(HashMap& map, PyObject* pairs, Reduction reduction) {
 }
 
 bool reduce_count(HashMap& map, PyObject* keys_or_mapping) {
-    if (HashMap* theirs = find_map(keys_or_mapping)) {
-        Items items;
-        return take_items(*theirs, items) &&
-               aggregate(map, Sum{}, keys_or_mapping, [&items](auto& aggregation) {
-                   Pace pace;
-                   return items.for_each([&](const Items::Item& item, const auto&) {
-                       return aggregation.take(item.key_object(), item.value) &&
-                              pace.rest_for_signals();
-                   });
-               });
-    }
+    if (find_map(keys_or_mapping)) return aggregate_pairs(map, Sum{}, keys_or_mapping);
     // A copy, which nobody else has.
     if (const auto counts = nanobind::steal(as_dict(keys_or_mapping)); counts.is_valid())
         return aggregate(map, Sum{}, counts.ptr(), [&counts](auto& aggregation) {

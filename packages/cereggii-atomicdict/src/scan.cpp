@@ -186,6 +186,30 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
     }
 }
 
+Scan Scan::copy() {
+    const Turn turn(has_turn_);
+    Scan copied(*this);
+    copied.upkeep_ = Upkeep();
+    for (const Item& item : copied.same_hash_) {
+        Py_INCREF(item.key);
+        Py_XINCREF(item.value);
+    }
+    return copied;
+}
+
+std::size_t Scan::left_of(std::size_t length) {
+    const Turn turn(has_turn_);
+    const std::size_t held = same_hash_.size();
+    if (at_end_ && done_ == entries_.size()) return held;
+    const std::size_t all = part_.share_of(length) + held;
+    return all - std::min(all, done_before_ + done_);
+}
+
+std::size_t Scan::memory() {
+    const Turn turn(has_turn_);
+    return entries_.capacity() * sizeof(Entry) + same_hash_.capacity() * sizeof(Item);
+}
+
 // ── where it is ────────────────────────────────────────────────────────────────────────────────
 
 // So that threads are not in step, each starts at a distance from all others: the multiples of the

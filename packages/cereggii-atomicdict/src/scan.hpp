@@ -32,6 +32,7 @@ public:
     };
 
     Scan(Part part, Start start) noexcept : part_(part), start_(start) {}
+    Scan& operator=(const Scan&) = delete;
 
     struct Item {
         PyObject* key = nullptr;    // owned
@@ -48,6 +49,16 @@ public:
     // for. May run finalizers, which may use the same iterator.
     Result next(HashMap& map, bool with_value, Item& item);
 
+    // Another one that has still to return what this one has. std::bad_alloc.
+    Scan copy();
+
+    // How many items it has still to return, of a map of this length that nobody changes; of a part
+    // of it, about.
+    std::size_t left_of(std::size_t length);
+
+    // How much memory it has besides itself.
+    std::size_t memory();
+
     // How many words, and bits for many of them, it has looked at so far.
     std::size_t looks() const noexcept { return looks_; }
 
@@ -56,6 +67,8 @@ public:
     std::vector<Item> take_all() noexcept { return std::exchange(same_hash_, {}); }
 
 private:
+    Scan(const Scan&) = default;
+
     // What was found: a node with this hash, named by this word, at this index of a table; and the
     // addresses of what it named then, which are only good for being fetched ahead.
     struct Entry {
@@ -120,8 +133,13 @@ private:
     void plan_fetching(Table* root) noexcept;
     void fetch_ahead(Table* root) noexcept;
 
-    std::atomic<bool> has_turn_{false};  // a thread is in step(), or looks at what is below
-    bool at_end_ = false;                // all are collected
+    // Whether a thread is in step(), or looks at what is below. Nobody has the turn of a copy.
+    struct IsTaken : std::atomic<bool> {
+        IsTaken() noexcept : atomic(false) {}
+        IsTaken(const IsTaken&) noexcept : atomic(false) {}
+    };
+    IsTaken has_turn_;
+    bool at_end_ = false;  // all are collected
     Part part_;
     Start start_;
 

@@ -43,9 +43,7 @@ PyTypeObject* make_sentinel_type() {
         {Py_tp_methods, methods},
         {0, nullptr},
     };
-    static PyType_Spec spec = {"cereggii_atomicdict.Sentinel", sizeof(PyObject), 0,
-                               Py_TPFLAGS_DEFAULT, slots};
-    return reinterpret_cast<PyTypeObject*>(owned_or_throw(PyType_FromSpec(&spec)).release().ptr());
+    return make_internal_type("cereggii_atomicdict.Sentinel", sizeof(PyObject), slots, 0);
 }
 
 // What the initializer of a static object is made for.
@@ -53,8 +51,7 @@ struct Header {
     PyObject object;
 };
 
-void make_sentinels() {
-    PyTypeObject* type = make_sentinel_type();
+void make_sentinels(PyTypeObject* type) {
     for (PyObject& sentinel : sentinels) {
 #if defined(Py_GIL_DISABLED)
         sentinel = PyObject{};
@@ -82,9 +79,11 @@ void refuse_sentinel(PyObject* object, const char* what) {
 }
 
 void bind_sentinels(nb::module_& module) {
+    static PyTypeObject* type = nullptr;
     static PyObject* concurrent_usage_detected = nullptr;
-    if (!ExpectationFailed) {
-        make_sentinels();
+    if (!type) {
+        type = make_sentinel_type();
+        make_sentinels(type);
         ExpectationFailed =
             owned_or_throw(PyErr_NewExceptionWithDoc(
                                "cereggii_atomicdict.ExpectationFailed",
@@ -102,6 +101,7 @@ void bind_sentinels(nb::module_& module) {
                 .ptr();
     }
     for (PyObject& sentinel : sentinels) module.attr(name_of(&sentinel)) = nb::handle(&sentinel);
+    module.attr("Sentinel") = nb::handle(reinterpret_cast<PyObject*>(type));
     module.attr("ExpectationFailed") = nb::handle(ExpectationFailed);
     module.attr("ConcurrentUsageDetected") = nb::handle(concurrent_usage_detected);
 }

@@ -44,6 +44,17 @@ PyObject* snapshot_iterator_next(PyObject* self) {
     return pair;
 }
 
+PyObject* snapshot_iterator_size_in_bytes(PyObject* self, PyObject*) {
+    std::size_t memory = 0;
+    with_object_lock(self, [&] { memory = items_of(self).memory(); });
+    return PyLong_FromSize_t(sizeof(SnapshotIterator) + memory);
+}
+
+PyMethodDef snapshot_iterator_methods[] = {
+    plain_method("__sizeof__", &snapshot_iterator_size_in_bytes, nullptr),
+    {nullptr, nullptr, 0, nullptr},
+};
+
 int snapshot_iterator_traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
     int stop = 0;
@@ -96,13 +107,11 @@ void bind_snapshot_iterator(nanobind::module_& module) {
         {Py_tp_clear, slot(&snapshot_iterator_clear)},
         {Py_tp_iter, slot(&PyObject_SelfIter)},
         {Py_tp_iternext, slot(&snapshot_iterator_next)},
+        {Py_tp_methods, snapshot_iterator_methods},
         {0, nullptr},
     };
-    static PyType_Spec spec = {
-        "cereggii_atomicdict._SnapshotIterator", sizeof(SnapshotIterator), 0,
-        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
-    snapshot_iterator_type =
-        reinterpret_cast<PyTypeObject*>(owned_or_throw(PyType_FromSpec(&spec)).release().ptr());
+    snapshot_iterator_type = make_internal_type("cereggii_atomicdict._SnapshotIterator",
+                                                sizeof(SnapshotIterator), slots);
 }
 
 }  // namespace cereggii::atomicdict

@@ -98,7 +98,7 @@ PyObject* make_fast_iterator(PyObject* dict, std::uint64_t part, std::uint64_t p
 
 // Register the types; one file each.
 void bind_sentinels(nanobind::module_& module);
-void bind_iterator();
+void bind_iterator(nanobind::module_& module);
 
 // What an AtomicDict holds at one instant, for pickling (snapshot_iterator.cpp).
 void bind_snapshot_iterator(nanobind::module_& module);

@@ -1,48 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <atomic>
 #include <initializer_list>
 #include <span>
 
 #include "dict_protocol.hpp"
+#include "inputs.hpp"
 #include "items.hpp"
 #include "pairs.hpp"
 
 // From other mappings into this one. The errors are those of dict, word for word.
 namespace cereggii::atomicdict {
-
-namespace {
-
-// Whether an object has a method `keys`, which makes it a mapping to dict.update; -1: an exception.
-int has_keys(PyObject* object) {
-    PyObject* keys = PyObject_GetAttrString(object, "keys");
-    if (!keys) {
-        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
-        PyErr_Clear();
-        return 0;
-    }
-    Py_DECREF(keys);
-    return 1;
-}
-
-// `collections.abc.Mapping`; borrowed, null with an exception.
-PyObject* mapping_class() {
-    static std::atomic<PyObject*> found{nullptr};
-    PyObject* mapping = found.load(std::memory_order_acquire);
-    if (mapping) return mapping;
-    PyObject* module = PyImport_ImportModule("collections.abc");
-    if (!module) return nullptr;
-    mapping = PyObject_GetAttrString(module, "Mapping");
-    Py_DECREF(module);
-    // Release: pairs with the load. Lost to another thread that looked for it: it is kept for ever.
-    PyObject* none = nullptr;
-    if (!mapping || found.compare_exchange_strong(none, mapping, std::memory_order_acq_rel,
-                                                  std::memory_order_acquire))
-        return mapping;
-    Py_DECREF(mapping);
-    return none;
-}
-
-}  // namespace
 
 // Where few keys are, most of those that come are new.
 bool prepare_for(HashMap& map, std::size_t keys) {
@@ -74,28 +40,11 @@ bool update_from_items(HashMap& map, Items& items) {
     });
 }
 
-bool update_from_mapping(HashMap& map, PyObject* mapping) {
-    PyObject* keys = PyMapping_Keys(mapping);
-    if (!keys) return false;
-    const bool good = for_each(keys, [&](PyObject* key, Py_ssize_t) {
-        PyObject* value = PyObject_GetItem(mapping, key);
-        if (!value) return false;
-        const bool stored = store(map, key, value);
-        Py_DECREF(value);
-        return stored;
-    });
-    Py_DECREF(keys);
-    return good;
-}
-
-bool update_from_pairs(HashMap& map, PyObject* pairs) {
-    return for_each_pair(pairs,
-                         [&](PyObject* key, PyObject* value) { return store(map, key, value); });
-}
-
 bool update_from(HashMap& map, PyObject* other) {
-    if (PyDict_CheckExact(other)) return update_from_dict(map, other);
-    if (HashMap* theirs = find_map(other)) {
+    HashMap* theirs = nullptr;
+    const ItemsOf where = find_items(other, theirs);
+    if (where == ItemsOf::dict) return update_from_dict(map, other);
+    if (where == ItemsOf::map) {
         if (theirs == &map) return true;
         Items items;
         // There will be room for all of them in an empty map.
@@ -103,19 +52,8 @@ bool update_from(HashMap& map, PyObject* other) {
         return take_items(*theirs, items, is_empty ? TakenBy::table : TakenBy::position) &&
                update_from_items(map, items);
     }
-    const int is_mapping = has_keys(other);
-    if (is_mapping < 0) return false;
-    return is_mapping ? update_from_mapping(map, other) : update_from_pairs(map, other);
-}
-
-PyObject* as_dict(PyObject* object) {
-    if (HashMap* map = find_map(object)) return snapshot(*map);
-    if (!PyDict_Check(object)) {
-        PyObject* mapping = mapping_class();
-        const int is_mapping = mapping ? PyObject_IsInstance(object, mapping) : -1;
-        if (is_mapping <= 0) return nullptr;
-    }
-    return PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyDict_Type), object);
+    return for_each_item(other,
+                         [&](PyObject* key, PyObject* value) { return store(map, key, value); });
 }
 
 PyObject* merge(PyObject* left, PyObject* right) {

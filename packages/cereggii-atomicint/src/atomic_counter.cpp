@@ -170,6 +170,8 @@ const PyType_Slot* slot_table() {
         {Py_tp_methods, method_table<Form>()},
         {Py_tp_traverse, slot(&traverse<Form>)},
         {Py_tp_clear, slot(&clear<Form>)},
+        {Py_tp_richcompare, slot(&compare_identity<Form>)},
+        {Py_tp_hash, slot(&hash_identity<Form>)},
         {Py_tp_repr, slot(&M::repr)},
         {Py_nb_inplace_add, slot(&M::template in_place<'+'>)},
         {Py_nb_inplace_subtract, slot(&M::template in_place<'-'>)},
@@ -186,9 +188,9 @@ constexpr const char* counter_doc =
     "it changes, or that decides anything, use AtomicInt. The total is an int of any size: it\n"
     "neither wraps nor overflows. Amounts are in [-2**63, 2**63), `initial_value` in\n"
     "[-2**124, 2**124).\n\n"
-    "`+=` and `-=` keep the same object. Counters compare and hash by identity. `immortal` is as for\n"
-    "AtomicInt, also in what `sys.getrefcount`, weak references and `gc` see; the cells that a counter\n"
-    "has by then count among the half mebibyte.\n\n"
+    "`+=` and `-=` keep the same object. Counters compare and hash by identity, as their handles do: a\n"
+    "handle equals its counter. `immortal` is as for AtomicInt, also in what `sys.getrefcount`, weak\n"
+    "references and `gc` see; the cells that a counter has by then count among the half mebibyte.\n\n"
     "After java.util.concurrent.atomic.LongAdder.";
 
 constexpr const char* counter_handle_doc =
@@ -199,9 +201,9 @@ constexpr const char* counter_handle_doc =
 }  // namespace
 
 void bind_atomic_counter(nb::module_& module) {
-    bind<AtomicCounter>(module, "AtomicCounter", counter_doc,
+    bind<AtomicCounter>(module, "cereggii_atomicint.AtomicCounter", counter_doc,
                         slot_table<AtomicForm<AtomicCounter>>(), Types<AtomicCounter>::atomic);
-    bind<AtomicCounterHandle>(module, "AtomicCounterHandle", counter_handle_doc,
+    bind<AtomicCounterHandle>(module, "cereggii_atomicint.AtomicCounterHandle", counter_handle_doc,
                               slot_table<HandleForm<AtomicCounter>>(),
                               Types<AtomicCounter>::handle);
 }

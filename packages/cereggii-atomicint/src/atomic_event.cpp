@@ -82,9 +82,10 @@ PyMethodDef method_table[] = {
         "wait", &wait,
         "wait($self, /, timeout=None)\n--\n\n"
         "Block until the event is set; True then.\n\n"
-        "False if it is not after `timeout` seconds (None: no limit). Sleeps detached from\n"
-        "the interpreter and answers signals (Ctrl-C) at once. ValueError for a negative\n"
-        "timeout, OverflowError for one of over 4e9 seconds."),
+        "False if it is not after `timeout` seconds: a real number from 0 to\n"
+        "`threading.TIMEOUT_MAX`; None and inf stand for no limit. Sleeps detached from the\n"
+        "interpreter and answers signals (Ctrl-C) at once. ValueError for a negative timeout\n"
+        "or nan, OverflowError for a larger one."),
     cold_method<&new_arguments<Form, &is_set>>("__getnewargs__", nullptr),
     {nullptr, nullptr, 0, nullptr},
 };
@@ -109,7 +110,8 @@ constexpr const char* doc =
 }  // namespace
 
 void bind_atomic_event(nb::module_& module) {
-    bind<AtomicEvent>(module, "AtomicEvent", doc, slot_table, Types<AtomicEvent>::atomic);
+    bind<AtomicEvent>(module, "cereggii_atomicint.AtomicEvent", doc, slot_table,
+                      Types<AtomicEvent>::atomic);
 }
 
 }  // namespace cereggii::atomicint

@@ -22,21 +22,23 @@ bool construct(PyObject* self, PyObject* initial_value) {
 template <class Form>
 PyMethodDef* method_table() {
     using M = IntMethods<Form>;
+    using P = IntProtocol<Form>;
     constexpr Returns before = Returns::before, after = Returns::after;
     static PyMethodDef table[] = {
         plain_method("get", &M::get,
                      "get($self, /)\n--\n\n"
                      "The current value.\n\n"
                      "Linearizable and wait-free."),
-        fast_method("set", &M::set,
-                    "set($self, /, updated)\n--\n\n"
-                    "Store `updated`, whatever the value was.\n\n"
-                    "`updated` is an integer in [-2**63, 2**63): otherwise TypeError or\n"
-                    "OverflowError, and the value is unchanged. Linearizable and lock-free."),
-        fast_method("get_and_set", &M::get_and_set,
-                    "get_and_set($self, /, updated)\n--\n\n"
-                    "Store `updated` and return the value it replaced, in one step.\n\n"
-                    "Range, errors and guarantees are those of `set`."),
+        one_argument_method(
+            "set", &M::set,
+            "set($self, updated, /)\n--\n\n"
+            "Store `updated`, whatever the value was.\n\n"
+            "`updated` is an integer in [-2**63, 2**63): otherwise TypeError or\n"
+            "OverflowError, and the value is unchanged. Linearizable and lock-free."),
+        one_argument_method("get_and_set", &M::get_and_set,
+                            "get_and_set($self, updated, /)\n--\n\n"
+                            "Store `updated` and return the value it replaced, in one step.\n\n"
+                            "Range, errors and guarantees are those of `set`."),
         fast_method("compare_and_set", &M::compare_and_set,
                     "compare_and_set($self, /, expected, updated)\n--\n\n"
                     "Store `updated` if the value is `expected`; return whether it was.\n\n"
@@ -115,11 +117,12 @@ PyMethodDef* method_table() {
             "wait_while", &M::wait_while,
             "wait_while($self, /, value, timeout=None)\n--\n\n"
             "Block while the stored value equals `value`; True once it does not.\n\n"
-            "False if it still does after `timeout` seconds (None: no limit). A change\n"
-            "alone need not wake anyone: whoever changes the value calls `notify_one` or\n"
-            "`notify_all`. Sleeps detached from the interpreter and answers signals\n"
-            "(Ctrl-C) at once. ValueError for a negative timeout, OverflowError for one of\n"
-            "over 4e9 seconds. After std::atomic::wait and WebKit's ParkingLot."),
+            "False if it still does after `timeout` seconds: a real number from 0 to\n"
+            "`threading.TIMEOUT_MAX`; None and inf stand for no limit. A change alone need\n"
+            "not wake anyone: whoever changes the value calls `notify_one` or `notify_all`.\n"
+            "Sleeps detached from the interpreter and answers signals (Ctrl-C) at once.\n"
+            "ValueError for a negative timeout or nan, OverflowError for a larger one.\n"
+            "After std::atomic::wait and WebKit's ParkingLot."),
         plain_method(
             "notify_one", &M::template notify<&WaitQueue::notify_one>,
             "notify_one($self, /)\n--\n\n"
@@ -143,6 +146,8 @@ PyMethodDef* method_table() {
             "to_bytes($self, /, *args, **kwargs)\n--\n\nint.to_bytes of the current value."),
         fast_method("as_integer_ratio", &forward<"as_integer_ratio">,
                     "as_integer_ratio($self, /)\n--\n\nint.as_integer_ratio of the current value."),
+        plain_method("is_integer", &P::is_integer,
+                     "is_integer($self, /)\n--\n\nTrue, as for every int."),
         fast_method("conjugate", &forward<"conjugate">,
                     "conjugate($self, /)\n--\n\nint.conjugate of the current value."),
         fast_method("__round__", &forward<"__round__">,
@@ -193,19 +198,19 @@ const PyType_Slot* slot_table() {
         {Py_nb_absolute, slot(&unary<&PyNumber_Absolute>)},
         {Py_nb_invert, slot(&unary<&PyNumber_Invert>)},
 
-        {Py_nb_add, slot(&binary<&PyNumber_Add>)},
-        {Py_nb_subtract, slot(&binary<&PyNumber_Subtract>)},
-        {Py_nb_multiply, slot(&binary<&PyNumber_Multiply>)},
-        {Py_nb_true_divide, slot(&binary<&PyNumber_TrueDivide>)},
-        {Py_nb_floor_divide, slot(&binary<&PyNumber_FloorDivide>)},
-        {Py_nb_remainder, slot(&binary<&PyNumber_Remainder>)},
-        {Py_nb_divmod, slot(&binary<&PyNumber_Divmod>)},
+        {Py_nb_add, slot(&binary<&PyNumberMethods::nb_add>)},
+        {Py_nb_subtract, slot(&binary<&PyNumberMethods::nb_subtract>)},
+        {Py_nb_multiply, slot(&binary<&PyNumberMethods::nb_multiply>)},
+        {Py_nb_true_divide, slot(&binary<&PyNumberMethods::nb_true_divide>)},
+        {Py_nb_floor_divide, slot(&binary<&PyNumberMethods::nb_floor_divide>)},
+        {Py_nb_remainder, slot(&binary<&PyNumberMethods::nb_remainder>)},
+        {Py_nb_divmod, slot(&binary<&PyNumberMethods::nb_divmod>)},
         {Py_nb_power, slot(&power)},
-        {Py_nb_lshift, slot(&binary<&PyNumber_Lshift>)},
-        {Py_nb_rshift, slot(&binary<&PyNumber_Rshift>)},
-        {Py_nb_and, slot(&binary<&PyNumber_And>)},
-        {Py_nb_or, slot(&binary<&PyNumber_Or>)},
-        {Py_nb_xor, slot(&binary<&PyNumber_Xor>)},
+        {Py_nb_lshift, slot(&binary<&PyNumberMethods::nb_lshift>)},
+        {Py_nb_rshift, slot(&binary<&PyNumberMethods::nb_rshift>)},
+        {Py_nb_and, slot(&binary<&PyNumberMethods::nb_and>)},
+        {Py_nb_or, slot(&binary<&PyNumberMethods::nb_or>)},
+        {Py_nb_xor, slot(&binary<&PyNumberMethods::nb_xor>)},
 
         {Py_nb_inplace_add, slot(&I::template add<'+'>)},
         {Py_nb_inplace_subtract, slot(&I::template add<'-'>)},
@@ -257,9 +262,9 @@ constexpr const char* handle_doc =
 }  // namespace
 
 void bind_atomic_int(nb::module_& module) {
-    bind<AtomicInt>(module, "AtomicInt", int_doc, slot_table<AtomicForm<AtomicInt>>(),
-                    Types<AtomicInt>::atomic);
-    bind<AtomicIntHandle>(module, "AtomicIntHandle", handle_doc,
+    bind<AtomicInt>(module, "cereggii_atomicint.AtomicInt", int_doc,
+                    slot_table<AtomicForm<AtomicInt>>(), Types<AtomicInt>::atomic);
+    bind<AtomicIntHandle>(module, "cereggii_atomicint.AtomicIntHandle", handle_doc,
                           slot_table<HandleForm<AtomicInt>>(), Types<AtomicInt>::handle);
 }
 

@@ -49,22 +49,20 @@ struct IntMethods {
         return integer ? to_python(integer->load()) : nullptr;
     }
 
-    static PyObject* set(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                         PyObject* keywords) {
-        static constexpr Signature<1> signature{"set", {{{"updated", true, "desired"}}}};
-        std::int64_t updated = 0;
-        SharedInt* integer = begin(signature, self, args, count, keywords, &updated);
+    static PyObject* set(PyObject* self, PyObject* updated) {
+        std::int64_t value = 0;
+        if (!to_int64(updated, &value, "updated")) return nullptr;
+        SharedInt* integer = Form::value(self);
         if (!integer) return nullptr;
-        integer->exchange(updated);
+        integer->exchange(value);
         Py_RETURN_NONE;
     }
 
-    static PyObject* get_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                                 PyObject* keywords) {
-        static constexpr Signature<1> signature{"get_and_set", {{{"updated", true, "desired"}}}};
-        std::int64_t updated = 0;
-        SharedInt* integer = begin(signature, self, args, count, keywords, &updated);
-        return integer ? to_python(integer->exchange(updated)) : nullptr;
+    static PyObject* get_and_set(PyObject* self, PyObject* updated) {
+        std::int64_t value = 0;
+        if (!to_int64(updated, &value, "updated")) return nullptr;
+        SharedInt* integer = Form::value(self);
+        return integer ? to_python(integer->exchange(value)) : nullptr;
     }
 
     // ── compare ────────────────────────────────────────────────────────────────────────────────

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include "int_methods.hpp"
 
 // The operators of AtomicInt and AtomicIntHandle.
 //
-// A plain operator works on the value of the moment: it takes the value out as an int and leaves
-// the rest to int itself, so every result and every error is int's own.
-// An in-place operator is one atomic read-modify-write, and its result is the same object.
+// A plain operator works on the value of the moment: it takes the value out as an int and does what
+// the interpreter does with that int, so every result is int's own. Where neither operand's type
+// knows what to do, it returns NotImplemented: then the interpreter asks the other operand about
+// the atomic itself, and otherwise raises a TypeError that names both types. An in-place operator
+// is one atomic read-modify-write, and its result is the same object.
 namespace cereggii::atomicint {
 
 // An owned reference: the int value if `object` is one of ours, else the object itself.
@@ -17,29 +23,64 @@ inline PyObject* plain(PyObject* object) {
     return operand.value ? to_python(operand.value->load()) : nullptr;
 }
 
-// CPython calls a binary slot with the instance on either side, or on both.
-template <binaryfunc Operation>
-PyObject* binary(PyObject* left, PyObject* right) {
-    PyObject* result = nullptr;
-    if (PyObject* a = plain(left)) {
-        if (PyObject* b = plain(right)) {
-            // Neither is ours, nor was it replaced by an int: not to call ourselves again.
-            result = a == left && b == right ? Py_NewRef(Py_NotImplemented) : Operation(a, b);
-            Py_DECREF(b);
-        }
-        Py_DECREF(a);
+// What a type implements of an operator; null: nothing.
+template <auto Slot>
+auto implementation(PyObject* object) {
+    const PyNumberMethods* methods = Py_TYPE(object)->tp_as_number;
+    return methods ? methods->*Slot : nullptr;
+}
+
+// Whether `right` is asked first: its type is derived from that of `left`.
+inline bool goes_first(PyObject* right, PyObject* left) {
+    return Py_TYPE(right) != Py_TYPE(left) && PyType_IsSubtype(Py_TYPE(right), Py_TYPE(left));
+}
+
+// Calls the functions, those that are not null and each once, with these operands, until one of
+// them implements the operator. A new reference, of NotImplemented if none does.
+template <std::size_t Count, class Function, class... Operands>
+PyObject* ask_each(const std::array<Function, Count>& functions, Operands... operands) {
+    for (std::size_t i = 0; i < Count; ++i) {
+        if (!functions[i] || std::find(functions.begin(), functions.begin() + i, functions[i]) !=
+                                 functions.begin() + i)
+            continue;
+        PyObject* result = functions[i](operands...);
+        if (result != Py_NotImplemented) return result;
+        Py_DECREF(result);
     }
+    Py_RETURN_NOTIMPLEMENTED;
+}
+
+// CPython calls a binary slot with the instance on either side, or on both.
+template <auto Slot>
+PyObject* binary(PyObject* left, PyObject* right) {
+    PyObject* a = plain(left);
+    PyObject* b = a ? plain(right) : nullptr;
+    PyObject* result = nullptr;
+    if (b) {
+        std::array functions{implementation<Slot>(a), implementation<Slot>(b)};
+        if (goes_first(b, a)) std::swap(functions[0], functions[1]);
+        // Neither is ours, nor was it replaced by an int: not to call ourselves again.
+        result = a == left && b == right ? Py_NewRef(Py_NotImplemented) : ask_each(functions, a, b);
+    }
+    Py_XDECREF(b);
+    Py_XDECREF(a);
     return result;
 }
 
 inline PyObject* power(PyObject* base, PyObject* exponent, PyObject* modulus) {
-    PyObject* result = nullptr;
     PyObject* a = plain(base);
     PyObject* b = a ? plain(exponent) : nullptr;
-    if (PyObject* m = b ? plain(modulus) : nullptr) {
-        result = PyNumber_Power(a, b, m);
-        Py_DECREF(m);
+    PyObject* m = b ? plain(modulus) : nullptr;
+    PyObject* result = nullptr;
+    if (m) {
+        constexpr auto slot = &PyNumberMethods::nb_power;
+        std::array functions{implementation<slot>(a), implementation<slot>(b),
+                             m == Py_None ? nullptr : implementation<slot>(m)};
+        if (goes_first(b, a)) std::swap(functions[0], functions[1]);
+        result = a == base && b == exponent && m == modulus ? Py_NewRef(Py_NotImplemented)
+                                                            : ask_each(functions, a, b, m);
     }
+    Py_XDECREF(m);
     Py_XDECREF(b);
     Py_XDECREF(a);
     return result;
@@ -55,14 +96,25 @@ PyObject* unary(PyObject* self) {
 }
 
 inline PyObject* compare(PyObject* self, PyObject* other, int operation) {
+    static constexpr int swapped[] = {Py_GT, Py_GE, Py_EQ, Py_NE, Py_LT, Py_LE};
+    PyObject* a = plain(self);
+    PyObject* b = a ? plain(other) : nullptr;
     PyObject* result = nullptr;
-    if (PyObject* a = plain(self)) {
-        if (PyObject* b = plain(other)) {
-            result = PyObject_RichCompare(a, b, operation);
-            Py_DECREF(b);
+    if (b) {
+        const richcmpfunc theirs = Py_TYPE(b)->tp_richcompare;
+        const bool they_go_first = theirs && goes_first(b, a);
+        result = they_go_first ? theirs(b, a, swapped[operation]) : Py_NewRef(Py_NotImplemented);
+        if (result == Py_NotImplemented) {
+            Py_DECREF(result);
+            result = PyLong_Type.tp_richcompare(a, b, operation);
         }
-        Py_DECREF(a);
+        if (result == Py_NotImplemented && theirs && !they_go_first && !PyLong_CheckExact(b)) {
+            Py_DECREF(result);
+            result = theirs(b, a, swapped[operation]);
+        }
     }
+    Py_XDECREF(b);
+    Py_XDECREF(a);
     return result;
 }
 

@@ -47,6 +47,10 @@ inline int truth(PyObject* self) {
 
 template <class Form>
 struct IntProtocol {
+    static PyObject* is_integer(PyObject* self, PyObject*) {  // int has it since 3.12
+        return Form::peek(self) ? Py_NewRef(Py_True) : nullptr;
+    }
+
     static PyObject* repr(PyObject* self) {
         auto* integer = Form::peek(self);
         if (!integer) return nullptr;

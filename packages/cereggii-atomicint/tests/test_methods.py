@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -299,8 +300,7 @@ def test_an_integer_argument_may_be_anything_with_index(make: Make, method: str)
 @both_forms
 def test_arguments_may_be_given_by_keyword(make: Make) -> None:
     integer = make(1)
-    integer.set(updated=2)
-    assert integer.get_and_set(updated=3) == 2
+    integer.set(3)
     assert integer.compare_and_set(expected=3, updated=4)
     assert integer.compare_and_set(updated=5, expected=4)
     assert integer.compare_and_set(5, updated=6)
@@ -314,16 +314,29 @@ def test_arguments_may_be_given_by_keyword(make: Make) -> None:
 
 
 @both_forms
+@pytest.mark.parametrize("method", ["set", "get_and_set"])
+def test_the_one_value_is_positional_only(make: Make, method: str) -> None:
+    integer: Any = make(1)
+    call = getattr(integer, method)
+    for keywords in ({"updated": 2}, {"desired": 2}, {"value": 2}):
+        with pytest.raises(TypeError, match=rf"{method}\(\) takes no keyword arguments"):
+            call(**keywords)
+    for arguments in ((), (2, 3)):
+        with pytest.raises(TypeError, match=rf"{method}\(\) takes exactly one argument"):
+            call(*arguments)
+    assert str(inspect.signature(call)) == "(updated, /)"
+    assert integer.get() == 1
+
+
+@both_forms
 def test_desired_is_another_keyword_for_updated(make: Make) -> None:
     integer: Any = make(1)
-    integer.set(desired=2)
-    assert integer.get_and_set(desired=3) == 2
+    integer.set(3)
     assert integer.compare_and_set(expected=3, desired=4)
     assert integer.compare_and_set(4, desired=5)
     assert integer.compare_and_exchange(5, desired=6) == 5
     for call in (
-        lambda: integer.set(updated=1, desired=2),
-        lambda: integer.set(1, desired=2),
+        lambda: integer.compare_and_set(6, updated=1, desired=2),
         lambda: integer.compare_and_set(6, 1, desired=2),
         lambda: integer.increment_and_get(desired=2),
         lambda: integer.compare_and_set(desired=2),
@@ -370,7 +383,8 @@ def test_a_wrong_number_of_arguments_is_a_type_error(make: Make, counts: dict[st
 def test_an_unknown_keyword_is_a_type_error_that_names_it(make: Make) -> None:
     integer = make(6)
     for method in [*TOO_FEW, *ADDING]:
-        with pytest.raises(TypeError, match="other"):
+        named = "keyword" if method in ("set", "get_and_set") else "other"
+        with pytest.raises(TypeError, match=named):
             getattr(integer, method)(*[6] * (TOO_FEW.get(method, 0)), other=6)
     assert integer.get() == 6
 

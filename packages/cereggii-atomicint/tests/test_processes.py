@@ -25,18 +25,18 @@ needs_posix_signals = pytest.mark.skipif(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process")
-@pytest.mark.parametrize("call", ["wait_while(0)", "wait_while(0, 1000)"])
+@pytest.mark.parametrize("timeout", ["", ", 1000", ", threading.TIMEOUT_MAX", ", float('inf')"])
 @pytest.mark.parametrize("target", ["AtomicInt()", "AtomicInt().get_handle()"])
-def test_ctrl_c_ends_a_wait_at_once(target: str, call: str) -> None:
+def test_ctrl_c_ends_a_wait_at_once(target: str, timeout: str) -> None:
     program = f"""
-        import signal
+        import signal, threading
         from cereggii_atomicint import AtomicInt
         # Not installed where the tests run in the background of a shell, with SIGINT ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         target = {target}
         print("waiting", flush=True)
         try:
-            target.{call}
+            target.wait_while(0{timeout})
         except KeyboardInterrupt:
             assert target.get() == 0
             print("interrupted", flush=True)
@@ -274,7 +274,7 @@ def test_a_blocked_daemon_thread_does_not_keep_the_interpreter_from_ending() -> 
         import threading, time
         from cereggii_atomicint import AtomicInt
         integer = AtomicInt()
-        for timeout in (None, 1000, 0.3, 0.31):
+        for timeout in (None, 1000, threading.TIMEOUT_MAX, float("inf"), 0.3, 0.31):
             threading.Thread(target=integer.wait_while, args=(0, timeout), daemon=True).start()
         time.sleep(0.2)
     """)

@@ -28,14 +28,15 @@ PyMethodDef* method_table() {
                      "get($self, /)\n--\n\n"
                      "The current object.\n\n"
                      "Always one that was stored. Linearizable and lock-free."),
-        fast_method("set", &M::set,
-                    "set($self, /, updated)\n--\n\n"
-                    "Store `updated`, whatever the object was.\n\n"
-                    "Linearizable and wait-free; what was replaced is released afterwards."),
-        fast_method("get_and_set", &M::get_and_set,
-                    "get_and_set($self, /, updated)\n--\n\n"
-                    "Store `updated` and return the object it replaced, in one step.\n\n"
-                    "Linearizable and wait-free."),
+        one_argument_method(
+            "set", &M::set,
+            "set($self, updated, /)\n--\n\n"
+            "Store `updated`, whatever the object was.\n\n"
+            "Linearizable and wait-free; what was replaced is released afterwards."),
+        one_argument_method("get_and_set", &M::get_and_set,
+                            "get_and_set($self, updated, /)\n--\n\n"
+                            "Store `updated` and return the object it replaced, in one step.\n\n"
+                            "Linearizable and wait-free."),
         fast_method(
             "compare_and_set", &M::compare_and_set,
             "compare_and_set($self, /, expected, updated)\n--\n\n"
@@ -68,11 +69,12 @@ PyMethodDef* method_table() {
             "wait_while($self, /, value, timeout=None)\n--\n\n"
             "Block while the stored object matches `value`; True once it does not.\n\n"
             "Matching is that of `compare_and_set`. False if it still does after `timeout`\n"
-            "seconds (None: no limit). A change alone need not wake anyone: whoever stores\n"
-            "an object calls `notify_one` or `notify_all`. Sleeps detached from the\n"
-            "interpreter and answers signals (Ctrl-C) at once. ValueError for a negative\n"
-            "timeout, OverflowError for one of over 4e9 seconds. After std::atomic::wait and\n"
-            "WebKit's ParkingLot."),
+            "seconds: a real number from 0 to `threading.TIMEOUT_MAX`; None and inf stand\n"
+            "for no limit. A change alone need not wake anyone: whoever stores an object\n"
+            "calls `notify_one` or `notify_all`. Sleeps detached from the interpreter and\n"
+            "answers signals (Ctrl-C) at once. ValueError for a negative timeout or nan,\n"
+            "OverflowError for a larger one. After std::atomic::wait and WebKit's\n"
+            "ParkingLot."),
         plain_method(
             "notify_one", &M::template notify<&WaitQueue::notify_one>,
             "notify_one($self, /)\n--\n\n"
@@ -153,13 +155,13 @@ constexpr const char* bool_handle_doc =
 }  // namespace
 
 void bind_atomic_ref(nb::module_& module) {
-    bind<AtomicRef>(module, "AtomicRef", ref_doc, slot_table<AtomicForm<AtomicRef>>(),
-                    Types<AtomicRef>::atomic);
-    bind<AtomicRefHandle>(module, "AtomicRefHandle", handle_doc,
+    bind<AtomicRef>(module, "cereggii_atomicref.AtomicRef", ref_doc,
+                    slot_table<AtomicForm<AtomicRef>>(), Types<AtomicRef>::atomic);
+    bind<AtomicRefHandle>(module, "cereggii_atomicref.AtomicRefHandle", handle_doc,
                           slot_table<HandleForm<AtomicRef>>(), Types<AtomicRef>::handle);
-    bind<AtomicBool>(module, "AtomicBool", bool_doc, slot_table<AtomicForm<AtomicBool>>(),
+    bind<AtomicBool>(module, "cereggii.AtomicBool", bool_doc, slot_table<AtomicForm<AtomicBool>>(),
                      Types<AtomicBool>::atomic);
-    bind<AtomicBoolHandle>(module, "AtomicBoolHandle", bool_handle_doc,
+    bind<AtomicBoolHandle>(module, "cereggii.AtomicBoolHandle", bool_handle_doc,
                            slot_table<HandleForm<AtomicBool>>(), Types<AtomicBool>::handle);
 }
 

@@ -8,6 +8,7 @@ NB_MODULE(_atomicref_anywhere, module) {
     // Immortal atomics outlive the interpreter by design.
     nanobind::set_leak_warnings(false);
     if (!cereggii::atomics::prepare_sharing(module.ptr())) throw nanobind::python_error();
+    cereggii::atomics::add_finish_type(module);
     const bool first = cereggii::atomics::Types<cereggii::atomicref::AtomicRef>::atomic == nullptr;
     cereggii::atomicref::bind_atomic_ref(module);
     cereggii::atomicref::bind_stamped_ref(module);

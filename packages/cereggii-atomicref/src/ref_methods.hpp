@@ -22,19 +22,20 @@ struct RefMethods {
         return slot ? slot->load() : nullptr;
     }
 
-    static PyObject* set(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                         PyObject* keywords) {
-        static constexpr Signature<1> signature{"set", {{{"updated", true, "desired"}}}};
-        PyObject* replaced = exchange(signature, self, args, count, keywords);
+    static PyObject* set(PyObject* self, PyObject* updated) {
+        PyObject* replaced = get_and_set(self, updated);
         if (!replaced) return nullptr;
         Py_DECREF(replaced);
         Py_RETURN_NONE;
     }
 
-    static PyObject* get_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                                 PyObject* keywords) {
-        static constexpr Signature<1> signature{"get_and_set", {{{"updated", true, "desired"}}}};
-        return exchange(signature, self, args, count, keywords);
+    [[gnu::always_inline]] static PyObject* get_and_set(PyObject* self, PyObject* updated) {
+        if (!accepts(updated, "updated")) return nullptr;
+        Slot* slot = Form::value(self);
+        if (!slot) return nullptr;
+        PyObject* replaced = slot->exchange(updated);
+        slot->note_update();
+        return replaced;
     }
 
     // ── compare ────────────────────────────────────────────────────────────────────────────────
@@ -148,19 +149,6 @@ private:
                                                       std::array<PyObject*, 2>& given) {
         return signature.parse(args, count, keywords, given) && accepts(given[0], "expected") &&
                accepts(given[1], "updated");
-    }
-
-    // Stores the one argument; returns the reference to what it replaced.
-    [[gnu::always_inline]] static PyObject* exchange(const Signature<1>& signature, PyObject* self,
-                                                     PyObject* const* args, Py_ssize_t count,
-                                                     PyObject* keywords) {
-        PyObject* updated = signature.parse_only(args, count, keywords);
-        if (!updated || !accepts(updated, "updated")) return nullptr;
-        Slot* slot = Form::value(self);
-        if (!slot) return nullptr;
-        PyObject* replaced = slot->exchange(updated);
-        slot->note_update();
-        return replaced;
     }
 
     // Compare-and-set of fn(current) or fn(current, x), until no other thread came in between.

@@ -108,6 +108,12 @@ PyObject* repr(PyObject* self) {
 
 nb::object new_arguments_of_pair(PyObject* self) { return owned_or_throw(get(self, nullptr)); }
 
+PyObject* size_in_bytes(PyObject* self, PyObject*) {
+    if (!Form::peek(self)) return nullptr;
+    const auto pair = PyTuple_Type.tp_basicsize + 2 * PyTuple_Type.tp_itemsize;
+    return PyLong_FromSsize_t(Py_TYPE(self)->tp_basicsize + pair);
+}
+
 PyMethodDef method_table[] = {
     plain_method("get", &get,
                  "get($self, /)\n--\n\n"
@@ -125,6 +131,9 @@ PyMethodDef method_table[] = {
         "return whether they did.\n\n"
         "Values match as in AtomicRef.compare_and_set. TypeError for a stamp that is no\n"
         "integer, and nothing is changed. Linearizable and lock-free."),
+    plain_method("__sizeof__", &size_in_bytes,
+                 "__sizeof__($self, /)\n--\n\n"
+                 "The memory of the ref in bytes, with that of the pair."),
     generic_alias_method(),
     cold_method<&new_arguments_of_pair>("__getnewargs__", nullptr),
     {nullptr, nullptr, 0, nullptr},
@@ -156,7 +165,7 @@ void bind_stamped_ref(nb::module_& module) {
     if (!AtomicStampedRef::cleared)
         AtomicStampedRef::cleared =
             owned_or_throw(Py_BuildValue("(Oi)", Py_None, 0)).release().ptr();
-    bind<AtomicStampedRef>(module, "AtomicStampedRef", doc, slot_table,
+    bind<AtomicStampedRef>(module, "cereggii_atomicref.AtomicStampedRef", doc, slot_table,
                            Types<AtomicStampedRef>::atomic);
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstddef>
+#include <utility>
 
 #include "cereggii/atomics/python/binding.hpp"
 #include "thread_handle_attributes.hpp"
+#include "thread_handle_descriptors.hpp"
 #include "thread_handle_operators.hpp"
 #include "thread_handle_protocols.hpp"
 
@@ -45,6 +47,10 @@ PyObject* repr(PyObject* self) {
 
 PyObject* unwrap(PyObject*, PyObject* handle) {
     if (is_handle(handle)) return Py_XNewRef(object_of(handle));
+    if (PyObject_TypeCheck(handle, Types<AtomicRef>::handle))
+        return Py_XNewRef(handle_target<AtomicRef>(handle));
+    if (PyObject_TypeCheck(handle, Types<AtomicBool>::handle))
+        return Py_XNewRef(handle_target<AtomicBool>(handle));
     set_error(PyExc_TypeError, "unwrap() needs a ThreadHandle, not %U", handle);
     return nullptr;
 }
@@ -57,10 +63,10 @@ PyObject* with_argument(PyObject* self, PyObject* argument) {
 PyMethodDef method_table[] = {
     {"unwrap", &unwrap, METH_O | METH_STATIC,
      "unwrap(handle, /)\n--\n\n"
-     "The object that `handle` stands for.\n\n"
+     "The object that `handle` stands for; of an AtomicRefHandle, the AtomicRef.\n\n"
      "For what takes no proxy: the `is` operator, and functions in C that want an\n"
-     "instance of one type exactly. TypeError for what is not a ThreadHandle. To be\n"
-     "called on the class: on a handle, the name means the object's attribute."},
+     "instance of one type exactly. TypeError for anything that is not a handle. Call it\n"
+     "on the class: on a handle, the name means the object's attribute."},
     {"__round__", &rounded, METH_VARARGS,
      "__round__($self, ndigits=None, /)\n--\n\nround() of the object."},
     plain_method("__trunc__", &converted<Functions::trunc>,
@@ -94,6 +100,10 @@ PyMethodDef method_table[] = {
      "__instancecheck__($self, instance, /)\n--\n\nisinstance() with the object as the class."},
     {"__subclasscheck__", &check_class<&PyObject_IsSubclass>, METH_O,
      "__subclasscheck__($self, subclass, /)\n--\n\nissubclass() with the object as the class."},
+    {"__mro_entries__", &mro_entries, METH_O,
+     "__mro_entries__($self, bases, /)\n--\n\nThe object, as a base in a class statement."},
+    {"__set_name__", &set_name, METH_VARARGS,
+     "__set_name__($self, owner, name, /)\n--\n\nTells the object where it is in a class."},
     cold_method<&shallow_copy>("__copy__",
                                "__copy__($self, /)\n--\n\nA handle of a copy of the object."),
     {"__deepcopy__", &with_argument<&deep_copy>, METH_O,
@@ -126,6 +136,7 @@ const PyType_Slot slot_table[] = {
     {Py_tp_call, slot(&call_with_tuple)},
     {Py_tp_richcompare, slot(&compare)},
     {Py_tp_hash, slot(&hash)},
+    {Py_tp_descr_get, slot(&get_from_instance)},
 
     {Py_sq_length, slot(&length)},
     {Py_sq_contains, slot(&contains)},
@@ -143,6 +154,7 @@ const PyType_Slot slot_table[] = {
     {Py_am_await, slot(&await_object)},
     {Py_am_aiter, slot(&unary<&PyObject_GetAIter>)},
     {Py_am_anext, slot(&async_next)},
+    {Py_am_send, slot(&send)},
     {Py_bf_getbuffer, slot(&get_buffer)},
 
     {Py_nb_bool, slot(&truth)},
@@ -196,16 +208,20 @@ constexpr const char* doc =
     "alive, never changes which object that is, and adds no synchronization: what is not thread-safe\n"
     "on the object is not thread-safe through a handle. A handle of a handle is one of the object.\n\n"
     "Attributes, operators on either side, comparisons, hash, str, calls, items, iteration, `with`,\n"
-    "`await`, conversions and buffers are those of the object, with its results and its errors.\n"
+    "`await`, conversions and buffers are those of the object, with its results and its errors. A\n"
+    "handle of a coroutine is run by asyncio as the coroutine. In a class body, a handle of a\n"
+    "function binds, and one of a property computes; a handle of a class can be a base.\n"
     "`isinstance(handle, C)` holds if it does for the object; `handle.__class__` is the object's,\n"
-    "`type(handle)` is ThreadHandle. An in-place operator that gives the object itself gives the\n"
-    "handle. Copying and pickling give a handle of a copy. `repr` shows that it is a handle.\n"
+    "`type(handle)` is ThreadHandle, or a subclass of the same name for an object with `__set__`,\n"
+    "such as a property. An in-place operator that gives the object itself gives the handle. Copying\n"
+    "and pickling give a handle of a copy. `repr` shows that it is a handle.\n"
     "`ThreadHandle.unwrap(handle)` is the object.\n\n"
-    "No proxy is perfect. Whether a protocol is supported can be told only by trying, since the\n"
-    "class has all of them: `callable(handle)` and `isinstance(handle, collections.abc.Iterable)`\n"
-    "are always true. Functions in C that look at the type see a ThreadHandle: `''.join([handle])`\n"
-    "is a TypeError, bytearray(handle) wants a buffer, and `a_list += handle` makes a new list. A\n"
-    "method runs with the object as its `self`.\n\n"
+    "What cannot work: functions in C that look at the type see a ThreadHandle. So `''.join([handle])`\n"
+    "and `json.dumps(handle)` are TypeErrors, sequence and mapping patterns do not match, `raise`\n"
+    "refuses a handle of an exception, and `a_list += handle` makes a new list. `callable(handle)`\n"
+    "and `isinstance(handle, collections.abc.Iterable)` are always true, since the class has all\n"
+    "methods. A method runs with the object as its `self`. docs/thread-handle.md has the whole list,\n"
+    "and what to do instead; `unwrap` always helps.\n\n"
     "What a subclass defines are attributes of its handles, before those of the object; all others,\n"
     "including what its methods store in `self`, are the object's.\n\n"
     "After cereggii 1.x, and wrapt.ObjectProxy.";
@@ -218,11 +234,14 @@ void bind_thread_handle(nb::module_& module) {
         Functions::find();
     }
     const bool first = !ThreadHandle::type;
-    bind<ThreadHandle>(module, "ThreadHandle", doc, slot_table, ThreadHandle::type);
+    bind<ThreadHandle>(module, "cereggii_atomicref.ThreadHandle", doc, slot_table,
+                       ThreadHandle::type);
     if (first) {  // nobody has seen the type
         ThreadHandle::type->tp_vectorcall_offset =
             static_cast<Py_ssize_t>(payload_offset + offsetof(ThreadHandle, vectorcall));
-        ThreadHandle::type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
+        DataDescriptorHandle::allocate = std::exchange(ThreadHandle::type->tp_new, &allocate);
+        ThreadHandle::type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE;
+        make_data_descriptor_type();
     }
     if (PyModule_AddFunctions(module.ptr(), function_table) < 0) throw nb::python_error();
 }

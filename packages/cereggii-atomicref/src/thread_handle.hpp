@@ -77,12 +77,16 @@ PyObject* unary(PyObject* self) {
 // Interned, when the module is imported, and kept.
 struct Names {
     static inline PyObject* mro = nullptr;
+    static inline PyObject* mro_entries = nullptr;
+    static inline PyObject* obj = nullptr;  // the keyword of the constructor
     static inline PyObject* orig_class = nullptr;
     // How an object is copied and pickled.
     static inline std::array<PyObject*, 4> copying{};
 
     static bool intern() {
         return (mro = PyUnicode_InternFromString("__mro__")) &&
+               (mro_entries = PyUnicode_InternFromString("__mro_entries__")) &&
+               (obj = PyUnicode_InternFromString("obj")) &&
                (orig_class = PyUnicode_InternFromString("__orig_class__")) &&
                (copying[0] = PyUnicode_InternFromString("__reduce_ex__")) &&
                (copying[1] = PyUnicode_InternFromString("__reduce__")) &&

@@ -4,21 +4,40 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "thread_handle.hpp"
+#include "thread_handle_descriptors.hpp"
 
 // The attributes of a ThreadHandle are those of its object, all of them: __class__, __dict__ and
-// __doc__, too. There are two exceptions: how the handle itself is copied and pickled, which the
-// modules copy and pickle look up in the instance, and what a subclass of ThreadHandle defines.
+// __doc__, too. There are three exceptions: how the handle itself is copied and pickled, which the
+// modules copy and pickle look up in the instance; __mro_entries__ of a class, by which a class
+// statement takes the handle for it; and what a subclass of ThreadHandle defines.
 namespace cereggii::atomicref {
 
 // ── attributes ─────────────────────────────────────────────────────────────────────────────────
 
-// Whether a subclass of ThreadHandle defines the attribute for its handles; -1 on an error. What
-// Python puts into every class by itself is not the subclass's.
+// What a class statement puts into a class by itself.
+inline constexpr const char* put_by_python[] = {
+    "__abstractmethods__",
+    "__annotate__",
+    "__annotate_func__",
+    "__annotations__",
+    "__annotations_cache__",
+    "__dict__",
+    "__doc__",
+    "__firstlineno__",
+    "__module__",
+    "__orig_bases__",
+    "__parameters__",
+    "__slots__",
+    "__static_attributes__",
+    "__type_params__",
+    "__weakref__",
+};
+
+// Whether a subclass of ThreadHandle defines the attribute for its handles; -1 on an error.
 inline int is_own_attribute(PyObject* self, PyObject* name) {
     if (!PyUnicode_Check(name)) return 0;
-    for (const char* always : {"__dict__", "__doc__", "__module__", "__weakref__"})
-        if (PyUnicode_CompareWithASCIIString(name, always) == 0) return 0;
+    for (const char* put : put_by_python)
+        if (PyUnicode_CompareWithASCIIString(name, put) == 0) return 0;
     PyObject* found = find_in_class(Py_TYPE(self), name, ThreadHandle::type);
     if (!found) return PyErr_Occurred() ? -1 : 0;
     Py_DECREF(found);
@@ -46,7 +65,9 @@ inline PyObject* get_attribute(PyObject* self, PyObject* name) {
     if (!object) return nullptr;
     if (is_copying(name)) [[unlikely]]
         return PyObject_GenericGetAttr(self, name);
-    if (Py_TYPE(self) != ThreadHandle::type) [[unlikely]] {
+    if (PyType_Check(object) && may_be_special(name) && is_name(name, Names::mro_entries))
+        return PyObject_GenericGetAttr(self, name);
+    if (!is_own_type(Py_TYPE(self))) [[unlikely]] {
         const int own = is_own_attribute(self, name);
         if (own != 0) return own < 0 ? nullptr : PyObject_GenericGetAttr(self, name);
     }
@@ -56,7 +77,7 @@ inline PyObject* get_attribute(PyObject* self, PyObject* name) {
 inline int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
     PyObject* object = object_of(self);
     if (!object) return -1;
-    if (Py_TYPE(self) != ThreadHandle::type) [[unlikely]] {
+    if (!is_own_type(Py_TYPE(self))) [[unlikely]] {
         const int own = is_own_attribute(self, name);
         if (own != 0) return own < 0 ? -1 : PyObject_GenericSetAttr(self, name, value);
     }
@@ -73,7 +94,7 @@ inline int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
 // A handle of the same class; subclasses are made without their __init__, as by pickle.
 inline nb::object handle_of(PyTypeObject* type, PyObject* object) {
     PyObject* bare = unwrapped(object);
-    return owned_or_throw(bare ? make_instance<ThreadHandle>(type, bare) : nullptr);
+    return owned_or_throw(bare ? make_instance<ThreadHandle>(type_for(type, bare), bare) : nullptr);
 }
 
 inline nb::object bare_object(PyObject* self) {
@@ -118,8 +139,9 @@ inline nb::object restore(PyObject* args) {
 
 inline nb::object reduce(PyObject* self) {
     const nb::object object = bare_object(self);
-    const nb::handle type(reinterpret_cast<PyObject*>(Py_TYPE(self)));
-    if (Py_TYPE(self) == ThreadHandle::type) return nb::make_tuple(type, nb::make_tuple(object));
+    const bool own = is_own_type(Py_TYPE(self));
+    const nb::handle type(reinterpret_cast<PyObject*>(own ? ThreadHandle::type : Py_TYPE(self)));
+    if (own) return nb::make_tuple(type, nb::make_tuple(object));
     const nb::object extension = nb::module_::import_("cereggii_atomicref._atomicref");
     return nb::make_tuple(extension.attr(restore_name), nb::make_tuple(type, object));
 }

@@ -78,6 +78,14 @@ inline PyObject* length_hint(PyObject* self, PyObject*) {
     return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented);
 }
 
+// How the tasks of an event loop advance a coroutine, which is not an iterator.
+inline PySendResult send(PyObject* self, PyObject* value, PyObject** result) {
+    PyObject* object = object_of(self);
+    if (object) return PyIter_Send(object, value, result);
+    *result = nullptr;
+    return PYGEN_ERROR;
+}
+
 inline PyObject* async_next(PyObject* self) {
     PyObject* object = object_of(self);
     if (!object) return nullptr;
@@ -87,11 +95,25 @@ inline PyObject* async_next(PyObject* self) {
                         Py_TYPE(object)->tp_name);
 }
 
+// Whether it is a generator of a function that types.coroutine has marked; -1 on an error.
+inline int is_generator_based_coroutine(PyObject* object) {
+    if (!PyGen_CheckExact(object)) return 0;
+    PyObject* code = PyObject_GetAttrString(object, "gi_code");
+    if (!code) return -1;
+    const int flags = reinterpret_cast<PyCodeObject*>(code)->co_flags;
+    Py_DECREF(code);
+    return (flags & CO_ITERABLE_COROUTINE) != 0;
+}
+
 inline PyObject* await_object(PyObject* self) {
     PyObject* object = object_of(self);
     if (!object) return nullptr;
     const PyAsyncMethods* methods = Py_TYPE(object)->tp_as_async;
     if (methods && methods->am_await) return methods->am_await(object);
+    // `await` takes such a generator itself as the iterator that it needs, but from no __await__.
+    // The handle is an iterator, too.
+    const int generator = is_generator_based_coroutine(object);
+    if (generator != 0) return generator < 0 ? nullptr : Py_NewRef(self);
     return PyErr_Format(PyExc_TypeError, "'%.200s' object can't be awaited",
                         Py_TYPE(object)->tp_name);
 }
@@ -199,6 +221,12 @@ PyObject* check_class(PyObject* self, PyObject* candidate) {
     PyObject* bare = object ? unwrapped(candidate) : nullptr;
     const int result = bare ? Function(bare, object) : -1;
     return result < 0 ? nullptr : PyBool_FromLong(result);
+}
+
+// `class C(handle):` with a handle of a class derives from that class.
+inline PyObject* mro_entries(PyObject* self, PyObject*) {
+    PyObject* object = object_of(self);
+    return object ? PyTuple_Pack(1, object) : nullptr;
 }
 
 // ── buffers ────────────────────────────────────────────────────────────────────────────────────

@@ -48,7 +48,7 @@ PROGRAM = """
     REF = {
         "get": lambda r: r.get(),
         "set": lambda r: r.set(NEW),
-        "get_and_set": lambda r: r.get_and_set(updated=NEW),
+        "get_and_set": lambda r: r.get_and_set(NEW),
         "compare_and_set": lambda r: r.compare_and_set(expected=OLD, updated=NEW),
         "compare_and_set equal": lambda r: r.compare_and_set(EQUAL, NEW),
         "compare_and_set not": lambda r: r.compare_and_set(OTHER, NEW),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 import weakref
 from collections.abc import Callable
@@ -292,8 +293,7 @@ def test_a_broken_repr_does_not_hide_the_error(make: Make) -> None:
 @both_forms
 def test_arguments_may_be_given_by_keyword(make: Make) -> None:
     ref = make(1)
-    ref.set(updated=2)
-    assert ref.get_and_set(updated=3) == 2
+    ref.set(3)
     assert ref.compare_and_set(expected=3, updated=4)
     assert ref.compare_and_set(updated=5, expected=4)
     assert ref.compare_and_set(5, updated=6)
@@ -308,16 +308,29 @@ def test_arguments_may_be_given_by_keyword(make: Make) -> None:
 
 
 @both_forms
+@pytest.mark.parametrize("method", ["set", "get_and_set"])
+def test_the_one_value_is_positional_only(make: Make, method: str) -> None:
+    ref: Any = make(1)
+    call = getattr(ref, method)
+    for keywords in ({"updated": 2}, {"desired": 2}, {"value": 2}):
+        with pytest.raises(TypeError, match=rf"{method}\(\) takes no keyword arguments"):
+            call(**keywords)
+    for arguments in ((), (2, 3)):
+        with pytest.raises(TypeError, match=rf"{method}\(\) takes exactly one argument"):
+            call(*arguments)
+    assert str(inspect.signature(call)) == "(updated, /)"
+    assert ref.get() == 1
+
+
+@both_forms
 def test_desired_is_another_keyword_for_updated(make: Make) -> None:
     ref: Any = make(1)
-    ref.set(desired=2)
-    assert ref.get_and_set(desired=3) == 2
+    ref.set(3)
     assert ref.compare_and_set(expected=3, desired=4)
     assert ref.compare_and_set(4, desired=5)
     assert ref.compare_and_exchange(5, desired=6) == 5
     calls: list[Callable[[], Any]] = [
-        lambda: ref.set(updated=1, desired=2),
-        lambda: ref.set(1, desired=2),
+        lambda: ref.compare_and_set(6, updated=1, desired=2),
         lambda: ref.compare_and_set(6, 1, desired=2),
         lambda: ref.update_and_get(desired=len),
         lambda: ref.compare_and_set(desired=2),

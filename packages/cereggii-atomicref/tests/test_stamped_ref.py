@@ -401,3 +401,8 @@ def test_a_finalizer_may_use_the_ref_that_its_object_was_replaced_in() -> None:
     created = THREADS * repeats
     assert eventually(lambda: sum(died) >= created)
     assert sum(died) == created
+
+
+def test_the_size_counts_the_pair() -> None:
+    ref = AtomicStampedRef("value", 1)
+    assert ref.__sizeof__() == AtomicStampedRef.__basicsize__ + ("value", 1).__sizeof__()

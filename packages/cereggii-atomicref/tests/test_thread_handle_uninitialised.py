@@ -66,6 +66,10 @@ UNINITIALISED: dict[str, Callable[[Any], Any]] = {
     "aenter": lambda handle: type(handle).__aenter__(handle),
     "aexit": lambda handle: type(handle).__aexit__(handle, None, None, None),
     "await": lambda handle: asyncio.run(awaiting(handle)),
+    "send": lambda handle: asyncio.run(in_a_task(handle)),
+    "get": lambda handle: type(handle).__get__(handle, 5),
+    "set name": lambda handle: type(handle).__set_name__(handle, int, "name"),
+    "base": lambda handle: type(handle).__mro_entries__(handle, ()),
     "aiter": aiter,
     "anext": anext,
     "isinstance": lambda handle: isinstance(5, handle),
@@ -103,6 +107,12 @@ def handle_with(handle: Any) -> None:
 
 async def awaiting(handle: Any) -> Any:
     return await handle
+
+
+async def in_a_task(handle: Any) -> Any:
+    coroutine = awaiting(asyncio.sleep(0))
+    await asyncio.create_task(ThreadHandle(coroutine))  # asyncio remembers the type
+    return await asyncio.create_task(handle)
 
 
 @pytest.mark.parametrize("name", UNINITIALISED)

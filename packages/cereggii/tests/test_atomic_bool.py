@@ -107,9 +107,7 @@ def test_changing_by_a_function(make: Any, value: bool) -> None:
 @both_forms
 def test_arguments_may_be_given_by_name(make: Any) -> None:
     flag = make(False)
-    assert flag.set(updated=True) is flag.set(desired=True) is None
-    assert flag.get_and_set(updated=False) is True
-    assert flag.get_and_set(desired=True) is False
+    flag.set(True)
     assert flag.compare_and_set(expected=True, updated=False) is True
     assert flag.compare_and_set(expected=False, desired=True) is True
     assert flag.compare_and_exchange(expected=True, updated=False) is True
@@ -163,7 +161,7 @@ def test_a_program_for_cereggii_1_runs() -> None:
     assert flag.get_and_set(True) is False
     handle = flag.get_handle()
     assert isinstance(handle, ThreadHandle)
-    handle.set(desired=False)
+    handle.set(False)
     handle.set_or_raise()
     with pytest.raises(Failed):
         flag.set_or_raise()
@@ -205,11 +203,7 @@ NOT_BOOLS += [AtomicBool(True).get_handle(), ThreadHandle(True)]
 Write: TypeAlias = Callable[[Any, Any], Any]
 WRITES: dict[str, Write] = {
     "set": lambda flag, wrong: flag.set(wrong),
-    "set updated=": lambda flag, wrong: flag.set(updated=wrong),
-    "set desired=": lambda flag, wrong: flag.set(desired=wrong),
     "get_and_set": lambda flag, wrong: flag.get_and_set(wrong),
-    "get_and_set updated=": lambda flag, wrong: flag.get_and_set(updated=wrong),
-    "get_and_set desired=": lambda flag, wrong: flag.get_and_set(desired=wrong),
     "compare_and_set": lambda flag, wrong: flag.compare_and_set(flag.get(), wrong),
     "compare_and_set fails": lambda flag, wrong: flag.compare_and_set(not flag.get(), wrong),
     "compare_and_set updated=": lambda flag, wrong: flag.compare_and_set(flag.get(), updated=wrong),
@@ -291,7 +285,9 @@ def test_missing_and_repeated_arguments_are_refused(make: Any) -> None:
         lambda: flag.compare_and_set(updated=True),
         lambda: flag.set(True, updated=True),
         lambda: flag.set(True, desired=True),
-        lambda: flag.set(updated=True, desired=True),
+        lambda: flag.set(updated=True),
+        lambda: flag.set(desired=True),
+        lambda: flag.get_and_set(updated=True),
         lambda: flag.get_and_set(True, desired=True),
         lambda: flag.compare_and_set(False, True, desired=True),
         lambda: flag.compare_and_exchange(False, True, desired=True),

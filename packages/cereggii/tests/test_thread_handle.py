@@ -7,6 +7,7 @@ import copy
 import inspect
 import operator
 import pickle
+import sys
 import types
 from collections import Counter
 from collections.abc import Callable
@@ -264,6 +265,67 @@ def test_threads_work_through_handles_of_their_own() -> None:
     assert shared.get() == 1200
 
 
+# ── unwrap ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@every_handle
+def test_unwrap_gives_what_a_handle_is_a_handle_of(name: str, make: Any) -> None:
+    atomic = getattr(cereggii, name.removesuffix("Handle"))()
+    handle = atomic.get_handle()
+    subclass = types.new_class("Mine", (type(handle),))
+    for of_atomic in (handle, handle.get_handle(), type(handle)(atomic), subclass(handle)):
+        assert ANY_HANDLE.unwrap(of_atomic) is atomic
+    assert ANY_HANDLE.unwrap(ThreadHandle(handle)) is handle
+    assert ANY_HANDLE.unwrap(ThreadHandle(atomic)) is atomic
+    with pytest.raises(TypeError, match=r"unwrap\(\) needs a ThreadHandle, not "):
+        ANY_HANDLE.unwrap(atomic)
+
+
+@every_handle
+def test_unwrap_of_a_subclass_asks_no_method_of_it(name: str, make: Any) -> None:
+    def fail(*arguments: Any) -> Any:
+        raise AssertionError
+
+    handle = make()
+    refusing = dict.fromkeys(("__getnewargs__", "__getattribute__", "__reduce_ex__"), fail)
+    mine = types.new_class("Mine", (type(handle),), {}, lambda names: names.update(refusing))
+    assert ANY_HANDLE.unwrap(mine(handle)) is ANY_HANDLE.unwrap(handle)
+
+
+@every_handle
+def test_unwrap_refuses_a_handle_that_is_not_constructed(name: str, make: Any) -> None:
+    kind = type(make())
+    with pytest.raises(RuntimeError, match="has not been called"):
+        ANY_HANDLE.unwrap(kind.__new__(kind))
+
+
+@pytest.mark.parametrize("name", ["AtomicRefHandle", "AtomicBoolHandle"])
+def test_the_proxy_of_the_other_package_knows_its_own_handles(name: str) -> None:
+    atomic = getattr(cereggii, name.removesuffix("Handle"))()
+    unwrap: Any = cereggii_atomicref.ThreadHandle.unwrap
+    handle = atomic.get_handle()
+    assert unwrap(handle) is unwrap(types.new_class("Mine", (type(handle),))(handle)) is atomic
+
+
+@pytest.mark.parametrize(
+    "value", [5, None, "text", Thing, ThreadHandle, cereggii.AtomicIntHandle, [1]], ids=repr
+)
+def test_unwrap_names_what_it_refuses(value: Any) -> None:
+    with pytest.raises(TypeError) as refused:
+        ANY_HANDLE.unwrap(value)
+    assert repr(value) in str(refused.value)
+
+
+def test_unwrap_leaves_no_references_behind() -> None:
+    for make in HANDLES.values():
+        handle = make()
+        atomic = ANY_HANDLE.unwrap(handle)
+        before = sys.getrefcount(atomic)
+        for _ in range(100):
+            ANY_HANDLE.unwrap(handle)
+        assert sys.getrefcount(atomic) == before
+
+
 # ── the type itself ────────────────────────────────────────────────────────────────────────────
 
 
@@ -329,7 +391,9 @@ def test_wrong_arguments_are_refused() -> None:
         ANY_HANDLE.unwrap,
         lambda: ANY_HANDLE.unwrap(5),
         lambda: ANY_HANDLE.unwrap(Thing()),
-        lambda: ANY_HANDLE.unwrap(cereggii.AtomicInt().get_handle()),
+        lambda: ANY_HANDLE.unwrap(ThreadHandle),
+        lambda: ANY_HANDLE.unwrap(cereggii.AtomicInt()),
+        lambda: ANY_HANDLE.unwrap(cereggii.AtomicIntHandle),
     ]
     for call in calls:
         with pytest.raises(TypeError):

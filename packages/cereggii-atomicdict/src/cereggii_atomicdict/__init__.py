@@ -11,11 +11,18 @@ from cereggii_atomicdict._atomicdict import (
     AtomicDictHandle,
     ConcurrentUsageDetected,
     ExpectationFailed,
+    _finish_type,
     _items_at_one_instant,
 )
-from cereggii_atomicdict._copying import make_container_copyable, make_handle_copyable
-from cereggii_atomicdict._views import add_views
+from cereggii_atomicdict._atomicdict import AtomicDictIterator as AtomicDictIterator
+from cereggii_atomicdict._atomicdict import Sentinel as Sentinel
+from cereggii_atomicdict._copying import copying_of_container, copying_of_handle
+from cereggii_atomicdict._views import AtomicDictItems as AtomicDictItems
+from cereggii_atomicdict._views import AtomicDictKeys as AtomicDictKeys
+from cereggii_atomicdict._views import AtomicDictValues as AtomicDictValues
+from cereggii_atomicdict._views import views_of
 
+# Not in __all__: types that have a name here, but that nobody makes instances of.
 __all__ = [
     "ANY",
     "EXPECTATION_FAILED",
@@ -26,8 +33,10 @@ __all__ = [
     "ExpectationFailed",
 ]
 
-make_container_copyable(AtomicDict, AtomicDict.update, items=_items_at_one_instant)
-make_handle_copyable(AtomicDictHandle)
+_copying = copying_of_container(AtomicDict, AtomicDict.update, items=_items_at_one_instant)
+_finish_type(AtomicDict, {**views_of(AtomicDict), **_copying})
+_finish_type(
+    AtomicDictHandle, {**views_of(AtomicDictHandle), **copying_of_handle(AtomicDictHandle)}
+)
 for _mapping in (AtomicDict, AtomicDictHandle):
-    add_views(_mapping)
     MutableMapping.register(_mapping)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from reprlib import recursive_repr
+from types import MappingProxyType
 from typing import Any
 
 from cereggii_atomicdict._atomicdict import NOT_FOUND
@@ -26,6 +27,11 @@ class AtomicDictKeys(KeysView[Any]):
     __slots__ = ("__weakref__",)
     __repr__ = _repr
 
+    @property
+    def mapping(self) -> MappingProxyType[Any, Any]:
+        """The dict, to be read only."""
+        return MappingProxyType(self._mapping)  # type: ignore[attr-defined]
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self._mapping)  # type: ignore[attr-defined]
 
@@ -35,6 +41,11 @@ class AtomicDictValues(ValuesView[Any]):
 
     __slots__ = ("__weakref__",)
     __repr__ = _repr
+
+    @property
+    def mapping(self) -> MappingProxyType[Any, Any]:
+        """The dict, to be read only."""
+        return MappingProxyType(self._mapping)  # type: ignore[attr-defined]
 
     def __iter__(self) -> Iterator[Any]:
         return self._mapping._iterate_values()  # type: ignore[attr-defined, no-any-return]
@@ -49,6 +60,11 @@ class AtomicDictItems(ItemsView[Any, Any]):
     __slots__ = ("__weakref__",)
     __repr__ = _repr
 
+    @property
+    def mapping(self) -> MappingProxyType[Any, Any]:
+        """The dict, to be read only."""
+        return MappingProxyType(self._mapping)  # type: ignore[attr-defined]
+
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         return self._mapping._iterate_items()  # type: ignore[attr-defined, no-any-return]
 
@@ -60,8 +76,12 @@ class AtomicDictItems(ItemsView[Any, Any]):
         return found is not NOT_FOUND and (found is value or found == value)
 
 
-def add_views(mapping: Any) -> None:
-    """Gives a class of mappings its views."""
+for _view in (AtomicDictKeys, AtomicDictValues, AtomicDictItems):
+    _view.__module__ = "cereggii_atomicdict"  # where it is public
+
+
+def views_of(mapping: Any) -> dict[str, Any]:
+    """The methods of a class of mappings that give its views."""
 
     def keys(self: Any) -> AtomicDictKeys:
         """A live view of the keys; a set."""
@@ -81,6 +101,7 @@ def add_views(mapping: Any) -> None:
         mapping.approx_len(self)  # RuntimeError if __init__ has not been called
         return self
 
-    for view in (keys, values, items):
-        view.__qualname__ = f"{mapping.__name__}.{view.__name__}"
-        setattr(mapping, view.__name__, view)
+    views = {"keys": keys, "values": values, "items": items}
+    for name, view in views.items():
+        view.__qualname__ = f"{mapping.__name__}.{name}"
+    return views

@@ -2,24 +2,18 @@
 """Atomic references and thread-local handles for free-threaded Python."""
 
 from cereggii_atomicref._atomicref import (
-    AtomicBool,
-    AtomicBoolHandle,
     AtomicRef,
     AtomicRefHandle,
     AtomicStampedRef,
     ThreadHandle,
+    _finish_type,
 )
-from cereggii_atomicref._copying import (
-    make_container_copyable,
-    make_copyable,
-    make_handle_copyable,
-)
+from cereggii_atomicref._copying import copying_of_container, copying_of_handle
 
-# AtomicBool and its handle are public in cereggii, which adds methods that raise its exceptions.
+# AtomicBool and its handle are public in cereggii, which adds methods that raise exceptions of
+# AtomicDict.
 __all__ = ["AtomicRef", "AtomicRefHandle", "AtomicStampedRef", "ThreadHandle"]
 
 for _atomic in (AtomicRef, AtomicStampedRef):
-    make_container_copyable(_atomic, _atomic.set)
-make_copyable(AtomicBool)
-for _handle in (AtomicRefHandle, AtomicBoolHandle):
-    make_handle_copyable(_handle)
+    _finish_type(_atomic, copying_of_container(_atomic, _atomic.set))
+_finish_type(AtomicRefHandle, copying_of_handle(AtomicRefHandle))

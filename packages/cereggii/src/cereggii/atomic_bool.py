@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cereggii_atomicdict import ExpectationFailed
 from cereggii_atomicref import _atomicref
+from cereggii_atomicref._copying import copying, copying_of_handle
 
 __all__ = ["AtomicBool", "AtomicBoolHandle"]
 
@@ -38,7 +39,6 @@ else:
     # Not derived: what is looked up in a type itself is found sooner.
     AtomicBool = _atomicref.AtomicBool
     AtomicBoolHandle = _atomicref.AtomicBoolHandle
-    for _type in (AtomicBool, AtomicBoolHandle):
-        _type.__module__ = "cereggii"
-        for _method in (set_or_raise, reset_or_raise):
-            setattr(_type, _method.__name__, _method)
+    _methods = {"set_or_raise": set_or_raise, "reset_or_raise": reset_or_raise}
+    _atomicref._finish_type(AtomicBool, {**copying(AtomicBool), **_methods})
+    _atomicref._finish_type(AtomicBoolHandle, {**copying_of_handle(AtomicBoolHandle), **_methods})

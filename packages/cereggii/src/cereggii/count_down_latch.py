@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, SupportsIndex
 
 from cereggii_atomicint import AtomicInt
+
+from cereggii._deadline import Seconds, end_after, remaining, to_seconds
 
 __all__ = ["CountDownLatch"]
 
@@ -49,18 +50,18 @@ class CountDownLatch:
                 return before - 1
         return 0
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the count is 0, for `timeout` seconds at most; None waits for ever.
+    def wait(self, timeout: Seconds | None = None) -> bool:
+        """Wait until the count is 0: True then, or False if `timeout` seconds have passed.
 
-        False if the time is over. Detached from the interpreter, and ends for signals.
+        `timeout` is a real number from 0 to `threading.TIMEOUT_MAX`; None and inf stand for no
+        limit. ValueError for a negative one or nan, OverflowError for a larger one. Sleeps detached
+        from the interpreter, and answers signals (Ctrl-C) at once.
         """
+        end = end_after(to_seconds(timeout))
         count = self._count
-        if count.wait_while(-1, timeout) and timeout is not None:  # a look at the timeout
-            end = time.monotonic() + float(timeout)
         while (left := count.get()) > 0:
             # Notified at 0 only; but the count may change before the thread sleeps.
-            remaining = None if timeout is None else max(0.0, end - time.monotonic())
-            if not count.wait_while(left, remaining):
+            if not count.wait_while(left, remaining(end)):
                 return count.get() == 0
         return True
 

@@ -3,45 +3,23 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
-import time
+from math import inf
 from types import TracebackType
 from typing import ClassVar, NoReturn, Self
 
-from cereggii_atomicint import AtomicInt
-from cereggii_atomicref import AtomicRef
+from cereggii._deadline import Seconds, to_seconds
+from cereggii._lock_queue import (
+    INSIDE,
+    QUEUED,
+    READER,
+    READERS,
+    SHUT_TO_WRITERS,
+    WRITER,
+    WRITERS,
+    LockQueue,
+)
 
 __all__ = ["ReaderLock", "ReadersWriterLock", "WriterLock"]
-
-
-# The state of a lock: how many readers and writers are inside, or try to get in; how many threads
-# are in the queue; and whether the first of them has waited for so long that it is its turn.
-_READER = 1
-_WRITER = 1 << 24
-_QUEUED = 1 << 40
-_TURN = 1 << 60
-_WRITERS = _QUEUED - _WRITER
-_INSIDE = _QUEUED - 1
-
-# What a reader and a writer, who do not come out of the queue, find set if they are to join it.
-_SHUT_TO_READERS = -_WRITER
-_SHUT_TO_WRITERS = _INSIDE | _TURN
-
-# For so many seconds a writer that comes may pass the first of the queue. To hand over the lock to
-# a thread that sleeps takes a hundred times as long as most use of it, while nobody can have it.
-_PATIENCE = 0.001
-
-# How often a thread looks before it goes to sleep. With a GIL nothing changes while it looks.
-_LOOKS = 1 if getattr(sys, "_is_gil_enabled", lambda: True)() else 20
-
-# Signal handlers and finalizers run between any two steps of a thread, and may raise. Not quite
-# any: CPython looks for them after a call, at the beginning of a function, and where it jumps back.
-# What must not be torn apart is therefore written without calls and loops, in operators: `+=` on an
-# AtomicInt is one atomic update and keeps the object; a bool is added or subtracted as 1 or 0, and
-# `x & -a_bool` is x or 0. (To multiply a large int may run them as well.) There is no lock that
-# such code could find held.
 
 
 class _Side:
@@ -50,22 +28,46 @@ class _Side:
     __slots__ = ("__weakref__", "_holds", "_rw_lock", "_timeout")
     _purpose: ClassVar[str]
 
-    def __init__(self, rw_lock: ReadersWriterLock, timeout: float | None = None) -> None:
-        if timeout is not None:
-            _check(timeout)
+    def __init__(self, rw_lock: ReadersWriterLock, timeout: Seconds | None = None) -> None:
+        self._timeout = to_seconds(timeout)
         self._rw_lock = rw_lock
         self._holds = rw_lock._holds
-        self._timeout = timeout
 
-    def acquire(self, timeout: float | None = None) -> bool:
-        """Wait until the calling thread has the lock; False if `timeout` seconds are over.
+    def acquire(
+        self,
+        blocking_or_timeout: Seconds | None = True,
+        /,
+        timeout: Seconds | None = None,
+        *,
+        blocking: bool = True,
+    ) -> bool:
+        """Wait until the calling thread has the lock; False if it did not get it in time.
 
-        None stands for the timeout that `reader()` or `writer()` was given: none, as a rule.
+        Takes the arguments of `threading.Lock.acquire`, and a timeout alone: `acquire(False)` and
+        `acquire(blocking=False)` do not wait, `acquire(True, 5)`, `acquire(timeout=5)` and
+        `acquire(5)` wait for 5 seconds. (A single number that is not a bool is a timeout, also 1.)
+
+        | `timeout` | waits |
+        |---|---|
+        | not given, or None | as long as `reader(timeout)` or `writer(timeout)` says |
+        | -1 or inf | without a limit, whatever those say |
+        | 0 to `threading.TIMEOUT_MAX` | so many seconds at most |
+
+        ValueError for another negative number or nan, and for a timeout where it is not to wait;
+        OverflowError for a larger number. Sleeps detached from the interpreter, and answers signals
+        (Ctrl-C) at once.
         """
         raise NotImplementedError
 
     def release(self) -> None:
         """Give back what was acquired once; RuntimeError if the calling thread does not have it."""
+        raise NotImplementedError
+
+    def locked(self) -> bool:
+        """Whether any thread has the lock in this way, as `threading.RLock.locked()` says it.
+
+        Weak: a thread that is just about to find that it has to wait may be counted. Wait-free.
+        """
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -86,73 +88,132 @@ class _Side:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._rw_lock!r}>"
 
+    def __reduce__(self) -> NoReturn:
+        raise _cannot_copy(self)
+
+    def _limit(
+        self, blocking_or_timeout: Seconds | None, timeout: Seconds | None, blocking: bool
+    ) -> float:
+        """How many seconds `acquire` waits at most with these arguments; inf without a limit."""
+        first = blocking_or_timeout
+        if isinstance(first, bool) or timeout is not None:
+            if first is not True and blocking is not True:
+                raise TypeError(f"blocking is given twice: {first!r} and {blocking!r}")
+            blocking = bool(first and blocking)
+        else:
+            timeout = first
+        if isinstance(timeout, (int, float)) and timeout == -1:  # threading.Lock's default
+            return inf if blocking else 0.0
+        seconds = self._timeout if timeout is None else to_seconds(timeout)
+        if blocking:
+            return seconds
+        if timeout is not None:
+            raise ValueError(f"a call that does not wait takes no timeout, not {timeout!r}")
+        return 0.0
+
+    def _not_held(self) -> RuntimeError:
+        return RuntimeError(f"{self._rw_lock!r} is not held for {self._purpose} by this thread")
+
 
 class ReaderLock(_Side):
-    """A ReadersWriterLock as its readers have it: made by `reader()`."""
+    """A ReadersWriterLock as its readers have it: made by `reader()`.
+
+    It has the methods of a `threading.Lock`. A `threading.Condition` does not take it, as in
+    java.util.concurrent: nothing changes while the lock is held for reading, and two readers could
+    notify at the same time. TypeError from `wait` and `notify`.
+    """
 
     __slots__ = ()
     _purpose = "reading"
 
-    def acquire(self, timeout: float | None = None) -> bool:  # noqa: D102 - that of the base
-        if timeout is None:
-            timeout = self._timeout
-        else:
-            _check(timeout)
+    def acquire(  # noqa: D102 - that of the base
+        self,
+        blocking_or_timeout: Seconds | None = True,
+        /,
+        timeout: Seconds | None = None,
+        *,
+        blocking: bool = True,
+    ) -> bool:
+        seconds = self._timeout
+        if blocking_or_timeout is not True or timeout is not None or blocking is not True:
+            seconds = self._limit(blocking_or_timeout, timeout, blocking)
         holds = self._holds.mine
-        if holds.reads or holds.writes:
+        if holds.reads:
             holds.reads += 1
             return True
         state = holds.state
-        if timeout == 0:
+        if holds.writes:
+            state += READER
+            holds.reads += 1
+            return True
+        if seconds == 0:
             self._rw_lock._forget_threads_of_ancestors()
-            while (seen := state.get()) < _WRITER:
-                (done,) = map(state.compare_and_set, (seen,), (seen + _READER,))
+            while (seen := state.get()) < WRITER:
+                (done,) = map(state.compare_and_set, (seen,), (seen + READER,))
                 if done:
                     holds.reads += 1
                     return True
             return False
-        if state.get() < _WRITER:
-            state += _READER
-            inside = state < _WRITER
+        if state.get() < WRITER:
+            state += READER
+            inside = state < WRITER
             holds.reads += inside
             state -= not inside
             if inside:
                 return True
             state.notify_all()
         try:
-            return self._rw_lock._enter(holds, False, timeout)
+            return self._rw_lock._enter(holds, False, seconds)
         except BaseException:
-            if holds.reads:  # a signal handler raised in the last steps of `_enter`
+            if holds.reads:  # of a signal handler, when the thread had the lock already
                 self.release()
             raise
 
     def release(self) -> None:  # noqa: D102
         holds = self._holds.mine
         if not holds.reads:
-            raise RuntimeError(f"{self._rw_lock!r} is not held for reading by this thread")
+            raise self._not_held()
         state = holds.state
         holds.reads -= 1
-        if not (holds.reads or holds.writes):
+        if not holds.reads:
             try:
                 seen = state.decrement_and_get()
             except BaseException:  # of a signal handler, after that
                 state.notify_all()
                 raise
-            if seen >= _QUEUED and not seen & _INSIDE:
+            if seen >= QUEUED and not seen & INSIDE:
                 state.notify_all()
+
+    def locked(self) -> bool:  # noqa: D102
+        return self._rw_lock._state & READERS != 0
+
+    def _is_owned(self) -> NoReturn:
+        raise TypeError(f"a Condition needs the lock as a writer has it, not {self!r}")
 
 
 class WriterLock(_Side):
-    """A ReadersWriterLock as its writers have it: made by `writer()`."""
+    """A ReadersWriterLock as a writer has it: made by `writer()`.
+
+    It has the methods of a `threading.Lock`, and `threading.Condition(lock.writer())` works. As
+    with a `threading.RLock`, `wait` gives back the whole lock, however often the thread has it, for
+    writing and for reading. It takes the lock back before it returns, and before it raises what a
+    signal handler has raised; that has no timeout.
+    """
 
     __slots__ = ()
     _purpose = "writing"
 
-    def acquire(self, timeout: float | None = None) -> bool:  # noqa: D102
-        if timeout is None:
-            timeout = self._timeout
-        else:
-            _check(timeout)
+    def acquire(  # noqa: D102
+        self,
+        blocking_or_timeout: Seconds | None = True,
+        /,
+        timeout: Seconds | None = None,
+        *,
+        blocking: bool = True,
+    ) -> bool:
+        seconds = self._timeout
+        if blocking_or_timeout is not True or timeout is not None or blocking is not True:
+            seconds = self._limit(blocking_or_timeout, timeout, blocking)
         holds = self._holds.mine
         if holds.writes:
             holds.writes += 1
@@ -162,99 +223,99 @@ class WriterLock(_Side):
                 f"this thread has {self._rw_lock!r} for reading, and would wait for itself to write"
             )
         state = holds.state
-        if timeout == 0:
+        if seconds == 0:
             self._rw_lock._forget_threads_of_ancestors()
-            (done,) = map(state.compare_and_set, (0,), (_WRITER,))
+            (done,) = map(state.compare_and_set, (0,), (WRITER,))
             if done:
                 holds.writes += 1
                 return True
             return False
-        if not state & _SHUT_TO_WRITERS:
-            state += _WRITER
-            inside = (state & _SHUT_TO_WRITERS) == _WRITER
+        if not state & SHUT_TO_WRITERS:
+            state += WRITER
+            inside = (state & SHUT_TO_WRITERS) == WRITER
             holds.writes += inside
-            state -= _WRITER & -(not inside)
+            state -= WRITER & -(not inside)
             if inside:
                 return True
             state.notify_all()
         try:
-            return self._rw_lock._enter(holds, True, timeout)
+            return self._rw_lock._enter(holds, True, seconds)
         except BaseException:
-            if holds.writes:  # a signal handler raised in the last steps of `_enter`
+            if holds.writes:  # of a signal handler, when the thread had the lock already
                 self.release()
             raise
 
     def release(self) -> None:  # noqa: D102
         holds = self._holds.mine
         if not holds.writes:
-            raise RuntimeError(f"{self._rw_lock!r} is not held for writing by this thread")
+            raise self._not_held()
         state = holds.state
-        # A writer that goes on reading becomes a reader.
-        amount = _WRITER - _READER if holds.reads else _WRITER
         holds.writes -= 1
         if not holds.writes:
             try:
-                seen = state.decrement_and_get(amount)
+                seen = state.decrement_and_get(WRITER)  # a reader may be left: this thread
             except BaseException:
                 state.notify_all()
                 raise
-            if seen >= _QUEUED:
+            if seen >= QUEUED:
                 state.notify_all()
 
+    def locked(self) -> bool:  # noqa: D102
+        return self._rw_lock._state & WRITERS != 0
 
-_never_waited_for = AtomicInt()
+    # ── for threading.Condition ────────────────────────────────────────────────────────────────
 
+    def _is_owned(self) -> bool:
+        return self._holds.mine.writes > 0
 
-def _check(timeout: float) -> None:
-    _never_waited_for.wait_while(1, timeout)
+    def _release_save(self) -> tuple[int, int]:
+        """Give back the lock however often the thread has it; what `_acquire_restore` needs."""
+        holds = self._holds.mine
+        if not holds.writes:
+            raise self._not_held()
+        held, state = (holds.writes, holds.reads), holds.state
+        # Still a writer: nobody gets in.
+        state -= READER & -(holds.reads > 0)
+        holds.writes, holds.reads = 1, 0
+        try:
+            self.release()
+        except BaseException:  # of a signal handler, before or after that
+            self._acquire_restore(held)
+            raise
+        return held
 
+    def _acquire_restore(self, held: tuple[int, int]) -> None:
+        """Take back the lock, and only then raise what signal handlers have raised meanwhile.
 
-class _Holds:
-    """How often a thread has the lock, and whether it waits for it."""
-
-    __slots__ = ("reads", "state", "waits", "writes")
-
-    def __init__(self, state: AtomicInt) -> None:
-        # Of the lock; a handle, so that threads do not meet when they count references.
-        self.state = state.get_handle()
-        self.waits = False
-        self.reads = 0
-        self.writes = 0
-
-
-class _HoldsOfThreads(threading.local):
-    """What each thread holds: of a thread-local object, one attribute is read for each call."""
-
-    def __init__(self, state: AtomicInt) -> None:  # in each thread
-        self.mine = _Holds(state)
-
-
-class _Place:
-    """A thread's place in the queue."""
-
-    __slots__ = ("ahead", "counts", "forks", "left", "thread")
-
-    def __init__(self) -> None:
-        self.forks = len(_forkers)
-        self.thread = threading.get_ident()
-        self.left = AtomicInt()  # 1 once the thread has gone from here, with the lock or without
-        self.counts = 0  # _QUEUED while the state counts the thread, and _TURN
-        self.ahead: _Place | None = None
-
-
-# Of each fork of this process's ancestors, down to it: the one thread that it has left.
-_forkers: list[int] = []
-
-
-def _forked() -> None:
-    _forkers.append(threading.get_ident())
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+        Only what is raised at the very start of this function leaves the lock: no function in
+        Python can catch that.
+        """
+        holds, interruption = self._holds.mine, None
+        state = holds.state
+        while True:
+            try:
+                self.acquire(inf)
+                break
+            except MemoryError:
+                raise
+            except BaseException as error:
+                if holds.reads and not holds.writes:  # a signal handler has kept it
+                    raise
+                interruption = error
+        holds.writes, holds.reads = held
+        state += READER & -(holds.reads > 0)
+        if interruption is not None:
+            try:
+                raise interruption
+            finally:
+                del interruption  # it refers to this frame
 
 
-class ReadersWriterLock:
+def _cannot_copy(lock: object) -> TypeError:
+    return TypeError(f"cannot copy or pickle a {type(lock).__name__!r} object")
+
+
+class ReadersWriterLock(LockQueue):
     """A lock that any number of readers share, or that one writer has alone.
 
         with lock.reader():
@@ -271,143 +332,33 @@ class ReadersWriterLock:
     releases.
 
     Where nobody waits, to acquire or release is one atomic addition. Waiting is detached from the
-    interpreter, takes a timeout in seconds (None: for ever), and ends for signals. After
+    interpreter, takes a timeout, and ends for signals. After
     java.util.concurrent.locks.ReentrantReadWriteLock in its fair mode.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_holds", "_last", "_state")
+    __slots__ = ("__dict__", "__weakref__")
 
-    def __init__(self) -> None:
-        self._state = AtomicInt()
-        self._holds = _HoldsOfThreads(self._state)
-        self._last: AtomicRef[_Place | None] = AtomicRef()
+    def reader(self, timeout: Seconds | None = None) -> ReaderLock:
+        """The lock as readers have it; `with` raises TimeoutError after `timeout` seconds.
 
-    def reader(self, timeout: float | None = None) -> ReaderLock:
-        """The lock as readers have it; `with` raises TimeoutError after `timeout` seconds."""
+        `timeout` is a real number from 0 to `threading.TIMEOUT_MAX`; None and inf stand for no
+        limit. ValueError for a negative one or nan, OverflowError for a larger one. A timeout that
+        is given to `acquire` takes its place.
+        """
         return ReaderLock(self, timeout)
 
-    def writer(self, timeout: float | None = None) -> WriterLock:
-        """The lock as a writer has it; `with` raises TimeoutError after `timeout` seconds."""
+    def writer(self, timeout: Seconds | None = None) -> WriterLock:
+        """The lock as a writer has it; `timeout` is as for `reader`."""
         return WriterLock(self, timeout)
 
     def __repr__(self) -> str:
         state = self._state.get()
-        readers = state & (_WRITER - 1)
-        inside = "a writer" if state & _WRITERS else f"{readers} reader{'s' * (readers != 1)}"
+        readers = state & READERS
+        inside = "a writer" if state & WRITERS else f"{readers} reader{'s' * (readers != 1)}"
         return f"<{type(self).__name__} at {id(self):#x}: {inside} inside>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"a lock cannot be copied or pickled: {self!r}")
-
-    # ── the queue ──────────────────────────────────────────────────────────────────────────────
-    #
-    # A linked list, after Craig, Landin and Hagersten: each waits for the one ahead to leave. Who
-    # has nobody ahead is at the head: it waits for room, takes it, and leaves the queue. No reader
-    # passes the queue; once it is the head's turn, no writer does, and room once there stays. Who
-    # gives up leaves like any other; who stood behind waits for the one before it.
-
-    def _enter(self, holds: _Holds, writes: bool, timeout: float | None) -> bool:
-        if holds.waits:
-            raise RuntimeError(
-                f"this thread waits for {self!r} already, and would wait for itself in what has"
-                " interrupted it"
-            )
-        state, place = holds.state, _Place()
-        left, amount = place.left, _WRITER if writes else _READER
-        try:
-            holds.waits = True
-            # No loop in here: CPython does not see what is raised where it jumps back as inside.
-            return self._queue_up(place, holds, writes, timeout)
-        except BaseException:
-            if left == 1:  # with the lock
-                holds.writes -= writes
-                holds.reads -= not writes
-                state -= amount
-                state.notify_all()
-            raise
-        finally:
-            holds.waits = False
-            still = left == 0
-            state -= place.counts & -still
-            left += still
-            left.notify_all()
-
-    def _queue_up(self, place: _Place, holds: _Holds, writes: bool, timeout: float | None) -> bool:
-        state, last = holds.state, self._last
-        end = None if timeout is None else time.monotonic() + float(timeout)
-        self._forget_threads_of_ancestors()
-        shut = _SHUT_TO_WRITERS if writes else _SHUT_TO_READERS
-        if self._looks(place, holds, writes, shut):
-            return True
-        place.ahead = last.get()
-        while not last.compare_and_set(place.ahead, place):
-            place.ahead = last.get()
-        # After that: what the state counts can be found, by the child of a fork.
-        state += _QUEUED
-        place.counts = _QUEUED
-        while (ahead := place.ahead) is not None:
-            for _ in range(_LOOKS):
-                if ahead.left == 1:
-                    break
-            if not ahead.left.wait_while(0, _remaining(end)):
-                return False
-            place.ahead = ahead.ahead
-        # At the head.
-        shut = _INSIDE if writes else _WRITERS
-        turn = time.monotonic() + _PATIENCE
-        while not self._looks(place, holds, writes, shut):
-            seen = state | 0
-            if place.counts & _TURN:
-                until = end
-            elif time.monotonic() >= turn:
-                state += _TURN
-                place.counts += _TURN
-                continue
-            else:
-                until = turn if end is None else min(turn, end)
-            if (
-                seen & shut
-                and not state.wait_while(seen, _remaining(until))
-                and end is not None
-                and time.monotonic() >= end
-            ):
-                return False
-        return True
-
-    def _looks(self, place: _Place, holds: _Holds, writes: bool, shut: int) -> bool:
-        """Whether there was room, which the thread has taken now, and left its place."""
-        state, left = holds.state, place.left
-        amount, alone = (_WRITER, _WRITER) if writes else (_READER, 0)
-        for _ in range(_LOOKS):
-            if not state & shut:
-                state += amount
-                inside = (state & shut) == alone
-                holds.writes += inside & writes
-                holds.reads += inside & (not writes)
-                state -= place.counts & -inside | amount & -(not inside)
-                # Only now: who stands behind may set _TURN at once.
-                left += inside
-                if inside:
-                    return True
-                state.notify_all()
-        return False
-
-    def _forget_threads_of_ancestors(self) -> None:
-        """In the child of a fork: those who were in the queue are not in this process."""
-        if not _forkers:
-            return
-        place = self._last.get()
-        while place is not None:
-            # An id may be that of another thread by now.
-            if any(forker != place.thread for forker in _forkers[place.forks :]):
-                (done,) = map(place.left.compare_and_set, (0,), (1,))
-                self._state -= place.counts & -done
-                place.left.notify_all()
-            place = place.ahead
-
-
-def _remaining(end: float | None) -> float | None:
-    return None if end is None else max(0.0, end - time.monotonic())
+        raise _cannot_copy(self)
 
 
 # Their names in cereggii 1.x.

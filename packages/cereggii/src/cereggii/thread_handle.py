@@ -3,32 +3,85 @@
 
 from __future__ import annotations
 
+import types
 from abc import ABCMeta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 import cereggii_atomicref
-from cereggii_atomicdict import AtomicDictHandle
-from cereggii_atomicint import AtomicCounterHandle, AtomicIntHandle
-from cereggii_atomicref import AtomicRefHandle
-from cereggii_atomicref._atomicref import AtomicBoolHandle
+from cereggii_atomicdict import AtomicDict, AtomicDictHandle
+from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
+from cereggii_atomicref import AtomicRef, AtomicRefHandle, _atomicref
+
+from cereggii.atomic_bool import AtomicBool, AtomicBoolHandle
+from cereggii.atomic_dict.atomic_keyed_counter import AtomicKeyedCounter, AtomicKeyedCounterHandle
 
 __all__ = ["ThreadHandle"]
 
 _T = TypeVar("_T")
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 if TYPE_CHECKING:
-    from cereggii_atomicref import ThreadHandle
+    # ruff: noqa: D102
+    class ThreadHandle(cereggii_atomicref.ThreadHandle[_T]):
+        """For type checkers: it takes the handles of all packages."""
+
+        @overload  # type: ignore[override]
+        @staticmethod
+        def unwrap(handle: cereggii_atomicref.ThreadHandle[_V], /) -> _V: ...
+        @overload
+        @staticmethod
+        def unwrap(handle: AtomicRefHandle[_V], /) -> AtomicRef[_V]: ...
+        @overload
+        @staticmethod
+        def unwrap(handle: AtomicBoolHandle, /) -> AtomicBool: ...
+        @overload
+        @staticmethod
+        def unwrap(handle: _atomicref.AtomicBoolHandle, /) -> _atomicref.AtomicBool: ...
+        @overload
+        @staticmethod
+        def unwrap(handle: AtomicIntHandle, /) -> AtomicInt: ...
+        @overload
+        @staticmethod
+        def unwrap(handle: AtomicCounterHandle, /) -> AtomicCounter: ...
+        @overload
+        @staticmethod
+        def unwrap(handle: AtomicKeyedCounterHandle[_K], /) -> AtomicKeyedCounter[_K]: ...
+        @overload
+        @staticmethod
+        def unwrap(handle: AtomicDictHandle[_K, _V], /) -> AtomicDict[_K, _V]: ...
+        @staticmethod
+        def unwrap(handle: Any, /) -> Any: ...
+
 else:
 
-    class _HandleType(ABCMeta):
-        """Handles are registered with ThreadHandle; what is derived from it, is from the proxy."""
+    def _real(bases: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The bases of a class statement, with the proxy for ThreadHandle."""
+        proxy = cereggii_atomicref.ThreadHandle
+        return tuple(proxy if isinstance(base, _HandleType) else base for base in bases)
 
-        def __new__(mcs, name: str, bases: tuple[Any, ...], namespace: Any, **kwargs: Any) -> Any:
-            if not bases:
-                return super().__new__(mcs, name, bases, namespace, **kwargs)
-            proxy = cereggii_atomicref.ThreadHandle
-            bases = tuple(proxy if type(base) is mcs else base for base in bases)
-            return type(proxy)(name, bases, namespace, **kwargs)
+    class _HandleType(type(Protocol)):
+        """The metaclass of ThreadHandle, with which the handles of all types are registered.
+
+        A class statement that names ThreadHandle as a base derives from the proxy in its place. So
+        a subclass has the metaclass of its real bases. Before that, Python compares this metaclass
+        with those of the other bases. It is a subclass of the metaclass of protocols, and so of
+        ABCMeta, so that protocols and abstract classes can be among them.
+        """
+
+        __instancecheck__ = ABCMeta.__instancecheck__
+        __subclasscheck__ = ABCMeta.__subclasscheck__
+
+        @classmethod
+        def __prepare__(cls, name: str, bases: tuple[Any, ...], /, **keywords: Any) -> Any:
+            return types.prepare_class(name, _real(bases), keywords)[1]
+
+        def __new__(
+            cls, name: str, bases: tuple[Any, ...], namespace: Any, /, **keywords: Any
+        ) -> Any:
+            if bases:  # `type` finds the metaclass
+                return type(name, _real(bases), namespace, **keywords)
+            return super().__new__(cls, name, bases, namespace, **keywords)
 
     class ThreadHandle(metaclass=_HandleType):
         """One thread's own reference to an object that threads share.
@@ -43,7 +96,9 @@ else:
         operation is that of the object, with its guarantees. A handle may be used by any thread.
         """
 
-        def __new__(cls, obj: Any) -> Any:  # noqa: D102
+        __module__ = "cereggii"
+
+        def __new__(cls, obj: Any) -> Any:
             return cereggii_atomicref.ThreadHandle(obj)
 
         def __init__(self, obj: Any) -> None:
@@ -52,18 +107,26 @@ else:
 
         @staticmethod
         def unwrap(handle: Any, /) -> Any:
-            """The object that a ThreadHandle was made for."""
+            """The object that a handle stands for: of an AtomicIntHandle, the AtomicInt.
+
+            It takes the handles of all types. TypeError for anything else, RuntimeError for a
+            handle whose `__init__` has not been called.
+            """
+            for kind in _OF_OTHER_PACKAGES:
+                if issubclass(type(handle), kind):  # not isinstance: that asks the object
+                    return kind.__getnewargs__(handle)[0]
             return cereggii_atomicref.ThreadHandle.unwrap(handle)
 
         def __class_getitem__(cls, item: Any, /) -> Any:
             return cereggii_atomicref.ThreadHandle[item]
 
+    # Those that the proxy's own unwrap() does not know.
+    _OF_OTHER_PACKAGES = (AtomicIntHandle, AtomicCounterHandle, AtomicDictHandle)
+
     for _handle in (
         cereggii_atomicref.ThreadHandle,
         AtomicBoolHandle,
-        AtomicCounterHandle,
-        AtomicDictHandle,
-        AtomicIntHandle,
         AtomicRefHandle,
+        *_OF_OTHER_PACKAGES,
     ):
         ThreadHandle.register(_handle)

@@ -44,24 +44,7 @@ struct Signature {
         return parse_general(args, positional, keywords, values);
     }
 
-    // The one argument, which has to be a required one, borrowed; null with TypeError. By value,
-    // not by way of memory.
-    [[gnu::always_inline]] PyObject* parse_only(PyObject* const* args, Py_ssize_t positional,
-                                                PyObject* keywords) const
-        requires(N == 1)
-    {
-        if (positional == 1 && !keywords) [[likely]]
-            return args[0];
-        return parse_only_general(args, positional, keywords);
-    }
-
 private:
-    [[gnu::noinline]] PyObject* parse_only_general(PyObject* const* args, Py_ssize_t positional,
-                                                   PyObject* keywords) const {
-        std::array<PyObject*, N> values;
-        return parse_general(args, positional, keywords, values) ? values[0] : nullptr;
-    }
-
     [[gnu::noinline]] bool parse_general(PyObject* const* args, Py_ssize_t positional,
                                          PyObject* keywords,
                                          std::array<PyObject*, N>& values) const {

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <Python.h>
+#include <nanobind/nanobind.h>
+#include <structmember.h>
+
 #include <bit>
+#include <cstring>
 #include <new>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "cereggii/atomics/python/at_fork.hpp"
 #include "cereggii/atomics/python/blocking.hpp"
@@ -51,6 +57,11 @@ inline PyMethodDef plain_method(const char* name, PyCFunction function, const ch
     return {name, function, METH_NOARGS, doc};
 }
 
+// With one argument, which is positional only.
+inline PyMethodDef one_argument_method(const char* name, PyCFunction function, const char* doc) {
+    return {name, function, METH_O, doc};
+}
+
 // For what is seldom called: a function of C++ objects, which may throw.
 template <auto Function>
 PyMethodDef cold_method(const char* name, const char* doc) {
@@ -91,42 +102,57 @@ int clear(PyObject* self) {
     return 0;
 }
 
-#if PY_VERSION_HEX < 0x030E0000
+// ── allocation ─────────────────────────────────────────────────────────────────────────────────
+
+// tp_new: zero-filled, without a C++ object. A class with abstract methods is refused, as `object`
+// does it. Not inherited from `object`, so that `object.__new__(AtomicRef)` is refused, too.
+inline PyObject* new_instance(PyTypeObject* type, PyObject*, PyObject*) {
+    if (!PyType_HasFeature(type, Py_TPFLAGS_IS_ABSTRACT)) [[likely]]
+        return type->tp_alloc(type, 0);
+    PyObject* none = PyTuple_New(0);
+    PyObject* refused = none ? PyBaseObject_Type.tp_new(type, none, nullptr) : nullptr;
+    Py_XDECREF(none);
+    return refused;
+}
+
+// Before 3.14, a daemon thread that runs Python code when the interpreter ends is unwound, which
+// must not meet a noexcept function such as a destructor: what an object owns is released before.
+template <class T>
+void release_owned([[maybe_unused]] T* object) {
+    if constexpr (PY_VERSION_HEX < 0x030E0000) {
+        if constexpr (requires { object->dismantle(); })
+            object->dismantle();
+        else if constexpr (requires { object->clear(); })
+            object->clear();
+    }
+}
+
+template <class T>
+void free_instance(PyObject* self) {
+    PyTypeObject* type = Py_TYPE(self);
+    if (*reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + weak_list_offset<T>))
+        PyObject_ClearWeakRefs(self);
+    if (header_of(self).ready) {
+        release_owned(payload<T>(self));
+        payload<T>(self)->~T();
+    }
+    type->tp_free(self);
+    Py_DECREF(type);  // also for a subclass, whose own tp_dealloc leaves it to that of a heap type
+}
 
 // Up to 3.13 a chain of objects, each the last to refer to the next, would be freed recursively, as
-// deep as the chain is long, were it not for the trashcan; nanobind's tp_dealloc does without it.
-// And what an object owns is released before nanobind comes to its destructor: a daemon thread that
-// runs a finalizer when the interpreter ends is unwound, which must not meet a noexcept function.
+// deep as the chain is long, were it not for the trashcan. Later, Python itself bounds the depth.
 template <class T>
-struct Deallocator {
-    static inline destructor original = nullptr;
-
-    static void dealloc(PyObject* self) {
-        PyObject_GC_UnTrack(self);
-        Py_TRASHCAN_BEGIN(self, dealloc);
-        if constexpr (requires(T& object) { object.dismantle(); })
-            payload<T>(self)->dismantle();
-        else if constexpr (requires(T& object) { object.clear(); })
-            payload<T>(self)->clear();
-        original(self);
-        Py_TRASHCAN_END
-    }
-
-    static void install(PyTypeObject* type) {
-        original = type->tp_dealloc;
-        type->tp_dealloc = &dealloc;
-    }
-};
-
+void deallocate(PyObject* self) {
+    PyObject_GC_UnTrack(self);
+#if PY_VERSION_HEX < 0x030E0000
+    Py_TRASHCAN_BEGIN(self, deallocate<T>);
+    free_instance<T>(self);
+    Py_TRASHCAN_END
 #else
-
-// Python itself bounds the recursion.
-template <class T>
-struct Deallocator {
-    static void install(PyTypeObject*) noexcept {}
-};
-
+    free_instance<T>(self);
 #endif
+}
 
 // ── construction ───────────────────────────────────────────────────────────────────────────────
 
@@ -155,22 +181,33 @@ template <class T, class... Args>
 bool construct_once(PyObject* self, Args&&... args) {
     bool first = false;
     with_object_lock(self, [&] {
-        first = !nb::inst_ready(self);
+        first = !header_of(self).ready;
         if (!first) return;
         new (payload<T>(self)) T(std::forward<Args>(args)...);
-        nb::inst_mark_ready(self);
+        header_of(self).ready = true;
     });
     if (!first)
         PyErr_Format(PyExc_RuntimeError, "%s.__init__() has been called already", short_name(self));
     return first;
 }
 
+// Whether the class of an atomic says `_refuses_handles`: a handle goes to the atomic itself,
+// around what the class does. True with an exception.
+inline bool refuses_handles(PyObject* atomic) {
+    auto* type = reinterpret_cast<PyObject*>(Py_TYPE(atomic));
+    if (PyObject_HasAttrString(type, "_refuses_handles") == 0) return false;
+    PyErr_Format(PyExc_TypeError, "there are no handles of a %s", short_name(atomic));
+    return true;
+}
+
 // The atomic that a handle is to be made for: the argument itself, or what it is a handle of. Null
 // with an exception for anything else.
 template <class Atomic>
 PyObject* handle_target(PyObject* object) {
-    if (PyObject_TypeCheck(object, Types<Atomic>::atomic))
+    if (PyObject_TypeCheck(object, Types<Atomic>::atomic)) {
+        if (Py_TYPE(object) != Types<Atomic>::atomic && refuses_handles(object)) return nullptr;
         return AtomicForm<Atomic>::peek(object) ? object : nullptr;
+    }
     if (PyObject_TypeCheck(object, Types<Atomic>::handle))
         return HandleForm<Atomic>::peek(object) ? HandleForm<Atomic>::target(object) : nullptr;
     set_error(PyExc_TypeError, "a handle needs an %s, not %U", Atomic::name, object);
@@ -278,22 +315,73 @@ void define_class_of_target(PyTypeObject* type) {
     PyType_Modified(type);
 }
 
-// Registers the type of a form in the module `package._extension`. It shows, and is pickled, under
-// the name of the package.
+// The flags of a type whose instances the collector knows, and that Python code cannot call.
+inline constexpr unsigned long made_by_us = Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION;
+
+// A type that Python code can neither subclass nor change. It is never freed, and not counted by
+// the threads that make and drop its instances.
+inline PyTypeObject* make_internal_type(const char* name, std::size_t size, PyType_Slot* slots,
+                                        unsigned long flags = made_by_us) {
+    flags |= Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE;
+    PyType_Spec spec{name, static_cast<int>(size), 0, static_cast<unsigned>(flags), slots};
+    PyObject* type = owned_or_throw(PyType_FromSpec(&spec)).release().ptr();
+    make_immortal(type);
+    return reinterpret_cast<PyTypeObject*>(type);
+}
+
+// Makes the type of a form, with its public name `package.Type`, and puts it into the module. A
+// plain heap type, so it mixes with abstract classes and protocols. `flags`: besides those that all
+// types have. It can be changed until finish_type().
 template <class T>
-void bind(nb::module_& module, const char* name, const char* doc, const PyType_Slot* slots,
-          PyTypeObject*& type) {
-    if (type) {  // imported again, after sys.modules was tampered with
-        module.attr(name) = nb::handle(reinterpret_cast<PyObject*>(type));
-        return;
+void bind(nb::module_& module, const char* public_name, const char* doc, const PyType_Slot* slots,
+          PyTypeObject*& type, unsigned long flags = 0) {
+    const char* name = std::strrchr(public_name, '.') + 1;
+    if (!type) {  // otherwise imported again, after sys.modules was tampered with
+        static PyMemberDef members[] = {
+            {"__weaklistoffset__", T_PYSSIZET, static_cast<Py_ssize_t>(weak_list_offset<T>),
+             READONLY, nullptr},
+            {nullptr, 0, 0, 0, nullptr}};
+        std::vector<PyType_Slot> all;
+        for (; slots->slot != 0; ++slots) all.push_back(*slots);
+        all.insert(all.end(), {{Py_tp_doc, const_cast<char*>(doc)},
+                               {Py_tp_new, slot(&new_instance)},
+                               {Py_tp_dealloc, slot(&deallocate<T>)},
+                               {Py_tp_members, members},
+                               {0, nullptr}});
+        PyType_Spec spec{public_name, static_cast<int>(instance_size<T>), 0,
+                         static_cast<unsigned>(Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE |
+                                               Py_TPFLAGS_HAVE_GC | flags),
+                         all.data()};
+        const nb::object made =
+            owned_or_throw(PyType_FromModuleAndSpec(module.ptr(), &spec, nullptr));
+        type = reinterpret_cast<PyTypeObject*>(Py_NewRef(made.ptr()));
+        make_immortal(made.ptr());  // its instances, which threads make and drop, count it
+        if constexpr (requires(T& handle) { handle.target; }) define_class_of_target<T>(type);
     }
-    const auto bound =
-        nb::class_<T>(module, name, doc, nb::type_slots(slots), nb::is_weak_referenceable());
-    bound.attr("__module__") = module.attr("__name__").attr("partition")(".")[0];
-    check_layout<T>(bound);
-    type = reinterpret_cast<PyTypeObject*>(Py_NewRef(bound.ptr()));
-    if constexpr (requires(T& handle) { handle.target; }) define_class_of_target<T>(type);
-    Deallocator<T>::install(type);
+    module.attr(name) = nb::handle(reinterpret_cast<PyObject*>(type));
+}
+
+// `_finish_type(type, attributes)`, for the package's own Python code: adds what is written in
+// Python, and makes the type immutable. When the package is imported again, there is nothing to do.
+inline PyObject* finish_type(PyObject*, PyObject* args) {
+    PyTypeObject* type = nullptr;
+    PyObject* attributes = nullptr;
+    if (!PyArg_ParseTuple(args, "O!O!:_finish_type", &PyType_Type, &type, &PyDict_Type,
+                          &attributes))
+        return nullptr;
+    if (PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE)) Py_RETURN_NONE;
+    PyObject *name, *value;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(attributes, &position, &name, &value))
+        if (PyObject_SetAttr(reinterpret_cast<PyObject*>(type), name, value) < 0) return nullptr;
+    type->tp_flags |= Py_TPFLAGS_IMMUTABLETYPE;
+    Py_RETURN_NONE;
+}
+
+inline void add_finish_type(nb::module_& module) {
+    static PyMethodDef functions[] = {{"_finish_type", &finish_type, METH_VARARGS, nullptr},
+                                      {nullptr, nullptr, 0, nullptr}};
+    if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw nb::python_error();
 }
 
 // In the child of a fork, the threads that waited are not there. Once in the life of a process.

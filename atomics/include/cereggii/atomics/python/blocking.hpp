@@ -3,11 +3,13 @@
 
 #include <Python.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <new>
 #include <optional>
@@ -47,31 +49,68 @@ private:
     PyThread_type_lock lock_;
 };
 
+// The seconds that a wait may last, as the argument `timeout` says: a real number (whatever has
+// __float__ or __index__) from 0 to threading.TIMEOUT_MAX. None and inf stand for no limit, and
+// give infinity. Otherwise an exception is set that names the value. May run Python code.
+class Timeout {
+public:
+    static std::optional<double> parse(PyObject* timeout) {
+        if (timeout == nullptr || timeout == Py_None) return forever;
+        const double seconds = PyFloat_AsDouble(timeout);
+        if (seconds == -1.0 && PyErr_Occurred()) return refuse_unconvertible(timeout);
+        if (std::isnan(seconds) || seconds < 0) return refuse_negative(timeout);
+        if (seconds > longest() && seconds != forever) return refuse_too_large(timeout);
+        return seconds;
+    }
+
+    static constexpr double forever = std::numeric_limits<double>::infinity();
+
+private:
+    // threading.TIMEOUT_MAX: whole seconds that both CPython's locks and its clock can count.
+    static double longest() noexcept {
+        constexpr long long clock_max = std::numeric_limits<std::int64_t>::max() / 1000;
+        const long long microseconds = std::min<long long>(PY_TIMEOUT_MAX, clock_max);
+        return static_cast<double>(microseconds / 1'000'000);
+    }
+
+    // The exception of the conversion is set.
+    static std::nullopt_t refuse_unconvertible(PyObject* timeout) {
+        if (PyErr_ExceptionMatches(PyExc_OverflowError) && PyIndex_Check(timeout)) {
+            PyErr_Clear();
+            PyObject* integer = PyNumber_Index(timeout);
+            if (!integer) return std::nullopt;
+            const bool negative = int64_overflow(integer) < 0;
+            Py_DECREF(integer);
+            return negative ? refuse_negative(timeout) : refuse_too_large(timeout);
+        }
+        const PyNumberMethods* number = Py_TYPE(timeout)->tp_as_number;
+        if (!number || !(number->nb_float || number->nb_index))
+            set_error(PyExc_TypeError, "timeout must be a number of seconds or None, not %U",
+                      timeout);
+        return std::nullopt;
+    }
+
+    static std::nullopt_t refuse_negative(PyObject* timeout) {
+        set_error(PyExc_ValueError, "timeout must be a non-negative number of seconds, not %U",
+                  timeout);
+        return std::nullopt;
+    }
+
+    static std::nullopt_t refuse_too_large(PyObject* timeout) {
+        set_error(PyExc_OverflowError,
+                  "timeout must be at most threading.TIMEOUT_MAX seconds, or None, not %U",
+                  timeout);
+        return std::nullopt;
+    }
+};
+
 class Deadline {
 public:
-    // `timeout` is a number of seconds, or None for no deadline; otherwise an exception is set.
+    // `timeout` as for Timeout::parse().
     static std::optional<Deadline> parse(PyObject* timeout) {
-        if (timeout == nullptr || timeout == Py_None) return Deadline{};
-        const double seconds = PyFloat_AsDouble(timeout);
-        if (seconds == -1.0 && PyErr_Occurred()) {
-            if (!is_number(timeout))
-                set_error(PyExc_TypeError, "timeout must be a number of seconds or None, not %U",
-                          timeout);
-            return std::nullopt;
-        }
-        if (std::isnan(seconds) || seconds < 0) {
-            set_error(PyExc_ValueError, "timeout must be a non-negative number of seconds, not %U",
-                      timeout);
-            return std::nullopt;
-        }
-        if (seconds > static_cast<double>(PY_TIMEOUT_MAX) / 1e6 || seconds > longest) {
-            set_error(PyExc_OverflowError, "timeout is too large: %U", timeout);
-            return std::nullopt;
-        }
-        Deadline deadline;
-        deadline.end_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                           std::chrono::duration<double>(seconds));
-        return deadline;
+        const auto seconds = Timeout::parse(timeout);
+        if (!seconds) return std::nullopt;
+        return Deadline(*seconds);
     }
 
     // What is left in microseconds, rounded up; -1 without a deadline.
@@ -82,13 +121,18 @@ public:
     }
 
 private:
-    static bool is_number(PyObject* object) {
-        const PyNumberMethods* number = Py_TYPE(object)->tp_as_number;
-        return number && (number->nb_float || number->nb_index);
+    using Clock = std::chrono::steady_clock;
+
+    explicit Deadline(double seconds) noexcept {
+        if (seconds == Timeout::forever) return;
+        const auto now = Clock::now();
+        const auto wait =
+            std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+        // The longest timeout is as long as all that the clock can count, so the sum saturates.
+        const auto room = Clock::time_point::max() - now;
+        end_ = wait < room ? now + wait : Clock::time_point::max();
     }
 
-    using Clock = std::chrono::steady_clock;
-    static constexpr double longest = 4e9;  // seconds; keeps end_ far from the clock's limits
     std::optional<Clock::time_point> end_;
 };
 

@@ -1,20 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <nanobind/nanobind.h>
+#include <Python.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <new>
 
-// The C++ object inside a Python instance of a bound type, found without a call.
+// The C++ object inside a Python instance of one of our types, found without a call.
 namespace cereggii::atomics {
 
-// nanobind puts the C++ object of an instance it allocates right behind its own header of two ints.
-// check_layout() confirms it when a module is imported, so that a nanobind that does otherwise is
-// an ImportError and not a corrupted heap.
-inline constexpr std::size_t payload_offset = sizeof(PyObject) + 2 * sizeof(int);
+// An instance is a PyObject, this header, the C++ object, and the list of weak references.
+struct InstanceHeader {
+    // Whether there is a C++ object yet, which tp_dealloc is to destroy. Changed under the
+    // instance's own lock, or before another thread can have the instance.
+    bool ready;
+    // What is known about the instance besides its value (sharing.hpp). It has no other room: one
+    // more word would make each AtomicRef larger than a cache line.
+    std::atomic<std::uint16_t> spare_bits;
+};
+static_assert(std::atomic<std::uint16_t>::is_always_lock_free);
+
+inline constexpr std::size_t header_offset = sizeof(PyObject);
+inline constexpr std::size_t payload_offset = header_offset + sizeof(void*);
+static_assert(sizeof(InstanceHeader) <= payload_offset - header_offset);
+
+inline InstanceHeader& header_of(PyObject* self) noexcept {
+    return *reinterpret_cast<InstanceHeader*>(reinterpret_cast<char*>(self) + header_offset);
+}
+
+inline std::atomic<std::uint16_t>& spare_bits(PyObject* self) noexcept {
+    return header_of(self).spare_bits;
+}
 
 template <class T>
 T* payload(PyObject* self) noexcept {
@@ -28,37 +46,20 @@ PyObject* instance_of(T* object) noexcept {
     return reinterpret_cast<PyObject*>(reinterpret_cast<char*>(object) - payload_offset);
 }
 
-// The last 16 bits of nanobind's header, which it sets to 0 and has no use for. An instance has no
-// other room for what is known about it besides its value: one more word would make each AtomicRef
-// larger than a cache line.
-inline std::atomic<std::uint16_t>& spare_bits(PyObject* self) noexcept {
-    using Bits = std::atomic<std::uint16_t>;
-    static_assert(sizeof(Bits) == 2 && Bits::is_always_lock_free);
-    return *reinterpret_cast<Bits*>(reinterpret_cast<char*>(self) + payload_offset - sizeof(Bits));
-}
-
+// Where an instance has its list of weak references, and how large it is.
 template <class T>
-void check_layout(nanobind::handle type) {
-    const nanobind::object sample = nanobind::inst_alloc(type);
-    if (nanobind::inst_ptr<T>(sample) != payload<T>(sample.ptr()) ||
-        spare_bits(sample.ptr()).load(std::memory_order_relaxed) != 0)
-        throw nanobind::import_error("cereggii was built with a nanobind of another layout");
-}
+inline constexpr std::size_t weak_list_offset =
+    payload_offset + (sizeof(T) + sizeof(void*) - 1) / sizeof(void*) * sizeof(void*);
+template <class T>
+inline constexpr std::size_t instance_size = weak_list_offset<T> + sizeof(PyObject*);
 
 // A new, fully constructed instance; null with an exception set.
 template <class T, class... Args>
 PyObject* make_instance(PyTypeObject* type, Args&&... args) {
-    PyObject* self = nullptr;
-    try {
-        self = nanobind::inst_alloc(reinterpret_cast<PyObject*>(type)).release().ptr();
-    } catch (nanobind::python_error& error) {
-        error.restore();
-        return nullptr;
-    } catch (const std::bad_alloc&) {
-        return PyErr_NoMemory();
-    }
+    PyObject* self = type->tp_alloc(type, 0);
+    if (!self) return nullptr;
     new (payload<T>(self)) T(static_cast<Args&&>(args)...);
-    nanobind::inst_mark_ready(self);
+    header_of(self).ready = true;
     return self;
 }
 

@@ -16,6 +16,8 @@ from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from cereggii_atomicdict import NOT_FOUND, AtomicDict, ExpectationFailed
 
+from cereggii._deadline import Seconds
+
 __all__ = ["AtomicCache", "MemoizedFunction"]
 
 _K = TypeVar("_K")
@@ -189,6 +191,7 @@ class AtomicCache(AtomicDict[_K, _V]):
     """
 
     __slots__ = ("__dict__", "_entries", "_fill")
+    _refuses_handles = True  # a handle would not know of `fill`, nor of limits
 
     def __init__(
         self, fill: Callable[[_K], _V], ttl: float | None = None, maxsize: int | None = None
@@ -216,12 +219,12 @@ class AtomicCache(AtomicDict[_K, _V]):
             entry.used = True
         return entry.value  # type: ignore[no-any-return]
 
-    def invalidate(self, key: _K, timeout: float | None = None) -> None:
+    def invalidate(self, key: _K, timeout: Seconds | None = None) -> None:
         """Remove the value of the key: who asks for it afterwards gets a new one.
 
         If it is just being computed, wait until it has been, since it may be of before:
-        TimeoutError after `timeout` seconds; None waits for ever. RuntimeError in the `fill` of the
-        same key.
+        TimeoutError after `timeout` seconds, from 0 to `threading.TIMEOUT_MAX`; None and inf stand
+        for no limit. RuntimeError in the `fill` of the same key.
         """
         entries = self._entries
         try:

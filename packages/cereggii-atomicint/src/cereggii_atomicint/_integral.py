@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What AtomicInt and its handle share with int, as far as it is written in Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cereggii_atomicint._atomicint import AtomicInt, AtomicIntHandle
+
+
+def from_bytes(cls: Any, bytes: Any, byteorder: Any = "big", *, signed: Any = False) -> Any:  # noqa: A002
+    """An AtomicInt of the value that int.from_bytes gives; OverflowError beyond 64 bits."""
+    if issubclass(cls, AtomicIntHandle):
+        cls = AtomicInt
+    return cls(int.from_bytes(bytes, byteorder, signed=signed))
+
+
+def __array_ufunc__(  # noqa: N807
+    _self: Any, ufunc: Any, method: str, *inputs: Any, **keywords: Any
+) -> Any:
+    """For numpy: its functions see the current value, a plain int, and keep their dtype."""
+    atomics = (AtomicInt, AtomicIntHandle)
+    if any(isinstance(each, atomics) for each in keywords.get("out", ())):
+        return NotImplemented
+    values = [int(each) if isinstance(each, atomics) else each for each in inputs]
+    return getattr(ufunc, method)(*values, **keywords)
+
+
+INTEGRAL = {"from_bytes": classmethod(from_bytes), "__array_ufunc__": __array_ufunc__}
