@@ -7,10 +7,12 @@ environment of nox's own and make theirs with `Environment`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import nox
@@ -22,18 +24,36 @@ from tools import builds, interpreters  # noqa: E402
 
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 FREE_THREADED = ["3.13t", "3.14t", "3.15t"]
-WITH_GIL = ["3.11", "3.12", "3.13", "3.14"]
+WITH_GIL = ["3.11", "3.12", "3.13", "3.14", "3.15"]
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAIN = "3.14t"
 
 RECIPES = ["msgspec", "numpy", "prometheus_client", "pydantic", "pyyaml"]
 TYPE_CHECKERS = ["mypy", "pyrefly", "pyright[nodejs]", "ty"]
+# `tests` runs all suites on MAIN and HERE. On the other free-threaded versions it runs those files
+# only: what threads do at the same time, and what depends most on the version of CPython.
+OTHERS = [version for version in FREE_THREADED if version != MAIN]
+VERSION_DEPENDENT = [
+    "test_concurrent_*.py",
+    "test_*protocol*.py",
+    "test_object_model*.py",
+    "test_copying*.py",
+    "test_sharing*.py",
+    "test_lifetime*.py",
+    "test_allocation_failure*.py",
+    "test_processes*.py",
+    "test_pauses*.py",
+    "test_import*.py",
+]
+
 TEST_REQUIREMENTS = ["hypothesis", "pytest", "pytest-run-parallel", "pytest-xdist", "rich"]
 BENCH_PEERS = ["cereggii==1.0.1", "ft_utils==0.2.0"]
 
-nox.needs_version = ">=2025.2.9"
+nox.needs_version = ">=2026.10.20"
 nox.options.sessions = ["tests"]
 nox.options.error_on_external_run = False
+# With `--parallel`, which tools/dev.py gives nox for a session that consists of others.
+nox.options.allow_parallel = True
 
 
 class Environment:
@@ -46,6 +66,7 @@ class Environment:
             session.error(str(problem))
         self.interpreter = interpreter
         self._session = session
+        self._version = version
         self._how = builds.variant(version)
         self.home = ROOT / ".nox" / name
         self.bin = self.home / ("Scripts" if sys.platform == "win32" else "bin")
@@ -73,24 +94,49 @@ class Environment:
         """
         settings = ["-Ccmake.define.CEREGGII_WERROR=ON"]
         if self._how.flags:
-            # Elsewhere than the wheels' builds, whose tag is the same. Debug: not optimized at link
-            # time, and with assertions.
+            # Debug: not optimized at link time, and with assertions.
             settings += [
-                f"-Cbuild-dir=build/{self.home.name}",
                 "-Ccmake.build-type=Debug",
                 f"-Ccmake.define.CMAKE_CXX_COMPILER={self._how.cxx}",
                 f"-Ccmake.define.CMAKE_CXX_FLAGS={self._how.flags} -DCEREGGII_SANITIZED",
                 "-Ccmake.define.CMAKE_CXX_FLAGS_DEBUG=-g -O1 -fno-omit-frame-pointer",
             ]
-        # One after the other and without their dependencies, which are each other. To build one
-        # takes most of a minute: what is installed already, from the same sources, stays.
         for package in PACKAGES:
-            mark = self.home / f"{package.name}.installed"
-            state = _state_of([*settings, *_sources(package)])
-            if not mark.exists() or mark.read_text() != state:
-                mark.unlink(missing_ok=True)
-                self.install("--no-deps", *settings, str(package))
-                mark.write_text(state)
+            self.install_package(package, *settings)
+
+    def install_package(self, package: Path, *settings: str) -> None:
+        """Installs a package, built with these settings, unless it is installed already.
+
+        Without its dependencies, which are other packages of this repository.
+        """
+        state = _state_of([str(self.interpreter), *settings, *_sources(package)])
+        mark = self.home / f"{package.name}.installed"
+        if mark.exists() and mark.read_text() == state:
+            return
+        mark.unlink(missing_ok=True)
+        self.install("--no-deps", "--force-reinstall", str(self._wheel(package, settings, state)))
+        mark.write_text(state)
+
+    def _wheel(self, package: Path, settings: tuple[str, ...], state: str) -> Path:
+        """The wheel of a package, which all environments with this interpreter install.
+
+        To build it takes most of a minute. Sessions that run at the same time may both build it.
+        The wheels of the last states of the sources are kept.
+        """
+        shelf = ROOT / ".nox" / "wheels" / self._version / package.name
+        place = shelf / state[:16]
+        if not place.exists():
+            shelf.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix="cereggii-wheel-", dir=shelf.parent) as scratch:
+                self.run("-m", "pip", "wheel", "-q", "--disable-pip-version-check",
+                         "--prefer-binary", "--no-deps", *settings, f"-Cbuild-dir={scratch}/build",
+                         "-w", f"{scratch}/wheel", str(package))  # fmt: skip
+                with contextlib.suppress(OSError):  # another session was faster
+                    Path(scratch, "wheel").rename(place)
+            for old in sorted(shelf.iterdir(), key=lambda path: path.stat().st_mtime)[:-4]:
+                shutil.rmtree(old, ignore_errors=True)
+        (wheel,) = place.glob("*.whl")
+        return wheel
 
     def run(self, *arguments: str, env: dict[str, str] | None = None) -> None:
         """Runs the environment's Python."""
@@ -118,41 +164,63 @@ def _state_of(parts: list[str | Path]) -> str:
     return digest.hexdigest()
 
 
-def _test(session: nox.Session, version: str) -> None:
+def _test(session: nox.Session, version: str, names: list[str]) -> None:
     environment = Environment(session, f"tests-{version}", version)
     environment.install(*TEST_REQUIREMENTS)
     environment.install_packages()
-    suites = [str(package / "tests") for package in PACKAGES]
     # Where threads run at the same time, every test does so in several at once, but those that say
     # why they cannot. With a GIL, two processes share the tests.
     how = ["--parallel-threads=4"] if version in FREE_THREADED else ["-n", "2"]
-    environment.run("-m", "pytest", *suites, *(session.posargs or how))
+    environment.run("-m", "pytest", *_suites(*names), *(session.posargs or how))
 
 
 def _suites(*names: str) -> list[str]:
-    paths = [path for folder in PACKAGES for name in names for path in folder.glob(f"tests/{name}")]
+    paths = {path for folder in PACKAGES for name in names for path in folder.glob(f"tests/{name}")}
     return [str(path) for path in sorted(paths)]
 
 
 def _register_tests(version: str) -> None:
     def run(session: nox.Session) -> None:
-        _test(session, version)
+        _test(session, version, ["test_*.py"])
 
     run.__doc__ = f"Run the test suites of all packages on Python {version}."
     nox.session(name=f"tests-{version}", python=False)(run)
 
 
+def _register_version_tests(version: str) -> None:
+    def run(session: nox.Session) -> None:
+        _test(session, version, VERSION_DEPENDENT)
+
+    run.__doc__ = f"Run what depends on CPython's version, of these suites, on Python {version}."
+    nox.session(name=f"version-tests-{version}", python=False)(run)
+
+
 for _version in FREE_THREADED + WITH_GIL:
     _register_tests(_version)
+for _version in OTHERS:
+    _register_version_tests(_version)
+
+BESIDE_SUITES = ["cpp", "tools", "examples", "recipes", "build"]
 
 
-@nox.session(python=False)
+@nox.session(
+    python=False,
+    requires=[
+        f"tests-{MAIN}",
+        f"tests-{HERE}",
+        *(f"version-tests-{version}" for version in OTHERS),
+        *BESIDE_SUITES,
+    ],
+)
 def tests(session: nox.Session) -> None:
-    """Run all tests: 3.14t, 3.13t, this Python and those on PATH; C++, tools, packaging."""
-    found = [v for v in FREE_THREADED + WITH_GIL if interpreters.on_path(v)]
-    for version in dict.fromkeys([MAIN, "3.13t", HERE, *found]):
-        session.notify(f"tests-{version}")
-    for name in ("cpp", "tools", "examples", "recipes", "build"):
+    """Run all tests on 3.14t and this Python, many on 3.13t and 3.15t; C++, tools, packaging."""
+
+
+@nox.session(name="tests-everything", python=False)
+def tests_everything(session: nox.Session) -> None:
+    """Run all tests on all free-threaded versions, and on each Python with a GIL that is here."""
+    found = [version for version in WITH_GIL if interpreters.find(version)]
+    for name in [*(f"tests-{version}" for version in FREE_THREADED + found), *BESIDE_SUITES]:
         session.notify(name)
 
 
@@ -183,7 +251,7 @@ def _ctest(session: nox.Session, preset: str) -> None:
                 external=True)  # fmt: skip
 
 
-@nox.session(python=False)
+@nox.session(python=False, allow_parallel=False)
 def tsan(session: nox.Session) -> None:
     """Run the C++ unit tests and the packages' concurrent tests under ThreadSanitizer."""
     _ctest(session, "tsan")
@@ -196,7 +264,7 @@ def tsan(session: nox.Session) -> None:
     _test_instrumented(session, environment, {"TSAN_OPTIONS": options})
 
 
-@nox.session(python=False)
+@nox.session(python=False, allow_parallel=False)
 def asan(session: nox.Session) -> None:
     """Run the same tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
     _ctest(session, "asan")
@@ -228,10 +296,8 @@ def interrupted(session: nox.Session) -> None:
     environment = Environment(session, f"tests-{MAIN}-interrupted", MAIN)
     environment.install(*TEST_REQUIREMENTS)
     package = ROOT / "packages" / "cereggii-atomicdict"
-    # Elsewhere than the wheels' builds, whose tag is the same.
-    environment.install("--no-deps", f"-Cbuild-dir=build/{environment.home.name}",
-                        "-Ccmake.define.CEREGGII_WERROR=ON",
-                        "-Ccmake.define.CEREGGII_INTERRUPTED=ON", str(package))  # fmt: skip
+    environment.install_package(package, "-Ccmake.define.CEREGGII_WERROR=ON",
+                                "-Ccmake.define.CEREGGII_INTERRUPTED=ON")  # fmt: skip
     tests = [str(path) for path in sorted(package.glob("tests/test_concurrent_*.py"))]
     environment.run("-m", "pytest", *(session.posargs or tests))
 
@@ -245,7 +311,7 @@ def model(session: nox.Session) -> None:
     environment.run("-m", "docs.model")
 
 
-@nox.session(python=False)
+@nox.session(python=False, allow_parallel=False)
 def soak(session: nox.Session) -> None:
     """Run the concurrent tests many times over; `-- --iterations=N` says how many (20)."""
     environment = Environment(session, f"tests-{MAIN}", MAIN)
@@ -306,7 +372,7 @@ def lint(session: nox.Session) -> None:
                for path in sorted((ROOT / folder).rglob(f"*.{ending}"))
                if "build" not in path.parts]  # fmt: skip
     session.run(str(environment.bin / "clang-format"), "--dry-run", "--Werror", *sources,
-                external=True)  # fmt: skip
+                external=True, log=False)  # fmt: skip
 
 
 @nox.session(python=False)
@@ -325,7 +391,7 @@ def typing(session: nox.Session) -> None:
                     env={"CEREGGII_CHECKERS": "1"})  # fmt: skip
 
 
-@nox.session(python=False)
+@nox.session(python=False, allow_parallel=False)
 def bench(session: nox.Session) -> None:
     """Compare with the peers on 3.14t, each in its own environment; prints tables of ratios."""
     ours = Environment(session, "bench-ours", MAIN)

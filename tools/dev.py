@@ -17,6 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "tools" / "requirements.txt"
 
+# This session consists of others, which do not need each other. Side by side they take less time,
+# but the output of each is seen only when it has ended.
+CONSISTS_OF_OTHERS = "tests"
+
 
 def nox_python() -> Path:
     """The Python of an environment that has nox; made on the first call."""
@@ -43,6 +47,8 @@ def main(arguments: list[str]) -> int:
     while arguments and not arguments[0].startswith("-"):
         sessions.append(arguments.pop(0))
     chosen = ["--session", *sessions] if sessions else []
+    if len(sessions) > 1 or CONSISTS_OF_OTHERS in sessions:
+        chosen += ["--parallel", "auto"]
     command = [str(nox_python()), "-m", "nox", *chosen, *arguments]
     return subprocess.run(command, cwd=ROOT).returncode
 

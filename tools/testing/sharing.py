@@ -69,6 +69,10 @@ def run_sharing(extension: str, use: str, program: str, *arguments: str) -> str:
         textwrap.dedent(SHARE),
         "def USE(instance, times):",
         textwrap.indent(textwrap.dedent(use), "    "),
-        textwrap.dedent(program),
+        # In a function: since 3.15 CPython by itself defers the counting of a global that a thread
+        # reads which does not own it. That would look like help.
+        "def main():",
+        textwrap.indent(textwrap.dedent(program), "    "),
+        "main()",
     ]
     return run_program("\n".join(source), *arguments, timeout=90).strip()
