@@ -33,6 +33,7 @@ from cereggii import (
     ThreadHandle,
     ThreadSet,
     call_once,
+    once_property,
     to_builtin,
 )
 from cereggii_atomicref import ThreadHandle as Proxy
@@ -235,6 +236,7 @@ WITHOUT_VALUE: dict[str, Callable[[], Any]] = {
     "CountDownLatch": lambda: CountDownLatch(1),
     "ThreadSet": ThreadSet,
     "Args": lambda: ThreadSet.Args(1),
+    "once_property": lambda: once_property(len),
     "MemoizedFunction": lambda: AtomicCache.memoize(len),
     "Sentinel": lambda: NOT_FOUND,
     "ExpectationFailed": ExpectationFailed,
