@@ -254,7 +254,7 @@ def test_what_has_no_value_is_refused_everywhere(make: Any) -> None:
     ):  # fmt: skip
         with pytest.raises(TypeError, match=f"^Object of type {name} is not convertible"):
             to_builtin(around(without))
-    if name not in ("Sentinel", "Args"):
+    if name not in ("Sentinel", "Args", "once_property"):
         derived = type("Derived", (type(without),), {})
         bare = derived.__new__(derived)
         with pytest.raises(TypeError, match=r"^Object of type Derived is not convertible"):
@@ -466,7 +466,9 @@ def test_writers_disturb_no_copy(kind: Any) -> None:
     def read() -> None:
         for _ in range(50):
             seen = to_builtin(mapping)
-            assert len(seen["grows"]) <= len(seen["handle"]) or kind is not list
+            # Converted one after the other, in the order of the dict.
+            sizes = [len(value) for value in seen.values()]
+            assert sizes == sorted(sizes) or kind is not list
             assert [*seen["grows"]] == [*range(len(seen["grows"]))] or kind is not list
 
     run_threads(write, read, read)
