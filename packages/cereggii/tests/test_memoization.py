@@ -319,31 +319,29 @@ def test_class_methods_and_static_methods_can_be_memoized() -> None:
     assert Base.of_none(5) is not alone
 
 
-class Shape:
-    """Of which class methods are memoized, in all ways that there are to write it."""
+def shapes() -> tuple[Any, Any]:
+    """A class whose class methods are memoized, in all ways to write it, and a subclass."""
 
-    @classmethod
-    @AtomicCache.memoize
-    def bare(cls, n: int = 0, **kwargs: int) -> Thing:
-        return Thing()
+    class Shape:
+        @classmethod
+        @AtomicCache.memoize
+        def bare(cls, n: int = 0, **kwargs: int) -> Thing:
+            return Thing()
 
-    @classmethod
-    @AtomicCache.memoize(maxsize=1000, ttl=1e9)
-    def limited(cls, n: int = 0, **kwargs: int) -> Thing:
-        return Thing()
+        @classmethod
+        @AtomicCache.memoize(maxsize=1000, ttl=1e9)
+        def limited(cls, n: int = 0, **kwargs: int) -> Thing:
+            return Thing()
 
-    def _plain(cls: Any, n: int = 0, **kwargs: int) -> Thing:  # noqa: N805
-        return Thing()
+        def _plain(cls: Any, n: int = 0, **kwargs: int) -> Thing:  # noqa: N805
+            return Thing()
 
-    renamed = classmethod(AtomicCache.memoize(_plain))
+        renamed = classmethod(AtomicCache.memoize(_plain))
 
+    class Square(Shape):
+        pass
 
-class Square(Shape):
-    pass
-
-
-class Other:
-    shared = vars(Shape)["bare"]  # the same class method in a class that is not a subclass
+    return Shape, Square
 
 
 CLASS_METHODS = ["bare", "limited", "renamed"]
@@ -360,7 +358,7 @@ ARGUMENTS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
 @pytest.mark.parametrize("make", [lambda cls: cls, lambda cls: cls()], ids=["class", "instance"])
 @pytest.mark.parametrize("name", CLASS_METHODS)
 def test_a_class_method_forgets_one_result(name: str, make: Any) -> None:
-    for cls in (Shape, Square):
+    for cls in shapes():
         method = getattr(make(cls), name)
         for args, kwargs in ARGUMENTS:
             found = method(*args, **kwargs)
@@ -373,6 +371,7 @@ def test_a_class_method_forgets_one_result(name: str, make: Any) -> None:
 
 @pytest.mark.parametrize("name", CLASS_METHODS)
 def test_a_class_method_forgets_all_results(name: str) -> None:
+    Shape, Square = shapes()  # noqa: N806
     before = getattr(Shape, name)(1), getattr(Square, name)(1), getattr(Square, name)(2)
     getattr(Square, name).clear()
     after = getattr(Shape, name)(1), getattr(Square, name)(1), getattr(Square, name)(2)
@@ -380,6 +379,11 @@ def test_a_class_method_forgets_all_results(name: str) -> None:
 
 
 def test_a_class_method_may_be_that_of_several_classes() -> None:
+    Shape, _ = shapes()  # noqa: N806
+
+    class Other:  # not a subclass
+        shared: Any = vars(Shape)["bare"]
+
     mine, theirs = Shape.bare(7), Other.shared(7)
     assert mine is not theirs
     Other.shared.invalidate(7)
