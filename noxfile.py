@@ -164,14 +164,14 @@ def _state_of(parts: list[str | Path]) -> str:
     return digest.hexdigest()
 
 
-def _test(session: nox.Session, version: str, names: list[str]) -> None:
+def _test(session: nox.Session, version: str, suites: list[str]) -> None:
     environment = Environment(session, f"tests-{version}", version)
     environment.install(*TEST_REQUIREMENTS)
     environment.install_packages()
     # Where threads run at the same time, every test does so in several at once, but those that say
     # why they cannot. With a GIL, two processes share the tests.
     how = ["--parallel-threads=4"] if version in FREE_THREADED else ["-n", "2"]
-    environment.run("-m", "pytest", *_suites(*names), *(session.posargs or how))
+    environment.run("-m", "pytest", *suites, *(session.posargs or how))
 
 
 def _suites(*names: str) -> list[str]:
@@ -181,7 +181,7 @@ def _suites(*names: str) -> list[str]:
 
 def _register_tests(version: str) -> None:
     def run(session: nox.Session) -> None:
-        _test(session, version, ["test_*.py"])
+        _test(session, version, [str(package / "tests") for package in PACKAGES])
 
     run.__doc__ = f"Run the test suites of all packages on Python {version}."
     nox.session(name=f"tests-{version}", python=False)(run)
@@ -189,7 +189,7 @@ def _register_tests(version: str) -> None:
 
 def _register_version_tests(version: str) -> None:
     def run(session: nox.Session) -> None:
-        _test(session, version, VERSION_DEPENDENT)
+        _test(session, version, _suites(*VERSION_DEPENDENT))
 
     run.__doc__ = f"Run what depends on CPython's version, of these suites, on Python {version}."
     nox.session(name=f"version-tests-{version}", python=False)(run)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sys
@@ -26,6 +27,14 @@ def pytest_configure(config: pytest.Config) -> None:
         suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )
     hypothesis.settings.load_profile("cereggii")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    # All that pytest knows of thousands of tests lives to the end: no collection in a test need
+    # visit it.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

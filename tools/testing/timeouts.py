@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -108,8 +109,8 @@ Wait: TypeAlias = tuple[Callable[[Any], bool], Callable[[], Any]]
 
 
 def ids(values: list[Any]) -> list[str]:
-    """Short names for the parameters of a test."""
-    return [repr(value)[:30] for value in values]
+    """Short names for the parameters of a test, the same in every process."""
+    return [re.sub(" at 0x.*", ">", repr(value))[:30] for value in values]
 
 
 def accepts_at_once(wait: Wait, timeout: Any) -> None:

@@ -139,6 +139,7 @@ pytestmark = [
     pytest.mark.usefixtures("switch_often"),
 ]
 
+WORDS = timeouts.ids([timeout for timeout, _ in timeouts.REFUSED])
 each_wait = pytest.mark.parametrize("make", WAITS.values(), ids=WAITS)
 
 
@@ -164,9 +165,9 @@ def test_a_wait_with_a_long_timeout_or_none_lasts_until_it_is_let_go(make: Make)
 @pytest.mark.parametrize(
     ("make", "timeout", "error"),
     [
-        pytest.param(make, timeout, error, id=f"{name}-{timeout!r:.30}")
+        pytest.param(make, timeout, error, id=f"{name}-{word}")
         for name, make in WAITS.items()
-        for timeout, error in timeouts.REFUSED
+        for (timeout, error), word in zip(timeouts.REFUSED, WORDS, strict=True)
         # To acquire a lock, it means that there is no limit.
         if not (name.endswith("acquire") and isinstance(timeout, (int, float)) and timeout == -1)
     ],
