@@ -37,6 +37,7 @@ from cereggii import (
     ThreadHandle,
     ThreadSet,
     call_once,
+    once_property,
     to_builtin,
 )
 
@@ -316,9 +317,25 @@ def connection() -> int:
     return 5
 
 
+class Report:
+    @once_property
+    def total(self) -> int:
+        return 5
+
+    @once_property(timeout=5)
+    def lines(self) -> list[str]:
+        return ["line"]
+
+
 def threads() -> None:
     assert_type(configuration(path="x"), dict[str, str])
     assert_type(connection(), int)
+    connection.reset()
+    report = Report()
+    assert_type(report.total, int)
+    assert_type(report.lines, list[str])
+    assert_type(Report.total, once_property[int])
+    del report.total
 
     done = CountDownLatch(4)
     lock = ReadersWriterLock()
@@ -335,12 +352,14 @@ def threads() -> None:
         with lock.reader():
             done.decrement()
 
-    @ThreadSet.repeat(1)
+    @ThreadSet.repeat(1, name="alike", daemon=True)
     def alike() -> None:
         done.decrement()
 
     everyone: ThreadSet = by_number | by_arguments | alike
-    everyone.start_and_join()
+    assert_type(everyone.start_and_join(), bool)
+    assert_type(everyone.join(timeout=1), bool)
+    assert_type(everyone.results(), list[Any])
     assert_type(everyone.any_is_alive(), bool)
     assert_type(len(everyone), int)
     assert_type(list(everyone), list[threading.Thread])

@@ -19,6 +19,7 @@ from cereggii import (
     ThreadHandle,
     ThreadSet,
     call_once,
+    once_property,
     to_builtin,
 )
 
@@ -183,6 +184,14 @@ def configuration() -> dict[str, str]:
     return {}
 
 
+class Report:
+    @once_property
+    def total(self) -> int:
+        return 5
+
+
+title: str = Report().total  # error
+once_property(5)  # error
 configuration(5)  # error
 CountDownLatch("1")  # error
 ReadersWriterLock().reader(timeout="1")  # error
