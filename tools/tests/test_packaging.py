@@ -352,7 +352,9 @@ def test_pip_and_uv_install_a_checkout(
         pytest.skip("takes minutes: --thorough runs it")
     by_pip, by_uv = Environment(tmp_path / "pip"), Environment(tmp_path / "uv")
     by_pip.pip("install", "-q", *paths(META), cwd=checkout)
-    tools.uv("pip", "install", "--python", by_uv.python, *paths(META), cwd=checkout)
+    # Members of a workspace that others need are editable otherwise.
+    where = ["--no-editable", "--python", str(by_uv.python)]
+    tools.uv("pip", "install", *where, *paths(META), cwd=checkout)
     for environment in (by_pip, by_uv):
         assert environment.installed() == {*NAMES}
         for name in NAMES:
