@@ -135,8 +135,8 @@ private:
 
     // Whether a thread is in step(), or looks at what is below. Nobody has the turn of a copy.
     struct IsTaken : std::atomic<bool> {
-        IsTaken() noexcept : atomic(false) {}
-        IsTaken(const IsTaken&) noexcept : atomic(false) {}
+        IsTaken() noexcept : std::atomic<bool>(false) {}
+        IsTaken(const IsTaken&) noexcept : std::atomic<bool>(false) {}
     };
     IsTaken has_turn_;
     bool at_end_ = false;  // all are collected
