@@ -276,6 +276,32 @@ def test_all_sets_that_a_thread_is_in_raise_it(reported: list[Any]) -> None:
     assert reported == []
 
 
+def test_others_may_wrap_what_a_thread_does(
+    monkeypatch: pytest.MonkeyPatch, reported: list[Any]
+) -> None:
+    """As tools that follow what threads do: they replace Thread.start for all threads."""
+    original = threading.Thread.start
+    seen: list[Any] = []
+
+    def start(self: threading.Thread) -> None:
+        run = getattr(self.run, "__func__", self.run)
+
+        def wrapped(*args: Any) -> None:
+            seen.append(threading.current_thread())
+            run(threading.current_thread(), *args[1:])
+
+        self.run = wrapped  # type: ignore[method-assign]
+        original(self)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    threads = failing(None, FailedError(1), None) | ThreadSet(OwnRun(name="own"))
+    group = group_of(threads.start_and_join, PATIENCE)
+    assert [error.args for error in group.exceptions] == [(1,), ("own",)]
+    assert threads.results() == [0, None, 2, None]
+    assert {*seen} == {*threads}
+    assert reported == []
+
+
 # ── what no join has raised ────────────────────────────────────────────────────────────────────
 
 

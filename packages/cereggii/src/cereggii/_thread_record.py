@@ -7,6 +7,7 @@ import atexit
 import functools
 import math
 import threading
+import types
 import weakref
 from collections.abc import Callable
 from threading import Thread
@@ -105,8 +106,8 @@ class Record:
     to the thread, through its frames, and would never be freed otherwise without a collection.
     """
 
-    __slots__ = ("__weakref__", "_ended", "_gate", "_replaced", "_run", "_state", "_thread",
-                 "error", "is_retrieved")  # fmt: skip
+    __slots__ = ("__weakref__", "_ended", "_gate", "_hook", "_replaced", "_run", "_state",
+                 "_thread", "error", "is_retrieved")  # fmt: skip
 
     def __init__(self, thread: Thread, state: _State) -> None:
         self.error: BaseException | None = None
@@ -115,7 +116,8 @@ class Record:
         self._state = state
         self._gate: AtomicRef[Gate | None] = AtomicRef(immortal=False)  # that it waits at
         self._run: Callable[[], object] | None = None  # what the thread does
-        self._replaced: Any = None  # a `run` that was an attribute of the thread
+        self._hook: Any = None  # the `run` that is an attribute of the thread
+        self._replaced: Any = None  # one that was there before
         self._ended: AtomicEvent | None = None  # set when the thread has run
 
     @property
@@ -146,10 +148,10 @@ class Record:
         self._ended = AtomicEvent(immortal=False)
         attributes = self._thread.__dict__
         replaced = attributes.get("run")
-        if replaced != self._run_thread:
+        if replaced is None or replaced is not self._hook:
             self._replaced = replaced
             self._run = self._thread.run
-            attributes["run"] = self._run_thread
+            self._hook = attributes["run"] = _method_of(self._thread, self)
 
     def join(self, end: float) -> None:
         """Wait until the thread has ended, or until then, by `time.monotonic()`."""
@@ -161,13 +163,14 @@ class Record:
         self._thread.join(None if end == math.inf else remaining(end))
 
     def _restore(self) -> None:
+        self._hook = None
         if self._replaced is None:
             self._thread.__dict__.pop("run", None)
         else:
             self._thread.__dict__["run"] = self._replaced
 
-    def _run_thread(self) -> None:
-        """The `run` of the thread."""
+    def run_thread(self) -> None:
+        """Do what the thread does, if it may."""
         self._restore()
         run, self._run = self._run, None
         ended = self._ended
@@ -200,6 +203,17 @@ class Record:
 
     def __del__(self) -> None:
         self.report()
+
+
+def _method_of(thread: Thread, record: Record) -> types.MethodType:
+    """A `run` for a thread: a method of the thread, as those who wrap `run` expect."""
+    records = [record]
+
+    def run(_thread: Thread) -> None:
+        # This frame must not refer to the record: the traceback of its error refers to this frame.
+        records.pop().run_thread()
+
+    return types.MethodType(run, thread)
 
 
 # Those that have an error: what no join has raised until the exit is reported then.
