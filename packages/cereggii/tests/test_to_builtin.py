@@ -287,7 +287,7 @@ def test_what_is_not_constructed_is_an_error() -> None:
 # ── a copy ─────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("make", [list, dict, set, lambda: collections.deque()], ids=str)
+@pytest.mark.parametrize("make", [list, dict, set, collections.deque], ids=lambda t: t.__name__)
 def test_containers_are_not_shared_with_the_original(make: Any) -> None:
     inner = make()
     outer = AtomicDict(k=inner, other=[inner])
