@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import copyreg
+import sys
 from typing import Any
 
 _SNAPSHOT = "snapshot"  # the first of three items of a container's state
@@ -31,7 +32,7 @@ def copying(base: Any) -> dict[str, Any]:
         how = _construction(base, self, reduced)
         if how is None:
             return reduced
-        return (_restore, (base, type(self), base.__getnewargs__(self)) + how) + reduced[2:]
+        return (_restorer(), (base, type(self), base.__getnewargs__(self)) + how) + reduced[2:]
 
     # copyreg keeps the names of a class's slots in the class, unless that cannot be changed.
     return {"__reduce_ex__": __reduce_ex__, "__slotnames__": []}
@@ -63,11 +64,11 @@ def copying_of_container(base: Any, fill: Any, *, items: Any = None) -> dict[str
         state = reduced[2] if len(reduced) > 2 else None
         restores = cls.__setstate__ is __setstate__
         if restores and items is not None and cls.__setitem__ is base.__setitem__:
-            return (_restore, (base, cls, ()) + how, state, None, _each(items(self)))
+            return (_restorer(), (base, cls, ()) + how, state, None, _each(items(self)))
         value = base.__getnewargs__(self) if items is None else (dict(items(self)),)
         if restores:
-            return (_restore, (base, cls, ()) + how, (_SNAPSHOT, value, state)) + reduced[3:]
-        return (_restore, (base, cls, value) + how) + reduced[2:]
+            return (_restorer(), (base, cls, ()) + how, (_SNAPSHOT, value, state)) + reduced[3:]
+        return (_restorer(), (base, cls, value) + how) + reduced[2:]
 
     return {"__reduce_ex__": __reduce_ex__, "__setstate__": __setstate__, "__slotnames__": []}
 
@@ -89,7 +90,7 @@ def copying_of_handle(base: Any) -> dict[str, Any]:
         _check(base, self, "__copy__")
         reduced: Any = self.__reduce_ex__(4)
         function, arguments = reduced[0], reduced[1]
-        if function is _restore:
+        if function is _restorer():
             target = copy.copy(arguments[2][0])
             arguments = arguments[:2] + ((target,),) + arguments[3:]
         copied = function(*arguments)
@@ -124,6 +125,11 @@ def _construction(base: Any, self: Any, reduced: Any) -> Any:
         return None
     inherited = type(self).__getnewargs__ is base.__getnewargs__
     return () if inherited else (reduced[1][1:], {})
+
+
+def _restorer() -> Any:
+    """`_restore` as pickle finds it: the package may have been imported again."""
+    return getattr(sys.modules.get(__name__), "_restore", _restore)
 
 
 def _restore(base: Any, cls: Any, value: Any, args: Any = (), keywords: Any = None) -> Any:

@@ -30,8 +30,8 @@ inline HashMap* find_map(PyObject* object) noexcept {
     return &payload<AtomicDict>(target)->map;
 }
 
-// A new dict of what is in an AtomicDict, a handle, a dict or any other `collections.abc.Mapping`;
-// null without an exception for what is none of them.
+// A new dict of what is in a dict or any other `collections.abc.Mapping`, by keys() and []; null
+// without an exception for what is neither. Not for an AtomicDict, whose map is read.
 PyObject* as_dict(PyObject* object);
 
 // An AtomicDict of what is in both, that of `right` where there are two values; NotImplemented if

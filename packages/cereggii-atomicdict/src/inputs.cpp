@@ -73,27 +73,12 @@ ItemsOf find_items(PyObject* object, HashMap*& map) {
 }
 
 PyObject* as_dict(PyObject* object) {
-    HashMap* map = nullptr;
-    PyObject* items = nullptr;
-    if (find_map(object)) {
-        switch (find_items(object, map)) {
-            case ItemsOf::error: return nullptr;
-            case ItemsOf::map: return snapshot(*map);
-            case ItemsOf::items:
-                items = PyObject_CallMethod(object, "items", nullptr);
-                if (!items) return nullptr;
-                break;
-            default: break;
-        }
-    } else if (!PyDict_Check(object)) {
+    if (!PyDict_Check(object)) {
         PyObject* mapping = mapping_class();
         const int is_mapping = mapping ? PyObject_IsInstance(object, mapping) : -1;
         if (is_mapping <= 0) return nullptr;
     }
-    PyObject* made =
-        PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyDict_Type), items ? items : object);
-    Py_XDECREF(items);
-    return made;
+    return PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyDict_Type), object);
 }
 
 }  // namespace cereggii::atomicdict

@@ -22,12 +22,11 @@ enum class ItemsOf {
 // overrides. `map` is set for ItemsOf::map.
 ItemsOf find_items(PyObject* object, HashMap*& map);
 
-// Calls use(key, value) for each item of `object` until it returns false. False then, and with an
-// exception of the object's.
+// Calls use(key, value) for each item of `object`, which are found there, until it returns false.
+// False then, and with an exception of the object's.
 template <class Use>
-bool for_each_item(PyObject* object, const Use& use) {
-    HashMap* map = nullptr;
-    switch (find_items(object, map)) {
+bool for_each_item(PyObject* object, ItemsOf where, HashMap* map, const Use& use) {
+    switch (where) {
         case ItemsOf::map: {
             Items items;
             Pace pace;
@@ -58,6 +57,13 @@ bool for_each_item(PyObject* object, const Use& use) {
         case ItemsOf::error: break;
     }
     return false;
+}
+
+template <class Use>
+bool for_each_item(PyObject* object, const Use& use) {
+    HashMap* map = nullptr;
+    const ItemsOf where = find_items(object, map);
+    return for_each_item(object, where, map, use);
 }
 
 }  // namespace cereggii::atomicdict

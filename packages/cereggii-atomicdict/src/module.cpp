@@ -14,17 +14,17 @@ NB_MODULE(_atomicdict_anywhere, module) {
     if (!cereggii::atomics::prepare_sharing(module.ptr())) throw nanobind::python_error();
     cereggii::atomics::add_finish_type(module);
     if (!cereggii::atomicdict::prepare_pauses()) throw nanobind::python_error();
-    const bool first =
-        cereggii::atomics::Types<cereggii::atomicdict::AtomicDict>::atomic == nullptr;
     cereggii::atomicdict::bind_sentinels(module);
     cereggii::atomicdict::bind_iterator(module);
     cereggii::atomicdict::bind_snapshot_iterator(module);
     cereggii::atomicdict::bind_computations();
     cereggii::atomicdict::bind_atomic_dict(module);
-    if (first) {
+    static bool prepared = false;  // not if the import before this one failed
+    if (!prepared) {
         cereggii::atomicdict::prepare_leftovers(module);
         cereggii::atomics::forget_waiters_after_fork();
         cereggii::atomicdict::forget_other_computations_after_fork();
+        prepared = true;
     }
 }
 

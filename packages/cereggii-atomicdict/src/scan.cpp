@@ -202,7 +202,7 @@ std::size_t Scan::left_of(std::size_t length) {
     const std::size_t held = same_hash_.size();
     if (at_end_ && done_ == entries_.size()) return held;
     const std::size_t all = part_.share_of(length) + held;
-    return all - std::min(all, done_before_ + done_);
+    return all - std::min(all, done_before_ + done_ + beyond_);
 }
 
 std::size_t Scan::memory() {
@@ -604,6 +604,7 @@ inline void Scan::fetch_ahead(Table* root) noexcept {
         item.key = Py_NewRef(key_object(node->key));
         same_hash_.push_back(item);
     }
+    if (!same_hash_.empty()) beyond_ += same_hash_.size() - 1;
     return true;
 }
 

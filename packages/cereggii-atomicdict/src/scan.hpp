@@ -164,6 +164,7 @@ private:
     std::vector<Entry> entries_;     // in order
     std::size_t done_ = 0;           // of these entries
     std::size_t done_before_ = 0;    // of earlier ones
+    std::size_t beyond_ = 0;         // items that were taken beyond one for each entry
     std::size_t stood_back_at_ = 0;  // after so many
     std::vector<Item> same_hash_;    // of one hash, or put back: still to be returned
 

@@ -72,6 +72,10 @@ void make_sentinels(PyTypeObject* type) {
     }
 }
 
+PyObject* make_exception(const char* name, const char* doc) {
+    return owned_or_throw(PyErr_NewExceptionWithDoc(name, doc, nullptr, nullptr)).release().ptr();
+}
+
 }  // namespace
 
 void refuse_sentinel(PyObject* object, const char* what) {
@@ -81,25 +85,19 @@ void refuse_sentinel(PyObject* object, const char* what) {
 void bind_sentinels(nb::module_& module) {
     static PyTypeObject* type = nullptr;
     static PyObject* concurrent_usage_detected = nullptr;
+    // Each by itself: an import that there is no memory for may be tried again.
     if (!type) {
         type = make_sentinel_type();
         make_sentinels(type);
-        ExpectationFailed =
-            owned_or_throw(PyErr_NewExceptionWithDoc(
-                               "cereggii_atomicdict.ExpectationFailed",
-                               "What was found is not what was expected; nothing was changed.",
-                               nullptr, nullptr))
-                .release()
-                .ptr();
-        concurrent_usage_detected =
-            owned_or_throw(
-                PyErr_NewExceptionWithDoc(
-                    "cereggii_atomicdict.ConcurrentUsageDetected",
-                    "Never raised: here for programs that were written for cereggii 1.x.", nullptr,
-                    nullptr))
-                .release()
-                .ptr();
     }
+    if (!ExpectationFailed)
+        ExpectationFailed =
+            make_exception("cereggii_atomicdict.ExpectationFailed",
+                           "What was found is not what was expected; nothing was changed.");
+    if (!concurrent_usage_detected)
+        concurrent_usage_detected =
+            make_exception("cereggii_atomicdict.ConcurrentUsageDetected",
+                           "Never raised: here for programs that were written for cereggii 1.x.");
     for (PyObject& sentinel : sentinels) module.attr(name_of(&sentinel)) = nb::handle(&sentinel);
     module.attr("Sentinel") = nb::handle(reinterpret_cast<PyObject*>(type));
     module.attr("ExpectationFailed") = nb::handle(ExpectationFailed);

@@ -52,7 +52,7 @@ bool update_from(HashMap& map, PyObject* other) {
         return take_items(*theirs, items, is_empty ? TakenBy::table : TakenBy::position) &&
                update_from_items(map, items);
     }
-    return for_each_item(other,
+    return for_each_item(other, where, theirs,
                          [&](PyObject* key, PyObject* value) { return store(map, key, value); });
 }
 

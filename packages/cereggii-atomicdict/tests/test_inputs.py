@@ -242,17 +242,63 @@ def test_a_dict_beside_a_writer_may_miss_a_key_but_a_snapshot_does_not() -> None
         assert Shrinks(a=1, b=2).snapshot() == {"a": 1, "b": 2}
 
 
-def test_a_subclass_that_refuses_handles_has_none() -> None:
-    class Refuses(AtomicDict[Any, Any]):
-        _refuses_handles = True
+class Refuses(AtomicDict[Any, Any]):
+    _refuses_handles = True
 
-    class Below(Refuses):
-        pass
 
-    for refusing in (Refuses(a=1), Below(a=1)):
-        with pytest.raises(TypeError, match=f"no handles of a {type(refusing).__name__}"):
-            AtomicDictHandle(refusing)
+class RefusesToo(Refuses):
+    pass
+
+
+class Allows(AtomicDict[Any, Any]):
+    _refuses_handles = False
+
+
+class Unsure(type):
+    @property
+    def _refuses_handles(cls) -> bool:
+        raise LookupError("unsure")
+
+
+@pytest.mark.parametrize(
+    "handle",
+    [AtomicDictHandle, AtomicDict.get_handle, lambda d: d.get_handle()],
+    ids=["AtomicDictHandle", "AtomicDict.get_handle", "get_handle"],
+)
+def test_a_subclass_can_refuse_handles(handle: Any) -> None:
+    for refusing in (Refuses(a=1), RefusesToo(a=1)):
+        with pytest.raises(TypeError, match=f"{type(refusing).__name__} objects have no handles"):
+            handle(refusing)
         assert refusing["a"] == 1
+    assert handle(Allows(a=1))["a"] == 1
+    with pytest.raises(LookupError, match="unsure"):
+        handle(Unsure("Sub", (AtomicDict,), {})(a=1))
+
+
+class RaisesOnce:
+    """Has pairs, and an attribute `keys` that raises what it is told, the first time."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._errors = [error]
+        self.looks = 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "keys":
+            raise AttributeError(name)
+        self.looks += 1
+        raise self._errors.pop() if self._errors else AttributeError(name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([("a", 1)])
+
+
+@pair_readers
+def test_what_looking_for_keys_raises_propagates_at_once(read: Any) -> None:
+    for error in (KeyboardInterrupt(), ValueError(), MemoryError()):
+        source = RaisesOnce(error)
+        with pytest.raises(type(error)):
+            read(source)
+        assert source.looks == 1
 
 
 # ── results and errors are those of dict ───────────────────────────────────────────────────────

@@ -81,18 +81,32 @@ def test_a_copy_is_not_that_of_what_comes_later(make: Any) -> None:
     assert list(iterator) == []
 
 
-def test_keys_with_one_hash_are_copied_once_each() -> None:
-    d = AtomicDict.fromkeys([SameHash() for _ in range(20)])
-    for taken in range(20):
+@pytest.mark.parametrize("others", [0, 30])
+def test_keys_with_one_hash_are_copied_once_each(others: int) -> None:
+    keys = [*range(others), *(SameHash() for _ in range(20))]
+    d = AtomicDict.fromkeys(keys)
+    for taken in range(len(keys)):
         iterator = iter(d)
         first = {next(iterator) for _ in range(taken)}
-        assert operator.length_hint(iterator) >= 20 - taken
+        assert len(first) == taken
         copied = copy.copy(iterator)
         del iterator
         gc.collect()
         left = list(copied)
-        assert len(left) == 20 - taken
+        assert len(left) == len(keys) - taken
         assert first | {*left} == {*d}
+
+
+@pytest.mark.parametrize("others", [0, 30, 3000])
+def test_the_length_hint_counts_keys_with_one_hash(others: int) -> None:
+    """Within what it cannot know: how many there are of a hash that it has not come to."""
+    keys = [*range(others), *(SameHash() for _ in range(20))]
+    iterator = iter(AtomicDict.fromkeys(keys))
+    for left in range(len(keys), 0, -1):
+        assert operator.length_hint(iterator) == left
+        next(iterator)
+    assert next(iterator, None) is None
+    assert operator.length_hint(iterator) == 0
 
 
 @iterators

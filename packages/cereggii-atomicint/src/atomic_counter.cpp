@@ -15,8 +15,8 @@ PyObject* to_python(const WideSum& sum) {
     PyObject* high = PyLong_FromLongLong(sum.high);
     PyObject* bits = PyLong_FromLong(WideSum::low_bits);
     PyObject* low = PyLong_FromLongLong(sum.low);
-    PyObject* shifted = high && bits ? PyNumber_Lshift(high, bits) : nullptr;
-    PyObject* result = shifted && low ? PyNumber_Add(shifted, low) : nullptr;
+    PyObject* shifted = high && bits && low ? PyNumber_Lshift(high, bits) : nullptr;
+    PyObject* result = shifted ? PyNumber_Add(shifted, low) : nullptr;
     Py_XDECREF(shifted);
     Py_XDECREF(low);
     Py_XDECREF(bits);
@@ -35,8 +35,8 @@ bool construct(PyObject* self, PyObject* initial_value) {
         PyObject* integer = PyNumber_Index(initial_value);
         PyObject* bits = PyLong_FromLong(WideSum::low_bits);
         PyObject* mask = PyLong_FromLongLong(WideSum::low_mask);
-        PyObject* high = integer && bits ? PyNumber_Rshift(integer, bits) : nullptr;
-        PyObject* low = high && mask ? PyNumber_And(integer, mask) : nullptr;
+        PyObject* high = integer && bits && mask ? PyNumber_Rshift(integer, bits) : nullptr;
+        PyObject* low = high ? PyNumber_And(integer, mask) : nullptr;
         const bool exceeds =
             low && (exceeds_int64(high, &sum.high) || sum.high < -WideSum::high_limit ||
                     sum.high >= WideSum::high_limit);

@@ -29,11 +29,12 @@ NB_MODULE(_atomicint_anywhere, module) {
     if (!cereggii::atomics::prepare_sharing(module.ptr())) throw nanobind::python_error();
     cereggii::atomics::add_finish_type(module);
     if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw nanobind::python_error();
-    const bool first = cereggii::atomics::Types<cereggii::atomicint::AtomicInt>::atomic == nullptr;
     cereggii::atomicint::bind_atomic_int(module);
     cereggii::atomicint::bind_atomic_counter(module);
     cereggii::atomicint::bind_atomic_event(module);
-    if (first) cereggii::atomics::forget_waiters_after_fork();
+    static bool prepared = false;  // not if the import before this one failed
+    if (!prepared) cereggii::atomics::forget_waiters_after_fork();
+    prepared = true;
 }
 
 // The one that Python looks for.

@@ -345,6 +345,7 @@ def test_numpy_functions_take_the_value(make: Make) -> None:
     assert numpy.zeros((number, number)).shape == (4, 4)
     assert array[number] == 8
     assert numpy.array([number], dtype="int64")[0] == 4
+    assert list(numpy.add([1.0], 1, where=number, out=numpy.zeros(1))) == [2.0]
     with pytest.raises(TypeError):
         numpy.add(1, 1, out=number)  # it is no array
 

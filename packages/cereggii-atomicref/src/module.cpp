@@ -9,11 +9,12 @@ NB_MODULE(_atomicref_anywhere, module) {
     nanobind::set_leak_warnings(false);
     if (!cereggii::atomics::prepare_sharing(module.ptr())) throw nanobind::python_error();
     cereggii::atomics::add_finish_type(module);
-    const bool first = cereggii::atomics::Types<cereggii::atomicref::AtomicRef>::atomic == nullptr;
     cereggii::atomicref::bind_atomic_ref(module);
     cereggii::atomicref::bind_stamped_ref(module);
     cereggii::atomicref::bind_thread_handle(module);
-    if (first) cereggii::atomics::forget_waiters_after_fork();
+    static bool prepared = false;  // not if the import before this one failed
+    if (!prepared) cereggii::atomics::forget_waiters_after_fork();
+    prepared = true;
 }
 
 // The one that Python looks for.

@@ -300,8 +300,12 @@ for name in [n for n in sys.modules if n.startswith("cereggii")]:
 import cereggii as again
 assert [again.AtomicInt, again.AtomicBool, again.AtomicDict, again.AtomicRefHandle] == types
 assert again is not cereggii
-import copy
-assert [copy.copy(k) == k or type(copy.copy(k)) is type(k) for k in kept] == [True] * 3
+import copy, pickle
+kept.append(kept[2].get_handle())
+for k in [*kept, again.AtomicStampedRef(1, 2), again.AtomicRef(3)]:
+    assert type(copy.copy(k)) is type(k)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert type(pickle.loads(pickle.dumps(k, protocol))) is type(k)
 try:
     again.AtomicInt.get = None
 except TypeError:

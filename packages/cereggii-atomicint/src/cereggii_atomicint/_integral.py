@@ -22,8 +22,12 @@ def __array_ufunc__(  # noqa: N807
     atomics = (AtomicInt, AtomicIntHandle)
     if any(isinstance(each, atomics) for each in keywords.get("out", ())):
         return NotImplemented
-    values = [int(each) if isinstance(each, atomics) else each for each in inputs]
-    return getattr(ufunc, method)(*values, **keywords)
+
+    def value(x: Any) -> Any:
+        return int(x) if isinstance(x, atomics) else x
+
+    named = {name: value(x) for name, x in keywords.items()}
+    return getattr(ufunc, method)(*map(value, inputs), **named)
 
 
 INTEGRAL = {"from_bytes": classmethod(from_bytes), "__array_ufunc__": __array_ufunc__}

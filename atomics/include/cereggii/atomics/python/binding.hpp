@@ -193,11 +193,22 @@ bool construct_once(PyObject* self, Args&&... args) {
 
 // Whether the class of an atomic says `_refuses_handles`: a handle goes to the atomic itself,
 // around what the class does. True with an exception.
-inline bool refuses_handles(PyObject* atomic) {
-    auto* type = reinterpret_cast<PyObject*>(Py_TYPE(atomic));
-    if (PyObject_HasAttrString(type, "_refuses_handles") == 0) return false;
-    PyErr_Format(PyExc_TypeError, "there are no handles of a %s", short_name(atomic));
-    return true;
+template <class Atomic>
+bool refuses_handles(PyObject* atomic) {
+    if (Py_TYPE(atomic) == Types<Atomic>::atomic) [[likely]]
+        return false;
+    PyObject* says =
+        PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(atomic)), "_refuses_handles");
+    if (!says) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return true;
+        PyErr_Clear();
+        return false;
+    }
+    const int refuses = PyObject_IsTrue(says);
+    Py_DECREF(says);
+    if (refuses > 0)
+        PyErr_Format(PyExc_TypeError, "%s objects have no handles", short_name(atomic));
+    return refuses != 0;
 }
 
 // The atomic that a handle is to be made for: the argument itself, or what it is a handle of. Null
@@ -205,7 +216,7 @@ inline bool refuses_handles(PyObject* atomic) {
 template <class Atomic>
 PyObject* handle_target(PyObject* object) {
     if (PyObject_TypeCheck(object, Types<Atomic>::atomic)) {
-        if (Py_TYPE(object) != Types<Atomic>::atomic && refuses_handles(object)) return nullptr;
+        if (refuses_handles<Atomic>(object)) return nullptr;
         return AtomicForm<Atomic>::peek(object) ? object : nullptr;
     }
     if (PyObject_TypeCheck(object, Types<Atomic>::handle))
@@ -229,7 +240,7 @@ int init_handle(PyObject* self, PyObject* args, PyObject* keywords) {
 template <class Form>
 PyObject* get_handle(PyObject* self, PyObject*) {
     using Atomic = typename Form::Shared;
-    if (!Form::peek(self)) return nullptr;
+    if (!Form::peek(self) || refuses_handles<Atomic>(Form::target(self))) return nullptr;
     return make_instance<Handle<Atomic>>(Types<Atomic>::handle, Form::target(self));
 }
 
@@ -357,9 +368,10 @@ void bind(nb::module_& module, const char* public_name, const char* doc, const P
                          all.data()};
         const nb::object made =
             owned_or_throw(PyType_FromModuleAndSpec(module.ptr(), &spec, nullptr));
-        type = reinterpret_cast<PyTypeObject*>(Py_NewRef(made.ptr()));
+        auto* bound = reinterpret_cast<PyTypeObject*>(made.ptr());
+        if constexpr (requires(T& handle) { handle.target; }) define_class_of_target<T>(bound);
         make_immortal(made.ptr());  // its instances, which threads make and drop, count it
-        if constexpr (requires(T& handle) { handle.target; }) define_class_of_target<T>(type);
+        type = reinterpret_cast<PyTypeObject*>(Py_NewRef(made.ptr()));  // complete
     }
     module.attr(name) = nb::handle(reinterpret_cast<PyObject*>(type));
 }
