@@ -54,6 +54,7 @@ FEW_TESTS = "test_import or test_main or test_namespace or test_object_model"
 
 def run(*command: str | Path, cwd: Path) -> str:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["UV_CONCURRENT_BUILDS"] = "1"  # a build takes memory, and all cores itself
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
