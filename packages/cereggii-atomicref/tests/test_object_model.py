@@ -345,6 +345,7 @@ def errors_of(instance: Any, name: str) -> set[type[BaseException] | None]:
 CONSTRUCTING = {"__new__", "__init__", "__setstate__"}
 # The last but one: see test_a_handle_is_an_instance…; the last: a cache of copyreg's.
 NO_MEMBERS = {"__doc__", "__module__", "__class_getitem__", "__class__", "__slotnames__"}
+NO_MEMBERS |= {"__get_pydantic_core_schema__"}  # of the class
 
 
 @every_type
