@@ -329,6 +329,10 @@ def test_it_can_be_derived_from() -> None:
         def second(self) -> list[int]:
             return [2]
 
+    assert [type(made).__name__ for made in (Mine(len), Mine(), once_property())] == [
+        *("Mine", "Mine", "once_property")
+    ]
+    assert isinstance(Mine(), Mine)
     holder = Holder()
     assert holder.first is holder.first
     assert holder.second is holder.second

@@ -478,20 +478,29 @@ def test_exceptions_of_the_body_and_of_threads_are_raised_together(reported: lis
     assert reported == []
 
 
+def raise_while_handling(handled: BaseException | None, error: BaseException) -> None:
+    if handled is None:
+        raise error
+    try:
+        raise handled
+    except type(handled):
+        raise error  # noqa: B904
+
+
 @pytest.mark.parametrize("has_context", [False, True])
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
 def test_what_ends_a_program_is_raised_alone_with_those_of_threads_as_context(
     ending: type[BaseException], has_context: bool, reported: list[Any]
 ) -> None:
     of_body, of_thread = ending("body"), FailedError("thread")
-    context = KeyError("context") if has_context else None
-    of_body.__context__ = context
+    context = KeyError("context")
     with pytest.raises(ending) as caught, failing(None, of_thread):
-        raise of_body
+        raise_while_handling(context if has_context else None, of_body)
     assert caught.value is of_body
-    last = context or of_body
-    assert isinstance(last.__context__, ExceptionGroup)
-    assert [*last.__context__.exceptions] == [of_thread]
+    group = of_body.__context__
+    assert isinstance(group, ExceptionGroup)
+    assert [*group.exceptions] == [of_thread]
+    assert not has_context or group.__context__ is context
     gc.collect()
     assert reported == []
 

@@ -81,7 +81,7 @@ class once_property(Generic[_T_co]):  # noqa: N801 - it is used like `property`
             raise TypeError(f"slot must be the name of a slot, not {slot!r}")
         seconds = to_seconds(timeout)
         if func is None:
-            return super().__new__(_Options)._with(cls, slot, timeout)
+            return _Options._make(cls, slot, timeout)
         _check(func)
         self = super().__new__(cls)
         self.func = func
@@ -191,10 +191,18 @@ class once_property(Generic[_T_co]):  # noqa: N801 - it is used like `property`
 class _Options(once_property[Any]):
     """The decorator that `once_property` makes if it is given no function."""
 
-    def _with(self, kind: Any, slot: str | None, timeout: Seconds | None) -> _Options:
-        self._kind = kind
-        self._options = {"slot": slot, "timeout": timeout}
-        return self
+    _kind: Any
+    _options: dict[str, Any]
+
+    @classmethod
+    def _make(cls, kind: type, slot: str | None, timeout: Seconds | None) -> _Options:
+        # An instance of the class that was asked for, which may be derived from `once_property`.
+        bases = (cls,) if issubclass(cls, kind) else (cls, kind)
+        names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+        made: _Options = object.__new__(type(kind.__name__, bases, names))
+        made._kind = kind
+        made._options = {"slot": slot, "timeout": timeout}
+        return made
 
     def __call__(self, func: Callable[[Any], _T]) -> once_property[_T]:
         made: once_property[_T] = self._kind(func, **self._options)

@@ -260,12 +260,9 @@ class ThreadSet:
             return
         if isinstance(error, Exception):
             raise self._group([error], failed) from None
-        last = error
-        seen = {id(last)}
-        while last.__context__ is not None and id(last.__context__) not in seen:
-            last = last.__context__
-            seen.add(id(last))
-        last.__context__ = self._group([], failed)
+        group = self._group([], failed)
+        group.__context__ = error.__context__
+        error.__context__ = group
 
     def results(self, default: Any = None) -> list[Any]:
         """What the targets of the threads returned, in the order of the threads.
