@@ -229,9 +229,10 @@ def test_a_value_that_is_deleted_at_once_is_not_got_from_its_computation(
             give_time_to_block()
         return stored
 
-    monkeypatch.setattr(once_property, "_store", store_slowly)
-    assert holder.value == 1
-    task.result()
+    with monkeypatch.context() as patched:
+        patched.setattr(once_property, "_store", store_slowly)
+        assert holder.value == 1
+        task.result()
     assert found == [1, 2]
     assert holder.value == 2
 
