@@ -399,7 +399,7 @@ def test_threads_that_came_and_went_cost_nothing() -> None:
         print(after[0] - before[0], after[1] - before[1], (after[2] - before[2]) * unit)
     """)
     dict_size, blocks, size = map(int, output.split())
-    assert dict_size <= 2000
+    assert dict_size <= 5000  # less than 8 bytes for each; the table may be of the next size
     assert blocks < 1000
     assert size < 2 * 2**20
 
