@@ -8,6 +8,7 @@ import gc
 import math
 import sys
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any, TypeAlias
 
@@ -385,6 +386,13 @@ class Interrupt:
 @pytest.mark.parametrize("maxsize", [1, 3])
 def test_what_comes_at_any_moment_as_from_a_signal_leaves_a_cache_that_works(maxsize: int) -> None:
     """There are not too many values for it, however often it comes."""
+    # In a thread of its own: an exception of a trace function may stay in the state of the thread,
+    # as one that is being handled, and would be the context of those of other tests.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(interrupt_at_any_moment, maxsize).result()
+
+
+def interrupt_at_any_moment(maxsize: int) -> None:
     cache: Any = AtomicCache(lambda _: Thing(), maxsize=maxsize)
     number = 0
     came_through = False
@@ -404,6 +412,19 @@ def test_what_comes_at_any_moment_as_from_a_signal_leaves_a_cache_that_works(max
 
 
 # ── memory ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@every_cache
+def test_the_size_counts_what_the_cache_has(limits: Limits) -> None:
+    cache: Any = AtomicCache(Computer(), **limits)
+    empty = cache.__sizeof__()
+    for key in range(1000):
+        cache[key]
+    held = cache.__sizeof__() - empty
+    # A slot and a node of the dict each; with limits an object, too.
+    assert held >= len(cache) * (32 if not limits else 100)
+    cache.clear()
+    assert cache.__sizeof__() < empty + held / 2
 
 
 @every_cache

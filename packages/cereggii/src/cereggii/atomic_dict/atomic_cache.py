@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import math
 import operator
+import sys
 import time
 import weakref
 from collections import deque
@@ -307,6 +308,15 @@ class AtomicCache(AtomicDict[_K, _V]):
         """The same number twice; as that of AtomicDict, for cereggii 1.x."""
         length = len(self)
         return length, length
+
+    def __sizeof__(self) -> int:
+        """The memory of the cache in bytes, with limits also of its entries."""
+        size = AtomicDict.__sizeof__(self)
+        entries = self._entries
+        if entries is None:
+            return size
+        places = sys.getsizeof(entries.queue) + len(entries.queue) * weakref.ref.__basicsize__
+        return size + sys.getsizeof(entries) + places + sum(map(sys.getsizeof, entries.values()))
 
     # Caches are told apart by identity.
     def __eq__(self, other: object) -> bool:
