@@ -343,13 +343,13 @@ def examples(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def recipes(session: nox.Session) -> None:
-    """Run the blocks of docs/recipes.md with the libraries that they are about."""
-    # That of the examples, in which the packages are installed already.
-    environment = Environment(session, "examples", MAIN)
+    """Run docs/recipes.md, and what tests numpy and pydantic, with these libraries."""
+    environment = Environment(session, "recipes", MAIN)
     environment.install(*TEST_REQUIREMENTS, *RECIPES)
     environment.install_packages()
     environment.run("-m", "pytest", "tools/tests/test_recipes.py",
-                    "packages/cereggii/tests/test_pydantic.py", *session.posargs,
+                    "packages/cereggii/tests/test_pydantic.py",
+                    "packages/cereggii-atomicint/tests/test_integral.py", *session.posargs,
                     env={"CEREGGII_RECIPES": "1"})  # fmt: skip
 
 

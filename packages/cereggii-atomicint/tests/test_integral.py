@@ -272,7 +272,9 @@ try:
     import numpy
 except ImportError:  # has no wheel for this version yet
     numpy = None  # type: ignore[assignment]
-with_numpy = pytest.mark.skipif(numpy is None, reason="numpy is not installed; runs where it is")
+with_numpy = pytest.mark.skipif(
+    numpy is None, reason="needs numpy, which `tools/dev.py recipes` installs"
+)
 
 DTYPES = ["int8", "uint8", "int16", "int32", "int64", "uint64", "float32", "float64", "complex64"]
 ARITHMETIC = {
