@@ -30,7 +30,7 @@ def schema_of(
         """How pydantic validates a field of this type, and writes it.
 
         A field takes an instance, and keeps that object, which other threads may share. What is in
-        it is not checked. Of plain data, which are checked, it makes an instance.
+        it is not checked. Plain data are checked, and become an instance.
         """
         core_schema: Any = importlib.import_module("pydantic_core.core_schema")
         inside = content(core_schema, handler.generate_schema, *get_args(source), Any, Any)

@@ -28,7 +28,7 @@ PyObject* mapping_class() {
     if (!module) return nullptr;
     mapping = PyObject_GetAttrString(module, "Mapping");
     Py_DECREF(module);
-    // Release: pairs with the load. Lost to another thread that looked for it: it is kept for ever.
+    // Release pairs with the load above. If another thread was faster, its reference is kept.
     PyObject* none = nullptr;
     if (!mapping || found.compare_exchange_strong(none, mapping, std::memory_order_acq_rel,
                                                   std::memory_order_acquire))

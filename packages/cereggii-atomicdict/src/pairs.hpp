@@ -144,7 +144,7 @@ bool for_each(PyObject* iterable, const Use& use) {
     return good;
 }
 
-// Of a TypeError that is set: which element it is about, where dict.update says so.
+// Adds to the TypeError that is set which element it is about, in the words of dict.update.
 inline void say_it_is_no_sequence(Py_ssize_t number) {
 #if PY_VERSION_HEX >= 0x030E0000
     PyObject* error = PyErr_GetRaisedException();

@@ -147,7 +147,7 @@ PyMethodDef* method_table() {
         fast_method("as_integer_ratio", &forward<"as_integer_ratio">,
                     "as_integer_ratio($self, /)\n--\n\nint.as_integer_ratio of the current value."),
         plain_method("is_integer", &P::is_integer,
-                     "is_integer($self, /)\n--\n\nTrue, as for every int."),
+                     "is_integer($self, /)\n--\n\nAlways True, as it is for every int."),
         fast_method("conjugate", &forward<"conjugate">,
                     "conjugate($self, /)\n--\n\nint.conjugate of the current value."),
         fast_method("__round__", &forward<"__round__">,

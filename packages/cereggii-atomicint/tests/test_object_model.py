@@ -302,7 +302,7 @@ CONSTRUCTING = {"__new__", "__init__", "__setstate__"}
 ALWAYS_REFUSED = {"__itruediv__", "__imatmul__"}
 # The last but one: see test_a_handle_is_an_instance…; the last: a cache of copyreg's.
 NO_MEMBERS = {"__doc__", "__module__", "__class__", "__slotnames__"}
-# Of the class, and of its arguments.
+# These are methods of the class: they do not use an instance.
 NO_MEMBERS |= {"from_bytes", "__array_ufunc__", "__get_pydantic_core_schema__"}
 # By which counters are not compared, whatever they are.
 ORDERING = {"__lt__", "__le__", "__gt__", "__ge__"}
