@@ -18,7 +18,7 @@ def from_bytes(cls: Any, bytes: Any, byteorder: Any = "big", *, signed: Any = Fa
 def __array_ufunc__(  # noqa: N807
     _self: Any, ufunc: Any, method: str, *inputs: Any, **keywords: Any
 ) -> Any:
-    """numpy calls this: its functions get the current value, a plain int, and keep their dtype."""
+    """Give numpy's functions the current value, a plain int, so that results keep their dtype."""
     atomics = (AtomicInt, AtomicIntHandle)
     if any(isinstance(each, atomics) for each in keywords.get("out", ())):
         return NotImplemented
