@@ -17,7 +17,7 @@ import pytest
 from cereggii_atomicdict import AtomicDict
 
 from tools.testing.concurrency import meet, run_threads
-from tools.testing.interpreters import FREE_THREADED
+from tools.testing.interpreters import FREE_THREADED, run_program
 
 from .crowd import (
     THREADS,
@@ -242,8 +242,8 @@ def test_partitions_stay_the_same_in_every_size_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("partitions", [1, 3, 13])
-def test_each_thread_goes_around_from_its_own_place(partitions: int) -> None:
-    """So that they do not meet at every key. The order of views is the same for all threads."""
+def test_a_thread_goes_around_once(partitions: int) -> None:
+    """From its own place to the end, then from the beginning. Views have one order for all."""
     shared = AtomicDict.fromkeys(range(10_000))
     order = [*shared.items()]
     met = threading.Barrier(THREADS)
@@ -262,10 +262,46 @@ def test_each_thread_goes_around_from_its_own_place(partitions: int) -> None:
     for seen in zip(*in_threads(look), strict=True):
         among = {*seen[0]}
         first_to_last = [item for item in order if item in among]
-        starts = [first_to_last.index(items[0]) for items in seen]
-        for start, items in zip(starts, seen, strict=True):
+        for items in seen:
+            start = first_to_last.index(items[0])
             assert items == first_to_last[start:] + first_to_last[:start]
-        assert len({*starts}) == (THREADS if FREE_THREADED else 1)
+
+
+@pytest.mark.parametrize("partitions", [1, 3, 13])
+def test_threads_begin_in_different_places(partitions: int) -> None:
+    """So that they do not meet at every key.
+
+    The place follows from the thread's number in the domain. In a process where others have ended,
+    any numbers may live together, and two of them may begin in the same group of a small part. In a
+    fresh interpreter they are consecutive.
+    """
+    run_program(
+        """
+        import sys
+        import threading
+        from concurrent.futures import ThreadPoolExecutor
+        from cereggii_atomicdict import AtomicDict
+
+        threads, partitions, places = map(int, sys.argv[1:])
+        shared = AtomicDict.fromkeys(range(10_000))
+        met = threading.Barrier(threads)
+
+        def look(_):
+            met.wait()  # while all of them live
+            firsts = [next(shared.fast_iter(partitions, part)) for part in range(partitions)]
+            asked = []
+            shared.remove_if(lambda *item: asked.append(item))
+            met.wait()
+            return [asked[0], *firsts]
+
+        with ThreadPoolExecutor(threads) as pool:
+            for firsts in zip(*pool.map(look, range(threads))):
+                assert len({*firsts}) == places, firsts
+        """,
+        str(THREADS),
+        str(partitions),
+        str(THREADS if FREE_THREADED else 1),
+    )
 
 
 # ── iterators that are open for long ───────────────────────────────────────────────────────────
