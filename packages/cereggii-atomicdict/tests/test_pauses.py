@@ -233,6 +233,8 @@ def test_an_interrupt_is_answered_meanwhile() -> None:
         """
         import _thread, signal, threading, time
         from cereggii_atomicdict import AtomicDict
+        # Also where the run of the tests ignores SIGINT, as a shell's background jobs do.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         d = AtomicDict(dict.fromkeys(range(300_000)))
         other = d.copy()
         looks = d.snapshot, d.copy, lambda: d == other, lambda: repr(d), lambda: d.update(other)
