@@ -114,6 +114,16 @@ int init(PyObject* self, PyObject* args, PyObject* given) {
     return -1;
 }
 
+// tp_vectorcall: `AtomicDict()` has nothing to parse, and nobody else has the new instance.
+PyObject* call_dict_class(PyObject* type, PyObject* const* args, std::size_t count_and_flag,
+                          PyObject* names) {
+    const Py_ssize_t count = PyVectorcall_NARGS(count_and_flag);
+    if (count != 0 || names) return call_class_slowly(type, args, count, names);
+    PyObject* self = make_instance<AtomicDict>(reinterpret_cast<PyTypeObject*>(type));
+    if (self) note_creation(self, Immortality::automatic);
+    return self;
+}
+
 // Those of a handle are its dict. A dict has none: its items are put into the copy afterwards.
 template <class Form>
 nb::object new_arguments_of_dict(PyObject* self) {
@@ -428,6 +438,7 @@ void bind_atomic_dict(nb::module_& module) {
     bind<AtomicDict>(module, "cereggii_atomicdict.AtomicDict", dict_doc,
                      slot_table<AtomicForm<AtomicDict>>(), Types<AtomicDict>::atomic,
                      Py_TPFLAGS_MAPPING);
+    Types<AtomicDict>::atomic->tp_vectorcall = &call_dict_class;
     bind<AtomicDictHandle>(module, "cereggii_atomicdict.AtomicDictHandle", handle_doc,
                            slot_table<HandleForm<AtomicDict>>(), Types<AtomicDict>::handle,
                            Py_TPFLAGS_MAPPING);

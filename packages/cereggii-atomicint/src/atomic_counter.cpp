@@ -25,30 +25,26 @@ PyObject* to_python(const WideSum& sum) {
 }
 
 // `initial_value` is an int of up to 125 bits; anything else is a TypeError or an OverflowError.
-bool construct(PyObject* self, PyObject* initial_value) {
-    WideSum sum;
-    if (initial_value) {
-        if (!PyIndex_Check(initial_value)) {
-            set_error(PyExc_TypeError, "the value must be an integer, not %U", initial_value);
-            return false;
-        }
-        PyObject* integer = PyNumber_Index(initial_value);
-        PyObject* bits = PyLong_FromLong(WideSum::low_bits);
-        PyObject* mask = PyLong_FromLongLong(WideSum::low_mask);
-        PyObject* high = integer && bits && mask ? PyNumber_Rshift(integer, bits) : nullptr;
-        PyObject* low = high ? PyNumber_And(integer, mask) : nullptr;
-        const bool exceeds =
-            low && (exceeds_int64(high, &sum.high) || sum.high < -WideSum::high_limit ||
-                    sum.high >= WideSum::high_limit);
-        if (low) sum.low = PyLong_AsLongLong(low);
-        for (PyObject* object : {integer, bits, mask, high, low}) Py_XDECREF(object);
-        if (!low) return false;
-        if (exceeds) {
-            set_error(PyExc_OverflowError, "the value does not fit in 125 bits: %U", initial_value);
-            return false;
-        }
+bool to_initial(PyObject* initial_value, WideSum& sum) {
+    if (!initial_value) return true;
+    if (!PyIndex_Check(initial_value)) {
+        set_error(PyExc_TypeError, "the value must be an integer, not %U", initial_value);
+        return false;
     }
-    return construct_once<AtomicCounter>(self, sum);
+    PyObject* integer = PyNumber_Index(initial_value);
+    PyObject* bits = PyLong_FromLong(WideSum::low_bits);
+    PyObject* mask = PyLong_FromLongLong(WideSum::low_mask);
+    PyObject* high = integer && bits && mask ? PyNumber_Rshift(integer, bits) : nullptr;
+    PyObject* low = high ? PyNumber_And(integer, mask) : nullptr;
+    const bool exceeds =
+        low && (exceeds_int64(high, &sum.high) || sum.high < -WideSum::high_limit ||
+                sum.high >= WideSum::high_limit);
+    if (low) sum.low = PyLong_AsLongLong(low);
+    for (PyObject* object : {integer, bits, mask, high, low}) Py_XDECREF(object);
+    if (!low) return false;
+    if (exceeds)
+        set_error(PyExc_OverflowError, "the value does not fit in 125 bits: %U", initial_value);
+    return !exceeds;
 }
 
 template <class Form>
@@ -166,7 +162,7 @@ template <class Form>
 const PyType_Slot* slot_table() {
     using M = CounterMethods<Form>;
     static const PyType_Slot table[] = {
-        init_slot<Form, &construct>(),
+        init_slot<Form, &to_initial>(),
         {Py_tp_methods, method_table<Form>()},
         {Py_tp_traverse, slot(&traverse<Form>)},
         {Py_tp_clear, slot(&clear<Form>)},
@@ -203,6 +199,7 @@ constexpr const char* counter_handle_doc =
 void bind_atomic_counter(nb::module_& module) {
     bind<AtomicCounter>(module, "cereggii_atomicint.AtomicCounter", counter_doc,
                         slot_table<AtomicForm<AtomicCounter>>(), Types<AtomicCounter>::atomic);
+    Types<AtomicCounter>::atomic->tp_vectorcall = &call_class<AtomicCounter, &to_initial>;
     bind<AtomicCounterHandle>(module, "cereggii_atomicint.AtomicCounterHandle", counter_handle_doc,
                               slot_table<HandleForm<AtomicCounter>>(),
                               Types<AtomicCounter>::handle);

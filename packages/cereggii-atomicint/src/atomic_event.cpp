@@ -12,9 +12,10 @@ namespace {
 using Form = AtomicForm<AtomicEvent>;
 using State = AtomicEvent::Value;
 
-bool construct(PyObject* self, PyObject* initial_value) {
-    const int is_set = initial_value ? PyObject_IsTrue(initial_value) : 0;
-    return is_set >= 0 && construct_once<AtomicEvent>(self, is_set != 0);
+bool to_initial(PyObject* initial_value, bool& is_set) {
+    const int truth = initial_value ? PyObject_IsTrue(initial_value) : 0;
+    is_set = truth > 0;
+    return truth >= 0;
 }
 
 PyObject* is_set(PyObject* self, PyObject*) {
@@ -91,7 +92,7 @@ PyMethodDef method_table[] = {
 };
 
 const PyType_Slot slot_table[] = {
-    init_slot<Form, &construct>(),
+    init_slot<Form, &to_initial>(),
     {Py_tp_methods, method_table},
     {Py_tp_traverse, slot(&traverse<Form>)},
     {Py_tp_clear, slot(&clear<Form>)},
@@ -112,6 +113,7 @@ constexpr const char* doc =
 void bind_atomic_event(nb::module_& module) {
     bind<AtomicEvent>(module, "cereggii_atomicint.AtomicEvent", doc, slot_table,
                       Types<AtomicEvent>::atomic);
+    Types<AtomicEvent>::atomic->tp_vectorcall = &call_class<AtomicEvent, &to_initial>;
 }
 
 }  // namespace cereggii::atomicint

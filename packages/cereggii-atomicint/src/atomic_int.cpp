@@ -13,10 +13,8 @@ std::int64_t bit_xor(std::int64_t a, std::int64_t b) { return a ^ b; }
 std::int64_t greater(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 std::int64_t lesser(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
-bool construct(PyObject* self, PyObject* initial_value) {
-    std::int64_t value = 0;
-    if (initial_value && !to_int64(initial_value, &value, "the value")) return false;
-    return construct_once<AtomicInt>(self, value);
+bool to_initial(PyObject* initial_value, std::int64_t& value) {
+    return !initial_value || to_int64(initial_value, &value, "the value");
 }
 
 template <class Form>
@@ -179,7 +177,7 @@ const PyType_Slot* slot_table() {
     using I = IntInPlace<Form>;
     using P = IntProtocol<Form>;
     static const PyType_Slot table[] = {
-        init_slot<Form, &construct>(),
+        init_slot<Form, &to_initial>(),
         {Py_tp_methods, method_table<Form>()},
         {Py_tp_getset, property_table},
         {Py_tp_traverse, slot(&traverse<Form>)},
@@ -264,6 +262,7 @@ constexpr const char* handle_doc =
 void bind_atomic_int(nb::module_& module) {
     bind<AtomicInt>(module, "cereggii_atomicint.AtomicInt", int_doc,
                     slot_table<AtomicForm<AtomicInt>>(), Types<AtomicInt>::atomic);
+    Types<AtomicInt>::atomic->tp_vectorcall = &call_class<AtomicInt, &to_initial>;
     bind<AtomicIntHandle>(module, "cereggii_atomicint.AtomicIntHandle", handle_doc,
                           slot_table<HandleForm<AtomicInt>>(), Types<AtomicInt>::handle);
 }

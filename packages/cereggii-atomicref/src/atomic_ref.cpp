@@ -12,10 +12,10 @@ template <class Form>
 inline constexpr bool of_bools = std::is_same_v<typename Form::Shared, AtomicBool>;
 
 template <class Atomic>
-bool construct(PyObject* self, PyObject* initial_value) {
-    if (!initial_value) initial_value = std::is_same_v<Atomic, AtomicBool> ? Py_False : Py_None;
-    return accepts<Atomic>(initial_value, "initial_value") &&
-           construct_once<Atomic>(self, initial_value);
+bool to_initial(PyObject* initial_value, PyObject*& object) {
+    object = initial_value;
+    if (!object) object = std::is_same_v<Atomic, AtomicBool> ? Py_False : Py_None;
+    return accepts<Atomic>(object, "initial_value");
 }
 
 template <class Form>
@@ -98,7 +98,7 @@ PyMethodDef* method_table() {
 template <class Form>
 const PyType_Slot* slot_table() {
     static const PyType_Slot table[] = {
-        init_slot<Form, &construct<typename Form::Shared>>(),
+        init_slot<Form, &to_initial<typename Form::Shared>>(),
         {Py_tp_methods, method_table<Form>()},
         {Py_tp_traverse, slot(&traverse<Form>)},
         {Py_tp_clear, slot(&clear<Form>)},
@@ -157,10 +157,12 @@ constexpr const char* bool_handle_doc =
 void bind_atomic_ref(nb::module_& module) {
     bind<AtomicRef>(module, "cereggii_atomicref.AtomicRef", ref_doc,
                     slot_table<AtomicForm<AtomicRef>>(), Types<AtomicRef>::atomic);
+    Types<AtomicRef>::atomic->tp_vectorcall = &call_class<AtomicRef, &to_initial<AtomicRef>>;
     bind<AtomicRefHandle>(module, "cereggii_atomicref.AtomicRefHandle", handle_doc,
                           slot_table<HandleForm<AtomicRef>>(), Types<AtomicRef>::handle);
     bind<AtomicBool>(module, "cereggii.AtomicBool", bool_doc, slot_table<AtomicForm<AtomicBool>>(),
                      Types<AtomicBool>::atomic);
+    Types<AtomicBool>::atomic->tp_vectorcall = &call_class<AtomicBool, &to_initial<AtomicBool>>;
     bind<AtomicBoolHandle>(module, "cereggii.AtomicBoolHandle", bool_handle_doc,
                            slot_table<HandleForm<AtomicBool>>(), Types<AtomicBool>::handle);
 }

@@ -9,9 +9,11 @@ from __future__ import annotations
 import abc
 import collections.abc
 import copy
+import functools
 import gc
 import importlib
 import pickle
+import re
 import subprocess
 import sys
 import types
@@ -145,6 +147,37 @@ def test_a_class_with_open_abstract_methods_has_no_instances(kind: Any) -> None:
     with pytest.raises(TypeError, match="abstract"):
         kind.__new__(Abstract)
     assert Concrete(*ARGUMENTS[kind]).open() == 3
+
+
+def outcome_of(kind: Any, make: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    """What the instance shows; of a call that is refused, the type and the text of the error."""
+    try:
+        made = make(*arguments, **keywords)
+    except Exception as error:
+        return type(error), str(error)
+    return re.sub("Derived| at 0x[0-9a-f]+", "", repr(made).replace(kind.__name__, ""))
+
+
+@pytest.mark.parametrize("kind", ATOMICS, ids=lambda t: t.__name__)
+@pytest.mark.parametrize("keywords", [{}, {"immortal": False}, {"initial_value": 1}, {"other": 1}])
+@pytest.mark.parametrize("arguments", [(), (True,), (None,), ("1",), (2**200,), (1, 2), (1, 2, 3)])
+def test_a_class_is_called_in_any_way(
+    kind: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> None:
+    """A call of the class itself goes a shorter way than that of a subclass, or of `type`."""
+
+    class Derived(kind):  # type: ignore[misc]
+        pass
+
+    def in_two_steps(*arguments: Any, **keywords: Any) -> Any:
+        made = kind.__new__(kind)
+        made.__init__(*arguments, **keywords)
+        return made
+
+    expected = outcome_of(kind, kind, arguments, keywords)
+    assert outcome_of(kind, functools.partial(type.__call__, kind), arguments, keywords) == expected
+    assert outcome_of(kind, in_two_steps, arguments, keywords) == expected
+    assert outcome_of(kind, Derived, arguments, keywords) == expected
 
 
 @every_class

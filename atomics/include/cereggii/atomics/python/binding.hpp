@@ -156,26 +156,6 @@ void deallocate(PyObject* self) {
 
 // ── construction ───────────────────────────────────────────────────────────────────────────────
 
-// tp_init of an atomic: (initial_value=0, *, immortal=None). Once in the life of an instance.
-// `construct(self, initial_value or null)` makes the C++ object; false with an exception.
-template <class Atomic, auto Construct>
-int init_atomic(PyObject* self, PyObject* args, PyObject* keywords) {
-    static const char* names[] = {"initial_value", "immortal", nullptr};
-    PyObject* initial_value = nullptr;
-    PyObject* immortal = nullptr;
-    char format[64];
-    PyOS_snprintf(format, sizeof(format), "|O$O:%s", Atomic::name);
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, format, const_cast<char**>(names),
-                                     &initial_value, &immortal))
-        return -1;
-    Immortality immortality{};
-    if (!to_immortality(immortal, immortality)) return -1;
-    if (!Construct(self, initial_value)) return -1;
-    note_creation(self, immortality);
-    if (immortality == Immortality::always) make_immortal(self);
-    return 0;
-}
-
 // Constructs the C++ object in an instance that has none yet, whoever else tries the same.
 template <class T, class... Args>
 bool construct_once(PyObject* self, Args&&... args) {
@@ -189,6 +169,69 @@ bool construct_once(PyObject* self, Args&&... args) {
     if (!first)
         PyErr_Format(PyExc_RuntimeError, "%s.__init__() has been called already", short_name(self));
     return first;
+}
+
+// What an atomic is made of is given by `Convert(initial_value or null, value)`, which converts the
+// argument to what the constructor of the C++ object takes; false with an exception.
+template <auto Convert>
+struct InitialValue;
+template <class T, bool (*Convert)(PyObject*, T&)>
+struct InitialValue<Convert> {
+    using Type = T;
+};
+
+// tp_init of an atomic: (initial_value=0, *, immortal=None). Once in the life of an instance.
+template <class Atomic, auto Convert>
+int init_atomic(PyObject* self, PyObject* args, PyObject* keywords) {
+    PyObject* initial_value = nullptr;
+    PyObject* immortal = nullptr;
+    if (!keywords && PyTuple_GET_SIZE(args) <= 1) {
+        if (PyTuple_GET_SIZE(args) == 1) initial_value = PyTuple_GET_ITEM(args, 0);
+    } else {
+        static const char* names[] = {"initial_value", "immortal", nullptr};
+        char format[64];
+        PyOS_snprintf(format, sizeof(format), "|O$O:%s", Atomic::name);
+        if (!PyArg_ParseTupleAndKeywords(args, keywords, format, const_cast<char**>(names),
+                                         &initial_value, &immortal))
+            return -1;
+    }
+    Immortality immortality{};
+    if (!to_immortality(immortal, immortality)) return -1;
+    typename InitialValue<Convert>::Type value{};
+    if (!Convert(initial_value, value) || !construct_once<Atomic>(self, value)) return -1;
+    note_creation(self, immortality);
+    if (immortality == Immortality::always) make_immortal(self);
+    return 0;
+}
+
+// As if there were no tp_vectorcall.
+inline PyObject* call_class_slowly(PyObject* type, PyObject* const* args, Py_ssize_t count,
+                                   PyObject* names) {
+    PyObject* tuple = PyTuple_New(count);
+    PyObject* keywords = names ? PyDict_New() : nullptr;
+    bool good = tuple && (keywords || !names);
+    for (Py_ssize_t i = 0; good && i < count; ++i) PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i]));
+    for (Py_ssize_t i = 0; good && names && i < PyTuple_GET_SIZE(names); ++i)
+        good = PyDict_SetItem(keywords, PyTuple_GET_ITEM(names, i), args[count + i]) == 0;
+    PyObject* made = good ? PyType_Type.tp_call(type, tuple, keywords) : nullptr;
+    Py_XDECREF(keywords);
+    Py_XDECREF(tuple);
+    return made;
+}
+
+// tp_vectorcall of an atomic's type, which no subclass inherits: makes an instance from no or one
+// positional argument without a tuple of them, and without its lock, for nobody else has it.
+template <class Atomic, auto Convert>
+PyObject* call_class(PyObject* type, PyObject* const* args, std::size_t count_and_flag,
+                     PyObject* names) {
+    const Py_ssize_t count = PyVectorcall_NARGS(count_and_flag);
+    if (count > 1 || names) [[unlikely]]
+        return call_class_slowly(type, args, count, names);
+    typename InitialValue<Convert>::Type value{};
+    if (!Convert(count == 1 ? args[0] : nullptr, value)) return nullptr;
+    PyObject* self = make_instance<Atomic>(reinterpret_cast<PyTypeObject*>(type), value);
+    if (self) note_creation(self, Immortality::automatic);
+    return self;
 }
 
 // Whether the class of an atomic says `_refuses_handles`: a handle goes to the atomic itself,
@@ -291,14 +334,13 @@ nb::object new_arguments(PyObject* self) {
 
 // ── registration ───────────────────────────────────────────────────────────────────────────────
 
-// `Construct(self, value or null)` makes the C++ object of an atomic.
-template <class Form, auto Construct>
+template <class Form, auto Convert>
 PyType_Slot init_slot() {
     using Atomic = typename Form::Shared;
     if constexpr (Form::is_handle)
         return {Py_tp_init, slot(&init_handle<Atomic>)};
     else
-        return {Py_tp_init, slot(&init_atomic<Atomic, Construct>)};
+        return {Py_tp_init, slot(&init_atomic<Atomic, Convert>)};
 }
 
 // A handle's `__class__`: isinstance() takes it for what it is a handle of, as it does a
