@@ -376,7 +376,9 @@ CALLS: dict[str, Callable[[Any], Any]] = {
 
 def outcome(call: Callable[[Any], Any], new: Any) -> tuple[str, ...]:
     try:
-        return (repr(call(new)),)
+        result = call(new)
+        # In which order a set has its elements is an accident of their hashes.
+        return (f"set({sorted(result, key=repr)})" if type(result) is set else repr(result),)
     except Exception as error:
         notes = getattr(error, "__notes__", [])
         return (type(error).__name__, str(error), *notes)
