@@ -7,7 +7,6 @@ environment of nox's own and make theirs with `Environment`.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -15,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import filelock  # virtualenv needs it, and nox needs virtualenv
 import nox
 
 ROOT = Path(__file__).parent
@@ -120,19 +120,21 @@ class Environment:
     def _wheel(self, package: Path, settings: tuple[str, ...], state: str) -> Path:
         """The wheel of a package, which all environments with this interpreter install.
 
-        To build it takes most of a minute. Sessions that run at the same time may both build it.
-        The wheels of the last states of the sources are kept.
+        Building it takes most of a minute, so one of the sessions that run at the same time builds
+        it, and the others wait. The wheels of the last states of the sources are kept.
         """
         shelf = ROOT / ".nox" / "wheels" / self._version / package.name
         place = shelf / state[:16]
-        if not place.exists():
-            shelf.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix="cereggii-wheel-", dir=shelf.parent) as scratch:
+        shelf.mkdir(parents=True, exist_ok=True)
+        with (
+            filelock.FileLock(f"{shelf}.lock"),
+            tempfile.TemporaryDirectory(prefix="cereggii-wheel-", dir=shelf.parent) as scratch,
+        ):
+            if not place.exists():
                 self.run("-m", "pip", "wheel", "-q", "--disable-pip-version-check",
                          "--prefer-binary", "--no-deps", *settings, f"-Cbuild-dir={scratch}/build",
                          "-w", f"{scratch}/wheel", str(package))  # fmt: skip
-                with contextlib.suppress(OSError):  # another session was faster
-                    Path(scratch, "wheel").rename(place)
+                Path(scratch, "wheel").rename(place)
             for old in sorted(shelf.iterdir(), key=lambda path: path.stat().st_mtime)[:-4]:
                 shutil.rmtree(old, ignore_errors=True)
         (wheel,) = place.glob("*.whl")
@@ -168,9 +170,10 @@ def _test(session: nox.Session, version: str, suites: list[str]) -> None:
     environment = Environment(session, f"tests-{version}", version)
     environment.install(*TEST_REQUIREMENTS)
     environment.install_packages()
-    # Where threads run at the same time, every test does so in several at once, but those that say
-    # why they cannot. With a GIL, two processes share the tests.
-    how = ["--parallel-threads=4"] if version in FREE_THREADED else ["-n", "2"]
+    # Where threads run at the same time, every test runs in two at once, except those that say why
+    # they cannot. (Concurrent tests start threads of their own.) With a GIL, two processes share
+    # the tests.
+    how = ["--parallel-threads=2"] if version in FREE_THREADED else ["-n", "2"]
     environment.run("-m", "pytest", *suites, *(session.posargs or how))
 
 
@@ -220,7 +223,9 @@ def tests(session: nox.Session) -> None:
 def tests_everything(session: nox.Session) -> None:
     """Run all tests on all free-threaded versions, and on each Python with a GIL that is here."""
     found = [version for version in WITH_GIL if interpreters.find(version)]
-    for name in [*(f"tests-{version}" for version in FREE_THREADED + found), *BESIDE_SUITES]:
+    for version in FREE_THREADED:
+        session.notify(f"tests-{version}", posargs=["--parallel-threads=4"])
+    for name in [*(f"tests-{version}" for version in found), *BESIDE_SUITES]:
         session.notify(name)
 
 
@@ -378,8 +383,8 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=False)
 def typing(session: nox.Session) -> None:
     """Check the Python code with mypy --strict, and the stubs with programs and four checkers."""
-    environment = Environment(session, f"tests-{HERE}", HERE)
-    environment.install("nox", "rich", "pytest", *TYPE_CHECKERS)
+    environment = Environment(session, "typing", HERE)
+    environment.install("hypothesis", "nox", "pytest", "rich", *TYPE_CHECKERS)
     environment.install_packages()
     environment.run("-m", "mypy", "noxfile.py", "tools", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip
