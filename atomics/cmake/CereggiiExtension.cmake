@@ -40,7 +40,8 @@ macro(cereggii_find_nanobind)
   endif()
 endmacro()
 
-# cereggii_add_extension(<import package> <module> <sources>...)
+# cereggii_add_extension(<import package> <module> <sources>...): sources include each other by their
+# path in src/.
 function(cereggii_add_extension package module)
   set(sources ${ARGN})
   if(CEREGGII_INTERRUPTED)
@@ -53,7 +54,9 @@ function(cereggii_add_extension package module)
     ${module} NB_STATIC FREE_THREADED NB_DOMAIN cereggii NOMINSIZE LTO NB_SUPPRESS_WARNINGS
     ${sources})
   if(CEREGGII_INTERRUPTED)
-    target_include_directories(${module} BEFORE PRIVATE "${copies}/include")
+    target_include_directories(${module} BEFORE PRIVATE "${copies}/include" "${copies}/src")
+  else()
+    target_include_directories(${module} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/src")
   endif()
   target_link_libraries(${module} PRIVATE cereggii::atomics)
   cereggii_set_warnings(${module})

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <cstdint>
+
+#include "cereggii/atomics/python/matching.hpp"
+#include "cereggii/atomics/python/shared_reference.hpp"
+#include "map/find.hpp"
+#include "map/lookup.hpp"
+#include "map/migration.hpp"
+
+// Changing one key. Every insertion, update, deletion and compare-and-set is an `edit`, which says
+// what to do with the key if it is absent, and if it is present. Each linearizes at one instant:
+//
+//     inserted            the compare-and-swap of the word, EMPTY to the new node
+//     replaced, removed   the compare-and-swap of the node's value
+//     kept, mismatched    the load of the value
+//     absent              the load of the word, or of the link, that says so
+//
+// Lock-free: whoever has to try again has lost to another thread that changed the same word.
+namespace cereggii::atomicdict {
+
+enum class IfAbsent { leave, insert };
+enum class IfPresent { keep, replace, remove };
+enum class Values { any, expected };  // which are replaced or removed
+
+struct EditKind {
+    IfAbsent if_absent;
+    IfPresent if_present;
+    Values values = Values::any;
+    bool wants_found = true;  // whether the caller asks for what was found
+    bool adopts = false;      // takes over the caller's references to key and value (see Items)
+};
+
+enum class Done { inserted, replaced, removed, kept, mismatched, absent, error };
+
+struct Edited {
+    Done done;
+    // Owned, or null: what was found. The caller has to release it, whether it asks for it or not.
+    PyObject* found = nullptr;
+};
+
+// Of what was found, if nobody asks for it. May run finalizers.
+inline void drop_found(const Edited& edited) {
+    if (!edited.found) return;
+    // The map's own, or one that was taken to look at it, which the calling thread may have
+    // counted.
+    if (edited.done == Done::replaced || edited.done == Done::removed)
+        atomics::release_shared(edited.found);
+    else
+        Py_DECREF(edited.found);
+}
+
+// All of it is inlined into one function for each kind, and nothing slow takes a reference to it,
+// so that the compiler has it in registers.
+template <EditKind kind>
+class Edit {
+public:
+    // Borrows everything. `updated` is what is inserted or stored; `expected` what it is stored
+    // over.
+    Edit(HashMap& map, const Key& key, PyObject* updated, PyObject* expected = nullptr) noexcept
+        : map_(map),
+          key_(key),
+          updated_(updated),
+          expected_(expected),
+          holds_updated_(kind.adopts),
+          holds_key_(kind.adopts),
+          session_(map) {}
+
+    // Inlined also on the path of an exception. A call there would need the address of this object,
+    // and an object whose address is known elsewhere is not kept in registers.
+    [[gnu::always_inline]] ~Edit() noexcept(false) = default;
+    Edit(const Edit&) = delete;
+    Edit& operator=(const Edit&) = delete;
+
+    // Not to be called twice. May run Python code: __eq__ of keys, finalizers.
+    [[gnu::always_inline]] Edited run() {
+        map_.prefetch_home(key_.hash);
+        if (!session_.ready()) return give_up();
+        if constexpr (inserts) {
+            // Ours until the end: whatever Python code runs meanwhile may insert, too.
+            const bool likely_absent = session_.inserted_last();
+            // A loop that inserts consecutive ints needs the next neighbours soon. Items of another
+            // map are not consecutive, and their keys are not read again.
+            if (likely_absent && !kind.adopts)
+                if (const auto next = next_neighbours(key_)) map_.prefetch_home(*next);
+            node_ = session_.take_node();
+            if (!node_) return give_up();
+            // The processor waits for the word, if the map is large, and no atomic step that comes
+            // later is done until it is there: so what will be needed is done now.
+            if (kind.if_present == IfPresent::replace || likely_absent) hold_updated();
+            if (likely_absent) prepare();
+        }
+        Edited edited;
+        do {
+            session_.enter_writing();
+        } while (!attempt(edited));
+        session_.leave();
+        release_what_is_left_over();
+        if (node_) session_.give_node_back(node_);
+        if (upkeep_.is_due()) [[unlikely]]
+            keep_up(map_, upkeep_);
+        return edited;
+    }
+
+private:
+    static constexpr bool inserts = kind.if_absent == IfAbsent::insert;
+
+    // Before anything has been done.
+    Edited give_up() {
+        if constexpr (kind.adopts) release_what_is_left_over();
+        return {Done::error};
+    }
+
+    // Inside at first. False: not inside any more, and to be tried anew from the root.
+    [[gnu::always_inline]] bool attempt(Edited& edited) {
+        Table* root = map_.root.load(std::memory_order_seq_cst);
+        if (!root) [[unlikely]] {
+            edited = {Done::absent};
+            if constexpr (!inserts) return true;
+            session_.leave();
+            return start_anew_with(make_root(map_, 0), edited);
+        }
+        root_ = root;
+        upkeep_.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
+        Place place;
+        place.start(root, key_.hash);
+        for (;;) {
+            Step step = walk(place, key_);
+            if (step == Step::ask) [[unlikely]] {
+                const Answer answer = ask_keys<true>(map_, session_, place, key_);
+                if (answer == Answer::error) {
+                    edited = {Done::error};
+                    return true;
+                }
+                if (answer == Answer::restart) return start_anew();
+                // It may have been freed, and its address be another table's.
+                root_ = nullptr;
+                if (answer == Answer::different) {
+                    place.advance();
+                    continue;
+                }
+                step = Step::match;
+            }
+            if (step == Step::match) {
+                const Outcome outcome = change(place, edited);
+                if (outcome == Outcome::done) return true;
+                if (outcome == Outcome::again) return start_anew();
+                place.advance();  // a dead node stays dead: its key is behind it, or nowhere
+                continue;
+            }
+            edited = {Done::absent};
+            if constexpr (!inserts) return true;
+            if (step == Step::full) {
+                const std::uint64_t serial = place.table->serial;
+                session_.leave();
+                return start_anew_with(extend(map_, serial, Extension::needed, 0), edited);
+            }
+            if (insert(place)) {
+                edited = {Done::inserted};
+                return true;
+            }
+        }
+    }
+
+    [[gnu::always_inline]] bool start_anew() noexcept {
+        session_.leave();
+        return false;
+    }
+
+    // With what was missing, if it was provided; otherwise fails with MemoryError.
+    [[gnu::always_inline]] static bool start_anew_with(bool provided, Edited& edited) {
+        if (provided) return false;
+        PyErr_NoMemory();
+        edited = {Done::error};
+        return true;
+    }
+
+    // At an EMPTY word, the end of the path. False: look at the same word again, or further on.
+    [[gnu::always_inline]] bool insert(Place& place) noexcept {
+        Word empty = word_empty;
+        if (place.table->next.load(std::memory_order_seq_cst)) {
+            // The table is not the last. The word is closed before the key is put further on: from
+            // then on nobody takes the key to be absent here, and no rival claims the word.
+            place.slot().compare_exchange_strong(empty, word_frozen, std::memory_order_seq_cst);
+            return false;
+        }
+        if (!prepared_) prepare();
+        hold_updated();
+        place.table->announce(key_.hash);
+        // Fails if lost to a rival insertion, or to a freeze.
+        if (!place.slot().compare_exchange_strong(empty, place.naming(node_),
+                                                  std::memory_order_seq_cst))
+            return false;
+        holds_updated_ = holds_key_ = prepared_ = false;
+        node_ = nullptr;
+        Table* table = place.table;
+        if (table->count->note_insertion(session_.thread(), table->limit) && table->is_crowded())
+            [[unlikely]]
+            upkeep_.resize = table->serial;
+        return true;
+    }
+
+    // References for the map to own are counted before it does, and released only outside of the
+    // pin, by the way of a retry or at the end.
+    [[gnu::always_inline]] void hold_updated() noexcept {
+        if (holds_updated_) return;
+        atomics::hold_findable(updated_);
+        holds_updated_ = true;
+    }
+
+    // The node for an insertion, and its reference to the key.
+    [[gnu::always_inline]] void prepare() noexcept {
+        node_->hash.store(key_.hash, std::memory_order_relaxed);
+        node_->key = key_.stored;
+        node_->value.store(reinterpret_cast<std::uintptr_t>(updated_), std::memory_order_relaxed);
+        if (!holds_key_) atomics::hold_shared(key_.object);
+        holds_key_ = prepared_ = true;
+    }
+
+    [[gnu::always_inline]] void release_what_is_left_over() {
+        if (holds_updated_) atomics::release_shared(updated_);
+        if (holds_key_) atomics::release_shared(key_.object);
+        Py_XDECREF(equal_);
+    }
+
+    enum class Outcome {
+        done,   // still inside
+        dead,   // still inside; the node is
+        again,  // inside, but to be left: a reference is to be dropped, or is dropped already
+    };
+
+    // At a node with the key.
+    [[gnu::always_inline]] Outcome change(Place& place, Edited& edited) {
+        Node* node = place.node();
+        for (;;) {
+            std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
+            if (Node::is_dead(value)) return Outcome::dead;
+            if constexpr (kind.values == Values::expected) {
+                if (Node::object(value) != expected_) {
+                    if (!atomics::matches_by_value(expected_)) {
+                        if constexpr (!kind.wants_found) {
+                            edited = {Done::mismatched};
+                            return Outcome::done;
+                        }
+                        return keep(node, Done::mismatched, edited);
+                    }
+                    return change_if_equal(place, edited);
+                }
+            }
+            if constexpr (kind.if_present == IfPresent::keep) {
+                if constexpr (kind.wants_found) return keep(node, Done::kept, edited);
+                edited = {Done::kept};
+                return Outcome::done;
+            }
+            // Lost to another update or deletion: look again.
+            if (exchange(place, value, edited)) return Outcome::done;
+        }
+    }
+
+    // Expecting an int, str or bytes which is not the same object as the value, but may be equal.
+    [[gnu::always_inline]] Outcome change_if_equal(Place& place, Edited& edited) {
+        PyObject* found = nullptr;
+        const Taken taken = take_value(place.node(), found);
+        if (taken == Taken::dead) return Outcome::dead;
+        if (taken == Taken::another) return drop_and_start_anew(found);
+        if (!atomics::matches(found, expected_)) {
+            // The caller releases what was found.
+            edited = {Done::mismatched, found};
+            return Outcome::done;
+        }
+        if (!exchange(place, reinterpret_cast<std::uintptr_t>(found), edited))
+            return drop_and_start_anew(found);
+        equal_ = found;  // one of two references: the map's was handed over as well
+        return Outcome::done;
+    }
+
+    [[gnu::always_inline]] Outcome keep(const Node* node, Done done, Edited& edited) {
+        PyObject* found = nullptr;
+        const Taken taken = take_value(node, found);
+        if (taken == Taken::dead) return Outcome::dead;
+        if (taken == Taken::another) return drop_and_start_anew(found);
+        edited = {done, found};
+        return Outcome::done;
+    }
+
+    [[gnu::always_inline]] Outcome drop_and_start_anew(PyObject* object) {
+        session_.leave();
+        Py_DECREF(object);
+        return Outcome::again;
+    }
+
+    // Compare-and-swap of the value.
+    [[gnu::always_inline]] bool exchange(Place& place, std::uintptr_t value, Edited& edited) {
+        Node* node = place.node();
+        if constexpr (kind.if_present == IfPresent::replace) {
+            const auto updated = reinterpret_cast<std::uintptr_t>(updated_);
+            if (value == updated) {
+                // It is there already: the load was the instant. What is found is counted as if it
+                // had been replaced, for whoever drops it takes it to be the map's.
+                edited = {Done::replaced};
+                if constexpr (kind.wants_found) {
+                    atomics::hold_shared(updated_);
+                    edited.found = updated_;
+                }
+                return true;
+            }
+            hold_updated();
+            if (!node->value.compare_exchange_strong(value, updated, std::memory_order_seq_cst))
+                return false;
+            holds_updated_ = false;
+            edited = {Done::replaced, Node::object(value)};
+        } else {
+            // Of a node that is alive, as it is until the swap: not a link. Its own, and not the
+            // one of the key that was looked for: whoever's __hash__ changes finds keys by chance.
+            const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
+            if (!node->value.compare_exchange_strong(value, Node::dead, std::memory_order_seq_cst))
+                return false;
+            edited = {Done::removed, Node::object(value)};
+            bury(map_, session_, place, hash, root_, upkeep_);
+        }
+        return true;
+    }
+
+    HashMap& map_;
+    const Key& key_;
+    PyObject* const updated_;
+    PyObject* const expected_;
+    const Table* root_ = nullptr;  // when this attempt began; null if it has left meanwhile
+    Node* node_ = nullptr;         // owned: for an insertion
+    bool holds_updated_;
+    bool holds_key_;
+    bool prepared_ = false;
+    PyObject* equal_ = nullptr;  // owned: a value that was equal to what was expected
+    Upkeep upkeep_;
+    Session session_;
+};
+
+// Releases what a session must have left before: after Edit is gone.
+template <EditKind kind>
+[[gnu::noinline]] Edited edit(HashMap& map, const Key& key, PyObject* updated,
+                              PyObject* expected = nullptr) {
+    return Edit<kind>(map, key, updated, expected).run();
+}
+
+}  // namespace cereggii::atomicdict

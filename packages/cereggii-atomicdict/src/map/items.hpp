@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <new>
+#include <span>
+#include <vector>
+
+#include "cereggii/atomics/python/shared_reference.hpp"
+#include "map/hash_map.hpp"
+#include "map/hashing.hpp"
+#include "map/pauses.hpp"
+
+// What is in a map at one instant.
+namespace cereggii::atomicdict {
+
+// Memory from where nodes come from: what is given away makes room for the nodes of a copy.
+// (A copy of 10^7 ints takes 438 MiB at its peak; with the memory of C++ it takes 667 MiB.)
+template <class T>
+struct PythonAllocator {
+    using value_type = T;
+
+    PythonAllocator() = default;
+    template <class Other>
+    PythonAllocator(const PythonAllocator<Other>&) noexcept {}  // NOLINT: as allocators convert
+
+    T* allocate(std::size_t count) {
+        void* memory = PyMem_Malloc(count * sizeof(T));
+        if (!memory) throw std::bad_alloc();
+        return static_cast<T*>(memory);
+    }
+    void deallocate(T* memory, std::size_t) noexcept { PyMem_Free(memory); }
+    bool operator==(const PythonAllocator&) const noexcept { return true; }
+};
+
+// Owns its keys and values, by references as a map has them (see shared_reference.hpp): so they can
+// be handed on to another map without being counted again.
+class Items {
+public:
+    struct Item {
+        std::uint64_t hash;  // mixed
+        std::uintptr_t key;  // as a node has it
+        PyObject* value;
+
+        PyObject* key_object() const noexcept { return atomicdict::key_object(key); }
+    };
+    using Block = std::vector<Item, PythonAllocator<Item>>;
+
+    Items() = default;
+    // Runs finalizers, and so is not noexcept: see ~Session.
+    ~Items() noexcept(false) { clear(); }
+    Items(const Items&) = delete;
+    Items& operator=(const Items&) = delete;
+
+    std::size_t size() const noexcept { return size_; }
+
+    // Takes over references. std::bad_alloc: nothing was taken.
+    void push_back(const Item& item) {
+        if (blocks_.empty() || blocks_.back().size() == block_size) {
+            blocks_.emplace_back();
+            blocks_.back().reserve(block_size);
+        }
+        blocks_.back().push_back(item);
+        ++size_;
+    }
+
+    std::size_t memory() const noexcept { return blocks_.size() * block_size * sizeof(Item); }
+
+    // Gives away the next one. False: there are no more.
+    bool take_next(Item& item) noexcept {
+        for (; !blocks_.empty(); blocks_.pop_front(), taken_ = 0) {
+            Block& block = blocks_.front();
+            if (taken_ == block.size()) continue;
+            item = block[taken_];
+            block[taken_++].value = nullptr;
+            return true;
+        }
+        return false;
+    }
+
+    // Calls use(item, rest of its block) for each, until it returns false.
+    template <class Use>
+    bool for_each(const Use& use) const {
+        for (const Block& block : blocks_)
+            for (std::size_t i = 0; i < block.size(); ++i)
+                if (!use(block[i], std::span(block).subspan(i))) return false;
+        return true;
+    }
+
+    // Calls use(item, rest of its block) for each, which takes over the references, also if it
+    // returns false: then those of the rest are released.
+    template <class Use>
+    bool give_away(const Use& use) {
+        bool good = true;
+        while (good && !blocks_.empty()) {
+            Block& block = blocks_.front();
+            for (std::size_t i = 0; good && i < block.size(); ++i) {
+                const Item item = block[i];
+                block[i].value = nullptr;
+                good = use(item, std::span(block).subspan(i));
+            }
+            if (good) blocks_.pop_front();
+        }
+        return good;
+    }
+
+    void clear() {
+        Pace pace;
+        size_ = 0;
+        while (!blocks_.empty()) {
+            const Block block = std::move(blocks_.back());
+            blocks_.pop_back();
+            for (const Item& item : block) {
+                if (!item.value) continue;  // given away
+                atomics::release_shared(item.key_object());
+                atomics::release_shared(item.value);
+                pace.rest();
+            }
+        }
+        taken_ = 0;  // not before: a finalizer may take the next one
+    }
+
+private:
+    // Not one array: to move or free that would take long.
+    static constexpr std::size_t block_size = 1 << 12;
+    std::deque<Block> blocks_;
+    std::size_t size_ = 0;
+    std::size_t taken_ = 0;  // of the first block, by take_next()
+};
+
+// In which order items are taken. That of the table is the faster one, for whoever puts them into a
+// map that has room for all of them: see order.hpp.
+enum class TakenBy { position, table };
+
+// All that is in the map at one instant. False with an exception: of no memory, or of a signal
+// handler. Writers wait meanwhile; others can stop the world.
+bool take_items(HashMap& map, Items& items, TakenBy order = TakenBy::position);
+
+}  // namespace cereggii::atomicdict

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include "cereggii/atomics/python/try_incref.hpp"
+#include "map/find.hpp"
+
+// Reading one key. Takes no lock and writes nothing that is shared but the value's reference count.
+namespace cereggii::atomicdict {
+
+// A reference to a node's value. Only inside.
+enum class Taken {
+    value,    // owned
+    dead,     // the node is; no object
+    another,  // owned, to an object that is not the value: to be released outside of the pin
+};
+
+// The loop is lock-free: each turn, another thread has replaced the value. An object that was not
+// taken is not written down: nobody can mistake it for one that was. `contended`: see
+// try_incref.hpp.
+[[gnu::always_inline]] inline Taken take_value(const Node* node, PyObject*& object,
+                                               bool* contended = nullptr) noexcept {
+    for (;;) {
+        const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
+        if (Node::is_dead(value)) return Taken::dead;
+        // Nothing has been called since the load: see try_incref.hpp.
+        if (!atomics::try_incref(Node::object(value), contended)) continue;
+        object = Node::object(value);
+        if (node->value.load(std::memory_order_seq_cst) == value) [[likely]]
+            return Taken::value;
+        return Taken::another;
+    }
+}
+
+enum class Found { present, absent, error };
+
+// `object` is an owned reference to the value of a key that is present, if `with_value`. Otherwise
+// it is left as it was.
+// Linearizes at the load of the value, or of the word or link that says there is no such key.
+template <bool with_value>
+[[gnu::always_inline]] inline Found look_up(HashMap& map, const Key& key, PyObject*& object) {
+    map.prefetch_home(key.hash);
+    Session session(map);
+    if (!session.ready()) return Found::error;
+    for (;;) {
+        session.enter_reading();
+        Table* root = map.root.load(std::memory_order_seq_cst);
+        if (!root) return Found::absent;
+        if (root->excludes(key.hash) && !root->next.load(std::memory_order_seq_cst))
+            return Found::absent;
+        Place place;
+        place.start(root, key.hash);
+        for (;; place.advance()) {
+            const Step step = walk(place, key);
+            if (step == Step::end || step == Step::full) return Found::absent;
+            if (step == Step::ask) [[unlikely]] {
+                const Answer answer = ask_keys<false>(map, session, place, key);
+                if (answer == Answer::error) return Found::error;
+                if (answer == Answer::different) continue;
+                if (answer == Answer::restart) break;
+            }
+            if constexpr (with_value) {
+                PyObject* value = nullptr;
+                const Taken taken = take_value(place.node(), value);
+                if (taken == Taken::value) [[likely]] {
+                    object = value;
+                    return Found::present;
+                }
+                if (taken == Taken::another) {
+                    session.leave();
+                    Py_DECREF(value);
+                    break;
+                }
+            } else {
+                const std::uintptr_t value = place.node()->value.load(std::memory_order_seq_cst);
+                if (!Node::is_dead(value)) return Found::present;
+            }
+            // A dead node stays dead: its key is behind it, or nowhere.
+        }
+        session.leave();
+    }
+}
+
+}  // namespace cereggii::atomicdict

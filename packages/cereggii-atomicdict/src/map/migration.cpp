@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "map/migration.hpp"
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <span>
+
+#include "map/pauses.hpp"
+
+// Growing, shrinking and clearing out tombstones are one thing: a next table is published, of a
+// size for the keys that are alive, and the first table of the chain is emptied into it, a chunk at
+// a time, by whoever writes. Readers and writers go on meanwhile: as long as a word names a node,
+// its value is there, and a path that was closed by FROZEN goes on in the next table.
+//
+// Only the root is emptied. A chunk is done when every word of it is FROZEN, MOVED or TOMB, and
+// stays so. When all are done the root moves on, and the table is retired. Nobody ever waits for
+// that.
+//
+// A delete changes the value and then reads the word. If it says MOVING, the delete leaves the node
+// to the mover, tells it so by a counter of the table, and reads the word again; the mover changes
+// the words of a chunk and then, after one fence for all of them, reads the counter. All of it is
+// sequentially consistent, so one of them sees the other and unlinks the node.
+//
+// As a rule a mover need not look at the nodes at all, which are anywhere in memory: what a word
+// says of the hash, and where it is, tell where its node belongs in the next table. So dead nodes
+// are moved like others.
+namespace cereggii::atomicdict {
+
+namespace {
+
+// Every table but the first two is at least twice as large as the one before it (see extend), so no
+// chain is longer.
+constexpr std::size_t longest_chain = 48;
+
+// Inserts the node that a MOVING word names into the chain from `place` on, where its path begins,
+// and where it was announced. If there is no room: the serial of the last table. Otherwise 0.
+[[gnu::always_inline]] inline std::uint64_t insert_further(Place place, const Node* node) noexcept {
+    for (;;) {
+        while (place.left > 0) {
+            Word word = place.slot().load(std::memory_order_seq_cst);
+            if (word == word_frozen) break;
+            if (word != word_empty) {
+                place.advance();
+                continue;
+            }
+            // As an insertion does: claim the word if the table is the last, or else close it.
+            const bool last = !place.table->next.load(std::memory_order_seq_cst);
+            const Word mine = last ? place.naming(node) : word_frozen;
+            if (place.slot().compare_exchange_strong(word, mine, std::memory_order_seq_cst) && last)
+                return 0;
+            // Closed, or lost to another insertion or freeze: look again.
+        }
+        Table* next = place.table->next.load(std::memory_order_seq_cst);
+        if (!next) return place.table->serial;
+        const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
+        next->announce(hash);
+        place.start(next, hash);
+    }
+}
+
+// A chunk of the root, by whoever has claimed it.
+class Chunk {
+public:
+    Chunk(Table* root, std::size_t number) noexcept
+        : root_(root),
+          next_(root->next.load(std::memory_order_seq_cst)),
+          begin_(number * std::min(Table::chunk_size, root->capacity())),
+          end_(begin_ + std::min(Table::chunk_size, root->capacity())),
+          tags_tell_(next_->tag_skip == root->tag_skip),
+          left_before_(root->left_to_movers.load(std::memory_order_seq_cst)) {}
+
+    // Empties it. If there was no room further on: the serial of the table that was full, otherwise
+    // 0.
+    std::uint64_t move() noexcept {
+        // Nodes are anywhere in memory: those that need not be asked for their hash are not
+        // touched, and the others have been fetched when they are.
+        std::array<std::size_t, Table::chunk_size> asked;
+        std::size_t count = 0;
+        for (std::size_t i = begin_; i < end_; ++i) {
+            const Word word = root_->word(i).load(std::memory_order_seq_cst);
+            if (names_node(word) && !tells_hash(word)) {
+                prefetch(node_of(word));
+                asked[count++] = i;
+                continue;
+            }
+            if (const std::uint64_t full = move_word(i)) return full;
+        }
+        constexpr std::size_t ahead = 16;
+        for (std::size_t i = 0; i < count; ++i) {
+            if (i + ahead < count)
+                if (const Node* node =
+                        node_of(root_->word(asked[i + ahead]).load(std::memory_order_seq_cst)))
+                    prefetch(&next_->word(next_->home(node->hash.load(std::memory_order_relaxed))));
+            if (const std::uint64_t full = move_word(asked[i])) return full;
+        }
+        return 0;
+    }
+
+    // The second look: whoever has deleted a node since may have seen MOVING, and left it to us.
+    void look_again(HashMap& map, Session& session) const noexcept {
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        // Of a chunk that was returned, the mover before us may have been told.
+        if (root_->left_to_movers.load(std::memory_order_seq_cst) == left_before_ &&
+            !root_->chunk_was_returned.load(std::memory_order_seq_cst)) [[likely]]
+            return;
+        for (std::size_t i = begin_; i < end_; ++i) {
+            const Word word = root_->word(i).load(std::memory_order_seq_cst);
+            if (!names_node(word)) continue;
+            Node* node = node_of(word);
+            // A link, if the node has been retired: then it is in no table any more.
+            const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
+            if (Node::is_dead(node->value.load(std::memory_order_seq_cst)))
+                if (unlink(map, node, hash)) session.leave_for_all(node);
+        }
+    }
+
+private:
+    // Enough of it for the next table.
+    bool tells_hash(Word word) const noexcept { return tags_tell_ && lines_away(word) != far_away; }
+
+    [[gnu::always_inline]] std::uint64_t move_word(std::size_t index) noexcept {
+        std::atomic<Word>& slot = root_->word(index);
+        for (;;) {
+            Word word = slot.load(std::memory_order_seq_cst);
+            if (word == word_empty) {
+                // Lost to an insertion, whose node has to be moved: look again.
+                if (slot.compare_exchange_strong(word, word_frozen, std::memory_order_seq_cst))
+                    return 0;
+                continue;
+            }
+            if (!names_node(word) || (word & state_mask) != 0) return 0;
+            // From now on only we change the word, and whoever deletes the node leaves it to us.
+            // Lost to an unlink: look again.
+            if (!slot.compare_exchange_strong(word, word | moving_bit, std::memory_order_seq_cst))
+                continue;
+            const Node* node = node_of(word);
+            const bool tells = tells_hash(word);
+            const std::uint64_t hash =
+                tells ? root_->known_hash(index, word) : node->hash.load(std::memory_order_relaxed);
+            Place place;
+            place.start(next_, tells ? word & tag_mask : next_->tag_of(hash), next_->home(hash));
+            // Neighbours are announced by one bit.
+            if (const std::uint64_t bit = next_->announced_by(hash); bit != announced_) {
+                next_->announce(hash);
+                announced_ = bit;
+            }
+            const std::uint64_t full = insert_further(place, node);
+            // Release: whoever sees it may go on in the next table. The fence comes later.
+            slot.store(full == 0 ? word | moved_bit : word, std::memory_order_release);
+            return full;
+        }
+    }
+
+    Table* const root_;
+    Table* const next_;
+    const std::size_t begin_, end_;
+    const bool tags_tell_;  // they are the same in both tables
+    const std::uint64_t left_before_;
+    std::uint64_t announced_ = UINT64_MAX;  // the last one
+};
+
+std::uint64_t move_chunk(HashMap& map, Session& session, Table* root, std::size_t number) noexcept {
+    Chunk chunk(root, number);
+    const std::uint64_t full = chunk.move();
+    chunk.look_again(map, session);
+    return full;
+}
+
+bool claim(std::atomic<ChunkState>& state) noexcept {
+    ChunkState free = ChunkState::free;
+    return state.compare_exchange_strong(free, ChunkState::claimed, std::memory_order_seq_cst);
+}
+
+// A chunk that nobody else has; chunk_count if there is none.
+std::size_t claim_chunk(Table* table) noexcept {
+    while (table->next_chunk.load(std::memory_order_relaxed) < table->chunk_count) {
+        const std::uint32_t chunk = table->next_chunk.fetch_add(1, std::memory_order_seq_cst);
+        if (chunk < table->chunk_count && claim(table->chunk(chunk))) return chunk;
+    }
+    if (table->chunk_was_returned.load(std::memory_order_seq_cst))
+        for (std::size_t chunk = 0; chunk < table->chunk_count; ++chunk)
+            if (table->chunk(chunk).load(std::memory_order_relaxed) == ChunkState::free &&
+                claim(table->chunk(chunk)))
+                return chunk;
+    return table->chunk_count;
+}
+
+enum class Helped { nothing_to_do, moved, no_room };
+
+// Empties a chunk of the root, if there is a next table. Not inside. If there is no room, `full` is
+// the serial of the table that has none.
+Helped help(HashMap& map, std::uint64_t& full, bool can_wait) {
+    Session session(map);
+    if (can_wait)
+        session.enter_writing();
+    else if (!session.try_enter_writing())
+        return Helped::nothing_to_do;
+    Table* root = map.root.load(std::memory_order_seq_cst);
+    Table* next = root ? root->next.load(std::memory_order_seq_cst) : nullptr;
+    Helped helped = Helped::nothing_to_do;
+    if (next) {
+        const std::size_t chunk = claim_chunk(root);
+        if (chunk < root->chunk_count) {
+            full = move_chunk(map, session, root, chunk);
+            if (full == 0) {
+                helped = Helped::moved;
+                root->chunk(chunk).store(ChunkState::done, std::memory_order_seq_cst);
+                root->chunks_done.fetch_add(1, std::memory_order_seq_cst);
+            } else {
+                // Helping never fails for the writer who helps: the chunk is somebody else's now.
+                helped = Helped::no_room;
+                // In this order: whoever has such a chunk knows that it is one.
+                root->chunk_was_returned.store(true, std::memory_order_seq_cst);
+                root->chunk(chunk).store(ChunkState::free, std::memory_order_seq_cst);
+            }
+        }
+        // Lost to another helper, or to a clear, which then owns the whole chain.
+        if (root->chunks_done.load(std::memory_order_seq_cst) == root->chunk_count &&
+            map.root.compare_exchange_strong(root, next, std::memory_order_seq_cst)) {
+            map.note_root();
+            session.retire(root);
+        }
+    }
+    session.leave();
+    return helped;
+}
+
+void empty_root(HashMap& map, int most, bool can_wait = true) {
+    // From one call to the next: in fresh memory each step may take half a millisecond, and whoever
+    // inserts many keys looks at the clock only once in some hundred.
+    static thread_local Pace pace(1);
+    for (int i = 0; i < most; ++i) {
+        pace.rest();
+        std::uint64_t full = 0;
+        const Helped helped = help(map, full, can_wait);
+        if (helped == Helped::nothing_to_do) return;
+        if (helped == Helped::no_room && !extend(map, full, Extension::needed, 0)) return;
+    }
+}
+
+// False, if it was raised: what was made meanwhile may be smaller.
+bool raise(std::atomic<std::size_t>& floor, std::size_t capacity) noexcept {
+    std::size_t current = floor.load(std::memory_order_seq_cst);
+    while (current < capacity)
+        if (floor.compare_exchange_weak(current, capacity, std::memory_order_seq_cst)) return false;
+    return true;
+}
+
+}  // namespace
+
+bool unlink(HashMap& map, Node* node, std::uint64_t hash) noexcept {
+    std::atomic<Word>* marks[longest_chain];  // the MOVED words that name the node
+    std::size_t marked = 0;
+    // From the root of now: no table before it can be reached by a new reader.
+    Table* table = map.root.load(std::memory_order_seq_cst);
+    while (table) {
+        Place place;
+        for (place.start(table, hash); place.left > 0; place.advance()) {
+            std::atomic<Word>& slot = place.slot();
+            Word word = slot.load(std::memory_order_seq_cst);
+            if (word == word_empty) return false;  // somebody else has done it
+            if (word == word_frozen) break;
+            if (node_of(word) != node) continue;
+            while (names_node(word) && (word & moved_bit) == 0) {
+                if ((word & moving_bit) != 0) {
+                    // Left to the mover, which looks whether anything was once it has written
+                    // MOVED, or NODE; unless it has written that already.
+                    table->left_to_movers.fetch_add(1, std::memory_order_seq_cst);
+                    word = slot.load(std::memory_order_seq_cst);
+                    if ((word & moving_bit) != 0) return false;
+                } else if (slot.compare_exchange_strong(word, word_tomb,
+                                                        std::memory_order_seq_cst)) {
+                    // Nobody else writes the MOVED words of a node that is in no table any more.
+                    while (marked > 0) marks[--marked]->store(word_tomb, std::memory_order_seq_cst);
+                    return true;
+                }
+            }
+            if (!names_node(word)) return false;  // TOMB: another unlink has won
+            marks[marked++] = &slot;
+            break;
+        }
+        // Movers carry a dead node on. While this thread was asleep, through any number of tables
+        // that have been the root: those before the root of now need no mark.
+        const bool is_left_behind = marked == longest_chain;
+        if (is_left_behind) marked = 0;
+        table = is_left_behind ? map.root.load(std::memory_order_seq_cst)
+                               : table->next.load(std::memory_order_seq_cst);
+    }
+    return false;
+}
+
+bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t capacity) {
+    Session session(map);
+    const auto find = [&](Table*& root) -> Table* {
+        Table* last = root = map.root.load(std::memory_order_seq_cst);
+        if (!last) return nullptr;
+        while (Table* next = last->next.load(std::memory_order_seq_cst)) last = next;
+        return last->serial == serial ? last : nullptr;
+    };
+    Table* root = nullptr;
+    session.enter_reading();
+    const Table* last = find(root);
+    if (last) {
+        capacity = std::max({capacity, Table::roomy_capacity_for(last->count->live() + 1),
+                             map.floor.load(std::memory_order_relaxed)});
+        // Those that grow from small go on growing, or cost little.
+        if (last->is_crowded() && capacity <= Table::small) capacity *= 2;
+        if (last != root) {
+            // The root is still being emptied, maybe by a thread that is asleep. No third table to
+            // shrink, and each of those that are needed is larger, so the chain does not get long.
+            if (extension == Extension::advised && !last->is_crowded())
+                last = nullptr;
+            else
+                capacity = std::max(capacity, last->capacity() * 2);
+        }
+    }
+    session.leave();
+    if (!last) return true;
+    Table* fresh = Table::allocate(capacity);
+    if (!fresh) return false;
+    session.enter_reading();
+    Table* place = find(root);
+    bool published = false;
+    if (place) {
+        fresh->count_in(place->count);
+        Table* none = nullptr;
+        published = place->next.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
+    }
+    session.leave();
+    if (!published) Table::deallocate(fresh);  // lost to another one, which does as well
+    return true;
+}
+
+bool make_root(HashMap& map, std::size_t capacity) {
+    capacity = std::max(capacity, map.floor.load(std::memory_order_relaxed));
+    LiveCount* count = LiveCount::allocate();
+    Table* fresh = count ? Table::allocate(capacity) : nullptr;
+    if (!fresh) {
+        LiveCount::deallocate(count);
+        return false;
+    }
+    fresh->count_in(count);
+    Session session(map);
+    session.enter_reading();
+    Table* none = nullptr;
+    const bool published = map.root.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
+    if (published) map.note_root();
+    session.leave();
+    if (!published) {
+        Table::deallocate(fresh);
+        LiveCount::deallocate(count);
+    }
+    return true;
+}
+
+void keep_up(HashMap& map, Upkeep upkeep, Share share) {
+    if (upkeep.emptied != 0) drop_if_empty(map, upkeep.emptied);
+    if (upkeep.resize != 0) extend(map, upkeep.resize, Extension::advised, 0);
+    const bool all = share == Share::all_without_waiting;
+    empty_root(map, all ? INT_MAX : 1, !all);
+}
+
+namespace {
+
+enum class Floor { raised, unchanged };
+
+// A page of fresh memory is filled with zeros when it is touched first. A mover that puts the keys
+// of one chunk all over a large table would do so for many pages under one pin: this touches them
+// before, one under each.
+void touch_pages(HashMap& map) {
+#if defined(MADV_HUGEPAGE)
+    Session session(map);
+    Pace pace(1);
+    for (std::size_t at = 0;; at += huge_page / sizeof(Word)) {
+        session.enter_reading();
+        Table* root = map.root.load(std::memory_order_seq_cst);
+        Table* next = root ? root->next.load(std::memory_order_seq_cst) : nullptr;
+        const bool goes_on = next && at < next->capacity();
+        // Changes nothing, but is a write.
+        if (goes_on) next->word(at).fetch_or(0, std::memory_order_relaxed);
+        session.leave();
+        if (!goes_on) return;
+        pace.rest();
+    }
+#else
+    static_cast<void>(map);
+#endif
+}
+
+bool make_room(HashMap& map, std::size_t keys, Floor floor) {
+    const std::size_t capacity = Table::capacity_for(keys);
+    {
+        Session session(map);
+        if (!session.ready()) return false;
+        if (capacity == 0) {
+            PyErr_NoMemory();
+            return false;
+        }
+        for (;;) {
+            session.enter_reading();
+            Table* last = map.root.load(std::memory_order_seq_cst);
+            while (last && last->next.load(std::memory_order_seq_cst))
+                last = last->next.load(std::memory_order_seq_cst);
+            const std::uint64_t serial = last ? last->serial : 0;
+            const bool enough = last && last->capacity() >= capacity;
+            session.leave();
+            // Only when the memory has been had: until then, others ask for no more than they need.
+            if (enough && (floor == Floor::unchanged || raise(map.floor, capacity))) break;
+            if (!enough && !(serial != 0 ? extend(map, serial, Extension::needed, capacity)
+                                         : make_root(map, capacity))) {
+                PyErr_NoMemory();
+                return false;
+            }
+        }
+    }
+    touch_pages(map);
+    empty_root(map, INT_MAX);
+    return true;
+}
+
+}  // namespace
+
+bool reserve(HashMap& map, std::size_t keys) { return make_room(map, keys, Floor::raised); }
+
+bool prepare(HashMap& map, std::size_t keys) { return make_room(map, keys, Floor::unchanged); }
+
+}  // namespace cereggii::atomicdict

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "map/find.hpp"
+#include "map/session.hpp"
+
+// Taking a dead node out of the tables, and emptying a table into the next one.
+namespace cereggii::atomicdict {
+
+// Takes a dead node out of every table of the chain; several threads may try. True: it is the
+// caller's to retire. Inside.
+[[nodiscard]] bool unlink(HashMap& map, Node* node, std::uint64_t hash) noexcept;
+
+// Words that are in use for no key.
+inline std::int64_t tombstones_in(const Table& table) noexcept {
+    return table.count->inserted() - table.deleted_before - table.count->live();
+}
+
+// What is to be done about a large table that has so many tombstones, if it is worth it.
+inline void clear_of_tombstones(const Table& table, std::int64_t tombstones, std::size_t at_least,
+                                Upkeep& upkeep) noexcept {
+    if (table.capacity() <= Table::small || tombstones < static_cast<std::int64_t>(at_least))
+        return;
+    if (table.count->live() <= 0)
+        upkeep.emptied = table.serial;
+    else
+        upkeep.resize = table.serial;
+}
+
+// A table of which less than an eighth is in use has become smaller than it needs to be, or, if it
+// may not shrink, is cleared of tombstones when as many were made as pay for it.
+inline void note_few_keys(const HashMap& map, const Table& table, Upkeep& upkeep) noexcept {
+    if (table.capacity() > map.floor.load(std::memory_order_relaxed))
+        upkeep.resize = table.serial;
+    else
+        clear_of_tombstones(table, tombstones_in(table), table.capacity() / 2, upkeep);
+}
+
+// Whoever has gone through tombstones in vain has paid for it.
+inline void note_looks(Table& table, std::size_t looks, std::size_t found,
+                       Upkeep& upkeep) noexcept {
+    if (table.note_looks(looks, found)) [[unlikely]]
+        clear_of_tombstones(table, tombstones_in(table), table.capacity() / 64, upkeep);
+}
+
+// For whoever has made the node at `place` dead, in the same pin: counts that, and unlinks the
+// node. `root` is the table that was the root when this operation began, `hash` the node's: it is
+// not to be asked for it any more, for a mover may have retired it already.
+[[gnu::always_inline]] inline void bury(HashMap& map, Session& session, const Place& place,
+                                        std::uint64_t hash, const Table* root,
+                                        Upkeep& upkeep) noexcept {
+    Node* node = place.node();
+    Table* table = place.table;
+    const bool look = table->count->note_deletion(session.thread(), table->limit);
+    if (look && table->count->live() < static_cast<std::int64_t>(table->capacity() / 8))
+        note_few_keys(map, *table, upkeep);
+    // In the root, a NODE word is the only one that names the node: no table before can be reached.
+    Word word = place.word;
+    if (table == root && (word & state_mask) == 0 &&
+        place.slot().compare_exchange_strong(word, word_tomb, std::memory_order_seq_cst)) [[likely]]
+        session.retire(node);
+    else if (unlink(map, node, hash))
+        session.retire(node);
+}
+
+}  // namespace cereggii::atomicdict

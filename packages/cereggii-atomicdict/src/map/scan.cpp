@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "map/scan.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+#include <utility>
+
+#include "cereggii/atomics/relax.hpp"
+#include "map/lookup.hpp"
+#include "map/migration.hpp"
+#include "map/session.hpp"
+
+namespace cereggii::atomicdict {
+
+namespace {
+
+constexpr std::uint64_t line_size = neighbour_mask + 1;
+constexpr std::size_t words_per_cell = line_size << lines_bits;
+constexpr std::size_t lines_per_cell = std::size_t{1} << lines_bits;
+constexpr std::size_t lines_per_group = group_size * lines_per_cell;
+constexpr std::size_t words_per_group = group_size * words_per_cell;
+
+// The level of an iterator's cells in this table.
+int level_of(const Table& table) noexcept { return std::max(0, table.line_bits() - lines_bits); }
+
+// Groups without a key that are passed over under one pin.
+constexpr int groups_per_pin = 1 << 14;
+
+// Groups in which no key was found, one after the other, before others come in between.
+constexpr int collects_per_step = 16;
+
+// A table of so few words is collected at once if there are many more cells than lines in it.
+constexpr std::size_t few_words = std::size_t{1} << 14;
+
+// Keys and values are fetched so many items before they are returned: for about as long as memory
+// takes to answer, and no more at a time than a processor asks for at a time.
+constexpr std::size_t items_ahead = 15;
+
+// One thread at a time takes a step, natively. Who waits for it is detached meanwhile.
+class Turn {
+public:
+    explicit Turn(std::atomic<bool>& taken) : taken_(&taken) {
+        while (taken_->exchange(true, std::memory_order_acquire)) [[unlikely]]
+            yield_detached();
+    }
+    ~Turn() { end(); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+    void end() noexcept {
+        if (taken_) std::exchange(taken_, nullptr)->store(false, std::memory_order_release);
+    }
+
+private:
+    std::atomic<bool>* taken_;
+};
+
+// Threads that go through a map in step meet at the reference counts of every key and value, and
+// then take several times as long. Who meets another at a value's lets it go ahead, by about a
+// hundred items; but not again before so many: where all values are one object, or the map is
+// small, nothing is gained by that.
+constexpr std::size_t items_between = 256;
+[[gnu::cold, gnu::noinline]] void stand_back() noexcept {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point end = Clock::now() + std::chrono::microseconds(5);
+    do {
+        for (int i = 0; i < 16; ++i) atomics::relax();
+    } while (Clock::now() < end);
+}
+
+// The node's hash, if the word at `slot` still names it; a retired node has a link in its place.
+bool hash_of(const std::atomic<Word>& slot, Word word, std::uint64_t& hash) noexcept {
+    // Acquire: pairs with the release of a link, which is written when no word names the node.
+    hash = node_of(word)->hash.load(std::memory_order_acquire);
+    const Word now = slot.load(std::memory_order_seq_cst);
+    return (now & node_mask) == (word & node_mask);
+}
+
+// The nodes with this hash, each once.
+void find_nodes(HashMap& map, std::uint64_t hash, std::vector<Node*>& nodes) {
+    for (Table* table = map.root.load(std::memory_order_seq_cst); table;
+         table = table->next.load(std::memory_order_seq_cst)) {
+        const Word tag = table->tag_of(hash);
+        Place place;
+        for (place.start(table, hash); place.left > 0; place.advance()) {
+            const Word word = place.slot().load(std::memory_order_seq_cst);
+            if (ends_path(word)) break;
+            std::uint64_t found = 0;
+            if (same_tag(word, tag) && hash_of(place.slot(), word, found) && found == hash)
+                nodes.push_back(node_of(word));
+        }
+    }
+    std::sort(nodes.begin(), nodes.end());
+    nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+}
+
+}  // namespace
+
+Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
+    for (;;) {
+        Unused unused;
+        Session session(map);
+        if (!session.ready()) return Result::error;
+        Turn turn(has_turn_);
+        bool contended = false;
+        const Step result = step(map, session, with_value, item, unused, contended);
+        bool gives_way = false;
+        if (contended) [[unlikely]] {
+            const std::size_t done = done_before_ + done_;
+            gives_way = done - stood_back_at_ >= items_between;
+            if (gives_way) stood_back_at_ = done;
+        }
+        Upkeep upkeep;
+        bool is_pause_due = false;
+        if (std::exchange(has_collected_, false)) [[unlikely]] {
+            upkeep = std::exchange(upkeep_, Upkeep());
+            is_pause_due = pace_.is_due();
+        }
+        turn.end();  // from here on, finalizers may run
+        if (gives_way) [[unlikely]] {
+            session.leave();
+            stand_back();
+        }
+        if (upkeep.is_due()) [[unlikely]] {
+            session.leave();
+            keep_up(map, upkeep, Share::all_without_waiting);
+        }
+        // Whoever calls next() natively, as list() does, lets nobody stop the world.
+        if (is_pause_due) [[unlikely]] {
+            session.leave();
+            pause();
+        }
+        if (result == Step::item) [[likely]]
+            return Result::item;
+        if (result == Step::end) return Result::end;
+        if (result == Step::no_memory) {
+            PyErr_NoMemory();
+            return Result::error;
+        }
+    }
+}
+
+Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& item, Unused& unused,
+                      bool& contended) {
+    bool taking = false;
+    int in_vain = 0;
+    try {
+        for (;;) {
+            if (!same_hash_.empty()) {
+                item = same_hash_.back();
+                same_hash_.pop_back();
+                return Step::item;
+            }
+            session.enter_reading();
+            taking = done_ < entries_.size();
+            if (!taking) {
+                if (at_end_) return Step::end;
+                collect(map, session);
+                session.leave();
+                // Where nothing is found for long, others are to come in between.
+                if (entries_.empty() && !at_end_ && ++in_vain % collects_per_step == 0)
+                    return Step::again;
+                continue;
+            }
+            const Entry& entry = entries_[done_++];
+            const Take take = take_from_root(map, entry, with_value, item, unused, contended);
+            if (take == Take::item) [[likely]]
+                return Step::item;
+            if (take == Take::again ||
+                (take == Take::elsewhere &&
+                 !take_group(map, order_in_group(entry.order, bits_in_group()), unused))) {
+                --done_;
+                return Step::again;
+            }
+            session.leave();
+        }
+    } catch (const std::bad_alloc&) {
+        session.leave();
+        // As before, for another try.
+        if (taking)
+            --done_;
+        else
+            entries_.clear();
+        return Step::no_memory;
+    }
+}
+
+Scan Scan::copy() {
+    const Turn turn(has_turn_);
+    Scan copied(*this);
+    copied.upkeep_ = Upkeep();
+    for (const Item& item : copied.same_hash_) {
+        Py_INCREF(item.key);
+        Py_XINCREF(item.value);
+    }
+    return copied;
+}
+
+std::size_t Scan::left_of(std::size_t length) {
+    const Turn turn(has_turn_);
+    const std::size_t held = same_hash_.size();
+    if (at_end_ && done_ == entries_.size()) return held;
+    const std::size_t all = part_.share_of(length) + held;
+    return all - std::min(all, done_before_ + done_ + beyond_);
+}
+
+std::size_t Scan::memory() {
+    const Turn turn(has_turn_);
+    return entries_.capacity() * sizeof(Entry) + same_hash_.capacity() * sizeof(Item);
+}
+
+// ── where it is ────────────────────────────────────────────────────────────────────────────────
+
+// So that threads are not in step, each starts at a distance from all others: the multiples of the
+// golden ratio, modulo 1, are spread evenly, however many there are.
+void Scan::begin(const Table* largest, std::uint32_t thread) noexcept {
+    level_ = level_of(*largest);
+    rounds_ = level_ <= Part::level ? 1 : std::uint64_t{1} << (level_ - Part::level);
+    const std::uint64_t all = level_ <= group_bits ? 1 : (std::uint64_t{1} << level_) / group_size;
+    const std::uint64_t in_round = all / rounds_;
+    // Of the groups of a round, those with positions of this part, around the end.
+    first_group_ = part_.first_position() / group_size % in_round;
+    const std::uint64_t last =
+        first_group_ + part_.last_position() / group_size - part_.first_position() / group_size;
+    groups_ = std::min(last - first_group_ + 1, in_round) * rounds_;
+    where_.groups_left = groups_;
+    if (start_ == Start::first) return;
+    constexpr std::uint32_t golden_ratio = 0x9E3779B9u;  // its fraction times 2^32
+    const std::uint64_t fraction = thread * golden_ratio;
+    where_.group = fraction * groups_ >> 32;
+}
+
+// Of the first cell of a group. Where there are more cells than parts are made of, a part has the
+// same groups in each of several rounds.
+std::uint64_t Scan::position_of(std::uint64_t group) const noexcept {
+    if (level_ <= group_bits) return 0;
+    const int round_bits = std::min(level_, Part::level);
+    const std::uint64_t in_round = groups_ / rounds_;
+    const std::uint64_t place = first_group_ + group % in_round;
+    const std::uint64_t mask = (std::uint64_t{1} << round_bits) - 1;
+    return (group / in_round) << round_bits | (place * group_size & mask);
+}
+
+void Scan::end_group() noexcept {
+    where_.group = after(where_.group);
+    where_.cell = 0;
+    where_.resume_at = 0;
+    --where_.groups_left;
+}
+
+// `table` is the only one, and of the scan's level.
+void Scan::skip_empty_groups(const Table* table) noexcept {
+    for (int i = 0; i < groups_per_pin && where_.groups_left > 0 && is_at_group(); ++i, ++looks_) {
+        if (table->may_be_homes(position_of(where_.group))) return;
+        end_group();
+    }
+}
+
+// The next cells: about as many as are some words of the largest table. (A root may be much smaller
+// than what is behind it; and tables may have grown since the scan began.) `only`: the map's only
+// table, if it is of the scan's level; then cells that are nobody's home are left out.
+Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
+    Cells next;
+    const int finer = std::max(0, largest->line_bits() - level_);
+    const std::uint64_t first = position_of(where_.group);
+    const std::uint64_t size = std::uint64_t{1} << bits_in_group();
+    const std::uint64_t in_cell = level_ == 0 ? UINT64_MAX : UINT64_MAX >> level_;
+    std::uint64_t lines_left = group_size << lines_bits;
+    while (where_.cell < size && lines_left > 0) {
+        const std::uint64_t position = first + where_.cell;
+        bool is_cut = !part_.is_everything();
+        if (is_cut && level_ >= Part::level) {
+            const std::uint64_t in_round = position & ((std::uint64_t{1} << Part::level) - 1);
+            if (in_round < part_.first_position() || part_.last_position() < in_round) {
+                ++where_.cell;
+                where_.resume_at = 0;
+                continue;
+            }
+            is_cut = !part_.has_all_of(in_round);
+        }
+        if (only && !only->may_be_home(position)) {
+            ++where_.cell;
+            where_.resume_at = 0;
+            continue;
+        }
+        HashRange hashes = cell_at(position, level_);
+        hashes.first += where_.resume_at;
+        const std::uint64_t lines_of_cell = std::uint64_t{1} << finer;
+        if (lines_of_cell > lines_left) {
+            // As many of its hashes as are at home in so many lines.
+            const std::uint64_t most = (in_cell >> finer) * lines_left + (lines_left - 1);
+            const std::uint64_t left = hashes.last - hashes.first;
+            if (left > most) {
+                hashes.last = hashes.first + most;
+                next.cells[next.count++] = {hashes, is_cut};
+                where_.resume_at += most + 1;
+                return next;
+            }
+        }
+        next.cells[next.count++] = {hashes, is_cut};
+        where_.resume_at = 0;
+        ++where_.cell;
+        lines_left -= std::min(lines_left, lines_of_cell);
+    }
+    if (where_.cell == size) end_group();
+    return next;
+}
+
+// ── collecting ─────────────────────────────────────────────────────────────────────────────────
+
+// Collects what has a hash of the next cells, in the root and in the tables behind it. Only inside.
+[[gnu::noinline]] void Scan::collect(HashMap& map, const Session& session) {
+    has_collected_ = true;
+    done_before_ += std::exchange(done_, 0);
+    entries_.clear();
+    Table* root = map.root.load(std::memory_order_seq_cst);
+    if (!root) {
+        at_end_ = true;
+        return;
+    }
+    const Table* largest = root;
+    for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
+        if (table->mask > largest->mask) largest = table;
+    if (level_ < 0) begin(largest, session.thread());
+    if (std::exchange(serial_, root->serial) != root->serial) fetched_ = to_fetch_ = 0;
+    // A key that is in the map throughout is in the root if that has no next table, and a line of
+    // the root was marked before the key was put there.
+    const Table* only = nullptr;
+    if (!root->next.load(std::memory_order_seq_cst)) {
+        if (!root->has_homes.load(std::memory_order_seq_cst)) {
+            at_end_ = true;
+            return;
+        }
+        if (level_of(*root) == level_ && level_ > 0) only = root;
+    }
+    if (!root->next.load(std::memory_order_seq_cst) && root->line_bits() < level_ &&
+        root->capacity() <= few_words && root->capacity() < where_.groups_left * group_size) {
+        collect_rest(root);
+        return;
+    }
+    if (only && is_at_group()) {
+        const std::uint64_t group = where_.group;
+        skip_empty_groups(only);
+        if (group != where_.group) fetched_ = to_fetch_ = 0;
+        if (where_.groups_left == 0) {
+            at_end_ = true;
+            return;
+        }
+    }
+    if (level_of(*root) == level_ && is_at_group()) fetch_rest_of_group(root);
+    const Where before = where_;
+    const std::size_t looks = looks_;
+    const Cells next = next_cells(largest, only);
+    try {
+        // `next` is read after each scan: what is moved on meanwhile is seen in the one or in the
+        // other.
+        for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst)) {
+            if (table->mask > largest->mask) {
+                // A larger one has come meanwhile: fewer cells at a time.
+                where_ = before;
+                entries_.clear();
+                fetched_ = to_fetch_ = 0;
+                return;
+            }
+            for (std::size_t i = 0; i < next.count; ++i)
+                scan_cell(table, table == root, next.cells[i]);
+        }
+    } catch (const std::bad_alloc&) {
+        where_ = before;  // for another try
+        throw;
+    }
+    at_end_ = where_.groups_left == 0;
+    if (!entries_.empty()) sort();
+    if (only) note_looks(*root, looks_ - looks, entries_.size(), upkeep_);
+    for (std::size_t i = 0; i < std::min(items_ahead, entries_.size()); ++i) {
+        prefetch(entries_[i].key);
+        prefetch(entries_[i].value);
+    }
+    plan_fetching(root);
+}
+
+// All that is left, from the map's only table, which is much smaller than others have been. A key
+// that is in the map throughout is in it.
+void Scan::collect_rest(Table* root) {
+    for (std::size_t i = 0; i < root->capacity(); ++i) {
+        const std::atomic<Word>& slot = root->word(i);
+        const Word word = slot.load(std::memory_order_seq_cst);
+        ++looks_;
+        std::uint64_t hash = 0;
+        if (!names_node(word) || !hash_of(slot, word, hash) || !is_left(hash)) continue;
+        entries_.push_back(
+            {order_in_group(hash, bits_in_group()), word, elsewhere, nullptr, nullptr});
+    }
+    at_end_ = true;
+    where_.groups_left = 0;
+    if (!entries_.empty()) sort();
+}
+
+// Whether a hash belongs to what the scan goes through, and is still to come.
+bool Scan::is_left(std::uint64_t hash) const noexcept {
+    if (!part_.is_everything() && !part_.has(hash)) return false;
+    const std::uint64_t position = level_ == 0 ? 0 : reversed(hash >> (64 - level_), level_);
+    std::uint64_t group = 0;
+    if (level_ > group_bits) {
+        const int round_bits = std::min(level_, Part::level);
+        const std::uint64_t groups = std::uint64_t{1} << (round_bits - group_bits);
+        const std::uint64_t place =
+            (position & ((std::uint64_t{1} << round_bits) - 1)) / group_size;
+        const std::uint64_t in_round = groups_ / rounds_;
+        group = (position >> round_bits) * in_round + ((place - first_group_) & (groups - 1));
+    }
+    const std::uint64_t ahead =
+        group >= where_.group ? group - where_.group : group + groups_ - where_.group;
+    if (ahead != 0 || is_at_group()) return ahead < where_.groups_left;
+    const std::uint64_t cell = position & ((std::uint64_t{1} << bits_in_group()) - 1);
+    if (cell != where_.cell) return cell > where_.cell;
+    return hash - cell_at(position, level_).first >= where_.resume_at;
+}
+
+void Scan::scan_cell(Table* table, bool is_root, const Cell& cell) {
+    const HashRange& hashes = cell.hashes;
+    const std::uint64_t width = hashes.last - hashes.first;
+    // The hashes of a cell have the bits in common that tell its place in the group.
+    const std::uint64_t to_order = hashes.first ^ order_in_group(hashes.first, bits_in_group());
+    const std::size_t line_mask = table->capacity() / line_size - 1;
+    const std::size_t first = table->line(hashes.first);
+    const std::size_t last = table->line(hashes.last) | neighbour_mask;
+    const std::size_t lines_after_first = (last - first) / line_size;
+    // On past the cell's end until a word where every path has ended, around the end of the table.
+    std::size_t i = first;
+    for (; i <= first + table->mask; ++i) {
+        const std::size_t index = i & table->mask;
+        const std::atomic<Word>& slot = table->word(index);
+        const Word word = slot.load(std::memory_order_seq_cst);
+        if (!names_node(word)) {
+            if (i > last && ends_path(word)) break;
+            continue;
+        }
+        // As a rule the word tells the line of its key, so the node need not be fetched.
+        if (const Word away = lines_away(word); away != far_away) {
+            const std::size_t home = ((i - first) / line_size - away) & line_mask;
+            if (home > lines_after_first) continue;
+        }
+        std::uint64_t hash = 0;
+        if (!hash_of(slot, word, hash) || hash - hashes.first > width) continue;
+        if (cell.is_cut && !part_.has(hash)) continue;
+        const Node* node = node_of(word);
+        entries_.push_back({hash ^ to_order, word, is_root ? index : elsewhere,
+                            key_object(node->key),
+                            Node::object(node->value.load(std::memory_order_relaxed))});
+    }
+    looks_ += std::min(i - first + 1, table->capacity());
+}
+
+// In order, each once. Nearly sorted as it comes from one table, in which few are far from home.
+void Scan::sort() {
+    const auto begin = entries_.begin();
+    if (entries_.size() > words_per_group || entries_.back().index == elsewhere) {
+        std::sort(begin, entries_.end(),
+                  [](const Entry& a, const Entry& b) { return a.order < b.order; });
+    } else {
+        for (std::size_t i = 1; i < entries_.size(); ++i) {
+            if (entries_[i - 1].order <= entries_[i].order) [[likely]]
+                continue;
+            const Entry entry = entries_[i];
+            std::size_t at = i;
+            for (; at > 0 && entry.order < entries_[at - 1].order; --at)
+                entries_[at] = entries_[at - 1];
+            entries_[at] = entry;
+        }
+    }
+    const auto same_hash = [](const Entry& a, const Entry& b) { return a.order == b.order; };
+    auto kept = std::adjacent_find(begin, entries_.end(), same_hash);
+    if (kept == entries_.end()) return;
+    for (auto entry = kept + 1; entry != entries_.end(); ++entry) {
+        if (same_hash(*kept, *entry))
+            kept->index = elsewhere;
+        else
+            *++kept = *entry;
+    }
+    entries_.erase(kept + 1, entries_.end());
+}
+
+// ── fetching ───────────────────────────────────────────────────────────────────────────────────
+//
+// Lines, nodes, keys and values are anywhere in memory. While some wait for the processor others
+// are on their way to it: the key and value of an item that is returned soon, nodes of the next
+// group, and lines of the group after that.
+
+// The first word of the first cell of a group, in a table of the scan's level.
+std::size_t Scan::index_of_group(std::uint64_t group) const noexcept {
+    return reversed(position_of(group) / group_size, level_ - group_bits) * words_per_cell;
+}
+
+// The first word of a line of a group. The cells of a group are capacity / group_size words apart.
+inline std::size_t index_of_line(const Table& table, std::size_t group_index,
+                                 std::size_t line) noexcept {
+    return group_index + line / lines_per_cell * (table.capacity() / group_size) +
+           line % lines_per_cell * line_size;
+}
+
+// Fetches a line. After the last line of a cell comes one more, in which the cell's paths may end.
+inline void fetch_line(Table& table, std::size_t group_index, std::size_t line) noexcept {
+    const std::size_t index = index_of_line(table, group_index, line);
+    prefetch(&table.word(index));
+    if ((line + 1) % lines_per_cell == 0) prefetch(&table.word((index + line_size) & table.mask));
+}
+
+inline void fetch_node(Table& table, std::size_t index) noexcept {
+    const Word word = table.word(index).load(std::memory_order_relaxed);
+    if (names_node(word)) prefetch(node_of(word));
+}
+
+// Before a group is collected: what was not fetched while others were returned.
+void Scan::fetch_rest_of_group(Table* root) noexcept {
+    if (level_ <= group_bits) return;
+    const std::size_t group_index = index_of_group(where_.group);
+    if (to_fetch_ == 0)
+        for (std::size_t line = 0; line < lines_per_group; ++line)
+            fetch_line(*root, group_index, line);
+    for (std::size_t line = fetched_ / line_size; line < lines_per_group; ++line) {
+        const std::size_t index = index_of_line(*root, group_index, line);
+        for (std::size_t i = 0; i < line_size; ++i) fetch_node(*root, index + i);
+    }
+}
+
+void Scan::plan_fetching(Table* root) noexcept {
+    fetched_ = to_fetch_ = 0;
+    // Where there are no entries there are few in the next group.
+    if (at_end_ || !is_at_group() || level_ <= group_bits || level_of(*root) != level_ ||
+        entries_.empty())
+        return;
+    to_fetch_ = words_per_group;
+    words_per_item_ = to_fetch_ / entries_.size() + 1;
+    fetch_index_ = next_group_index_ = index_of_group(where_.group);
+    index_after_next_ = index_of_group(after(where_.group));
+    fetch_line(*root, index_after_next_, 0);
+}
+
+[[gnu::noinline]] void Scan::fetch_next_line(Table* root) noexcept {
+    const std::size_t line = fetched_ / line_size;
+    if (line == lines_per_group) return;
+    fetch_index_ = index_of_line(*root, next_group_index_, line);
+    fetch_line(*root, index_after_next_, line);
+}
+
+inline void Scan::fetch_ahead(Table* root) noexcept {
+    if (const std::size_t soon = done_ - 1 + items_ahead; soon < entries_.size()) {
+        prefetch(entries_[soon].key);
+        prefetch(entries_[soon].value);
+    }
+    for (const std::size_t end = std::min(fetched_ + words_per_item_, to_fetch_); fetched_ < end;) {
+        fetch_node(*root, fetch_index_++);
+        if (++fetched_ % line_size == 0) fetch_next_line(root);
+    }
+}
+
+// ── taking ─────────────────────────────────────────────────────────────────────────────────────
+
+// Looks where the node was. Elsewhere: the table has been left, or the node has. Only inside.
+[[gnu::always_inline]] inline Scan::Take Scan::take_from_root(HashMap& map, const Entry& entry,
+                                                              bool with_value, Item& item,
+                                                              Unused& unused, bool& contended) {
+    Table* root = map.root.load(std::memory_order_seq_cst);
+    if (!root || root->serial != serial_ || entry.index == elsewhere) return Take::elsewhere;
+    fetch_ahead(root);
+    const Word now = root->word(entry.index).load(std::memory_order_seq_cst);
+    if ((now & node_mask) != (entry.word & node_mask)) return Take::elsewhere;
+    const Node* node = node_of(entry.word);
+    PyObject* value = nullptr;
+    if (with_value) {
+        const Taken taken = take_value(node, value, &contended);
+        if (taken == Taken::dead) return Take::nothing;
+        if (taken == Taken::another) {
+            unused.value = value;
+            return Take::again;
+        }
+    } else if (Node::is_dead(node->value.load(std::memory_order_seq_cst))) {
+        return Take::nothing;
+    }
+    PyObject* key = key_object(node->key);
+    Py_INCREF(key);
+    item = {key, value};
+    return Take::item;
+}
+
+// All that have this hash, wherever they are by now. False: another try is due, since a value was
+// replaced in between. Only inside.
+[[gnu::noinline]] bool Scan::take_group(HashMap& map, std::uint64_t hash, Unused& unused) {
+    std::vector<Node*> nodes;
+    find_nodes(map, hash, nodes);
+    same_hash_.reserve(nodes.size());
+    // Only now: a key that was deleted and inserted again meanwhile has two, of which one is dead.
+    for (const Node* node : nodes) {
+        Item item;
+        const Taken taken = take_value(node, item.value);
+        if (taken == Taken::dead) continue;
+        if (taken == Taken::another) {
+            unused.value = item.value;
+            unused.items.swap(same_hash_);
+            return false;
+        }
+        item.key = Py_NewRef(key_object(node->key));
+        same_hash_.push_back(item);
+    }
+    if (!same_hash_.empty()) beyond_ += same_hash_.size() - 1;
+    return true;
+}
+
+int Scan::traverse(visitproc visit, void* arg) const {
+    for (const Item& item : same_hash_) {
+        Py_VISIT(item.key);
+        Py_VISIT(item.value);
+    }
+    return 0;
+}
+
+}  // namespace cereggii::atomicdict

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+
+#include "map/hashing.hpp"
+#include "map/live_count.hpp"
+#include "map/order.hpp"
+#include "map/zeroed_memory.hpp"
+
+// What an AtomicDict is made of in memory.
+//
+//     HashMap ── root ─▶ Table ── next ─▶ Table ── next ─▶ …        a chain, of one table as a rule
+//                        words[]          words[]
+//                          └──▶ Node ◀──────┘
+//
+// A *table* is an array of words with linear probing; the first word on the path of a key is, of
+// the cache line at the top bits of its hash, the one at the low bits. A *node* is a key and its
+// value, and never moves: every table of the chain that has come to know the key points at the same
+// node. So changing a value is one compare-and-swap on the node, whatever becomes of the tables
+// meanwhile.
+//
+//     word    tag:13 │ away:2 │ 1:1 │ node:48, of which the low 3 bits are a state
+//
+//     EMPTY ──▶ NODE ──▶ TOMB                      EMPTY   the end of a path: its key may be put
+//     here
+//       │         │        ▲                        NODE    names a node
+//       │         ▼        │                        TOMB    named one; never claimed again
+//       │       MOVING ────┤  while its table       MOVING  a mover inserts the node further on
+//       ▼         │        │  is emptied            MOVED   it is there; this still names it
+//     FROZEN    MOVED ─────┘                        FROZEN  was EMPTY; the path goes on in `next`
+//
+// A word never becomes EMPTY again, so the end of its path is the only place where a key can be
+// inserted, and a word names at most one node in its life.
+namespace cereggii::atomicdict {
+
+// ── nodes ──────────────────────────────────────────────────────────────────────────────────────
+
+// The value of a node: an owned reference, or an odd number once the node is dead. A dead node
+// stays dead; whoever killed it sees to it that it leaves every table, and is retired.
+struct Node {
+    std::atomic<std::uint64_t> hash;  // once retired: the next item of a list
+    std::uintptr_t key;               // owned; see own_hash_bit
+    std::atomic<std::uintptr_t> value;
+
+    static constexpr std::uintptr_t dead = 1;  // once retired: with the reclaimer's tag above it
+
+    static bool is_dead(std::uintptr_t value) noexcept { return value & dead; }
+    static PyObject* object(std::uintptr_t value) noexcept {
+        return reinterpret_cast<PyObject*>(value);
+    }
+
+    // Outside of a pin: an allocator with hooks may do anything. Null: no memory.
+    static Node* allocate() noexcept {
+        void* memory = allocate_memory(sizeof(Node));
+        if (reinterpret_cast<std::uintptr_t>(memory) >> 48) [[unlikely]] {
+            free_memory(memory);  // a word cannot hold the address
+            return nullptr;
+        }
+        return memory ? new (memory) Node : nullptr;
+    }
+    static void deallocate(Node* node) noexcept { free_memory(node); }
+
+private:
+#ifdef CEREGGII_SANITIZED
+    // Where sanitizers watch: they know nothing of the interpreter's own memory.
+    static void* allocate_memory(std::size_t size) noexcept { return PyMem_RawMalloc(size); }
+    static void free_memory(void* memory) noexcept { PyMem_RawFree(memory); }
+#else
+    static void* allocate_memory(std::size_t size) noexcept { return PyMem_Malloc(size); }
+    static void free_memory(void* memory) noexcept { PyMem_Free(memory); }
+#endif
+};
+
+static_assert(sizeof(void*) == 8, "a word holds a 48-bit pointer and a 16-bit tag");
+static_assert(sizeof(Node) == 24);
+
+// ── words ──────────────────────────────────────────────────────────────────────────────────────
+
+using Word = std::uint64_t;
+
+inline constexpr Word word_empty = 0;
+inline constexpr Word word_frozen = 4;
+inline constexpr Word word_tomb = 5;
+inline constexpr Word moving_bit = 1;
+inline constexpr Word moved_bit = 2;
+inline constexpr Word state_mask = 7;
+inline constexpr Word node_mask = 0x0000'FFFF'FFFF'FFF8;
+
+// Of a word that names a node: a tag, which is ten bits of its hash and which of the neighbours it
+// is; how many lines it is away from the one where its path begins, or 3 if that is more than two;
+// and a bit that is always set, so that no other word looks like it.
+inline constexpr Word named_bit = Word{1} << 48;
+inline constexpr int away_at = 49, neighbour_at = 51, hash_at = 54;
+inline constexpr Word far_away = 3;
+inline constexpr Word hash_mask = ~Word{0} << hash_at;
+inline constexpr Word tag_mask = ~Word{0} << neighbour_at | named_bit;
+
+inline bool same_tag(Word word, Word tag) noexcept { return ((word ^ tag) & tag_mask) == 0; }
+inline Word lines_away(Word word) noexcept { return word >> away_at & far_away; }
+inline bool names_node(Word word) noexcept { return (word & node_mask) != 0; }
+inline Node* node_of(Word word) noexcept {
+    return reinterpret_cast<Node*>(static_cast<std::uintptr_t>(word & node_mask));
+}
+// EMPTY or FROZEN: every path that has come this far ends here in this table.
+inline bool ends_path(Word word) noexcept { return word <= word_frozen; }
+
+[[gnu::always_inline]] inline void prefetch([[maybe_unused]] const void* address) noexcept {
+#if defined(__GNUC__) || defined(__clang__)
+    __builtin_prefetch(address);
+    // GCC takes a function that does nothing else for one without effect, and drops its calls.
+    asm volatile("");
+#endif
+}
+
+// ── tables ─────────────────────────────────────────────────────────────────────────────────────
+
+enum class ChunkState : std::uint8_t { free, claimed, done };
+
+struct Table {
+    // Read by every operation.
+    std::uint32_t shift;     // 64 - log2 of the number of words
+    std::uint32_t tag_skip;  // the bits of a hash before those in a tag
+    std::size_t mask;        // the number of words - 1
+    std::atomic<Table*> next{nullptr};
+    LiveCount* count;             // shared by the tables of a chain
+    std::uint64_t serial;         // names the table for ever, as its address does not
+    std::int64_t limit;           // of words in use, when a larger table is due
+    std::int64_t deleted_before;  // of `count`, when the table was made
+
+    // The migration out of this table.
+    std::atomic<std::uint32_t> next_chunk{0};
+    std::atomic<std::uint32_t> chunks_done{0};
+    std::atomic<bool> chunk_was_returned{false};   // by a mover that found no room
+    std::atomic<std::uint64_t> left_to_movers{0};  // dead nodes, by whoever saw MOVING
+    std::atomic<bool> has_homes{false};            // whether any key was ever at home here
+    std::atomic<std::uint32_t> looks_in_vain{0};   // by those who went through all keys; a hint
+    bool whole_chain = false;                      // once retired
+    std::uint32_t chunk_count;
+
+    void* memory;  // that was allocated
+
+    // Once retired.
+    Table* link = nullptr;
+    std::uint64_t epoch_tag = 0;
+
+    // A Bloom filter of each line, of one hash function: it has the bits of the keys at home there
+    // that a word was ever claimed for. Neighbours have the same bit. (Blocked, after Putze,
+    // Sanders and Singler, Cache-, Hash- and Space-Efficient Bloom Filters, 2007.)
+    using FilterBits = std::uint16_t;
+
+    static constexpr std::size_t smallest = neighbour_mask + 1;
+    static constexpr std::uint32_t largest_shift = 64 - neighbour_bits;
+    static constexpr std::size_t small = 512;
+    static constexpr std::size_t chunk_size = 256;
+    static constexpr int chunk_line_bits = 5;  // log2 of the lines in a chunk
+
+    std::size_t capacity() const noexcept { return mask + 1; }
+    // log2 of the number of lines.
+    int line_bits() const noexcept { return 64 - neighbour_bits - static_cast<int>(shift); }
+    // Whether so many words are in use that a larger table is due. At most, as a rule: of the keys
+    // that were alive when the table was made, some may be gone before they were moved here. (Dead
+    // nodes whose deleter is asleep are moved, and not counted.)
+    [[gnu::always_inline]] bool is_crowded() const noexcept {
+        return count->inserted() - deleted_before > limit;
+    }
+    // The first word of the cache line of a hash. In the order of the hashes.
+    std::size_t line(std::uint64_t hash) const noexcept {
+        return static_cast<std::size_t>(hash >> shift & ~neighbour_mask);
+    }
+    std::size_t home(std::uint64_t hash) const noexcept { return home(hash, shift); }
+    std::atomic<Word>& word(std::size_t index) noexcept { return words()[index]; }
+
+    // The bits of a hash that come soon after those that are the line: they tell keys of one line
+    // apart, and are the line in a table that is larger. Neighbours have different tags.
+    Word tag_of(std::uint64_t hash) const noexcept {
+        return (hash << tag_skip & hash_mask) | (hash & neighbour_mask) << neighbour_at | named_bit;
+    }
+    // Of the hash of a node that is not far away from home: what the word at this index tells,
+    // which is enough to know its home in any table with such tags.
+    std::uint64_t known_hash(std::size_t index, Word word) const noexcept {
+        const std::uint64_t line = (index >> neighbour_bits) - lines_away(word);
+        return line << shift << neighbour_bits | (word & hash_mask) >> tag_skip |
+               (word >> neighbour_at & neighbour_mask);
+    }
+
+    // Whoever goes through keys has looked at so many words, and found so many keys. True: that has
+    // cost as much as to go without the tombstones.
+    bool note_looks(std::size_t looks, std::size_t found) noexcept {
+        constexpr std::size_t enough_for_each = 16;
+        if (looks <= (found + 1) * enough_for_each) return false;
+        const auto vain = static_cast<std::uint32_t>(looks);
+        if (looks_in_vain.fetch_add(vain, std::memory_order_relaxed) + looks < capacity())
+            return false;
+        looks_in_vain.store(0, std::memory_order_relaxed);
+        return true;
+    }
+
+    // Fetches home(hash) and the filter's bits of a table at this address, with this shift: neither
+    // need be true, or there be a table at all.
+    [[gnu::always_inline]] static void prefetch_supposed(const Table* table, std::uint32_t shift,
+                                                         std::uint64_t hash) noexcept {
+        const auto words = reinterpret_cast<std::uintptr_t>(table) + sizeof(Table);
+        prefetch(reinterpret_cast<const void*>(words + home(hash, shift) * sizeof(Word)));
+        const auto filter = words + (sizeof(Word) << (64 - shift));
+        prefetch(reinterpret_cast<const void*>(filter + (hash >> shift >> neighbour_bits) *
+                                                            sizeof(FilterBits)));
+    }
+    std::atomic<ChunkState>& chunk(std::size_t index) noexcept {
+        return reinterpret_cast<std::atomic<ChunkState>*>(filter() + lines_of(capacity()))[index];
+    }
+
+    // Before a word is claimed for a key with this hash.
+    [[gnu::always_inline]] void announce(std::uint64_t hash) noexcept {
+        const std::size_t line = hash >> shift >> neighbour_bits;
+        std::atomic<FilterBits>& bits = filter()[line];
+        const FilterBits bit = filter_bit(hash);
+        const FilterBits seen = bits.load(std::memory_order_seq_cst);
+        if ((seen & bit) != 0) return;
+        // Before the line's first bit: a thread that finds a bit in the filter takes the line to be
+        // marked, and inserts.
+        if (seen == 0) mark_home(line);
+        bits.fetch_or(bit, std::memory_order_seq_cst);
+    }
+    // The number of the bit that does it.
+    std::uint64_t announced_by(std::uint64_t hash) const noexcept { return hash >> (shift - 1); }
+    // Whether no word has ever been claimed for a key with this hash.
+    [[gnu::always_inline]] bool excludes(std::uint64_t hash) noexcept {
+        const std::atomic<FilterBits>& bits = filter()[hash >> shift >> neighbour_bits];
+        return (bits.load(std::memory_order_seq_cst) & filter_bit(hash)) == 0;
+    }
+
+    // ── where keys are at home ─────────────────────────────────────────────────────────────────
+    //
+    // The order of iteration visits lines by their *position*: the bits of the line's number in
+    // reverse (see order.hpp). One bit for each chunk says whether any line in it was ever the home
+    // of a key, so that a nearly empty table costs what is in it. The bits are in the order of
+    // positions: the 32 lines at positions 32 g to 32 g + 31 are in different chunks, whose bits
+    // are one word.
+
+    static constexpr std::uint64_t homes_per_word = 32;
+
+    // Whether the line at this position may be the home of a key. False: no key at home there was
+    // in this table before the call.
+    bool may_be_home(std::uint64_t position) const noexcept {
+        const std::uint64_t bit = position & (chunk_count - 1);
+        return homes()[bit / homes_per_word].load(std::memory_order_seq_cst) >>
+                   (bit % homes_per_word) &
+               1;
+    }
+    // The same for a group of positions (order.hpp) from a multiple of its size on.
+    bool may_be_homes(std::uint64_t position) const noexcept {
+        static_assert(homes_per_word % group_size == 0);
+        constexpr std::uint32_t of_group = (std::uint64_t{1} << group_size) - 1;
+        const std::uint64_t bit = position & (chunk_count - 1);
+        return (homes()[bit / homes_per_word].load(std::memory_order_seq_cst) >>
+                    (bit % homes_per_word) &
+                of_group) != 0;
+    }
+    // Whether a chunk can have words that are not EMPTY: some line in it is a home, or a path leads
+    // into it from the chunk before.
+    bool may_be_in_use(std::size_t chunk_number) const noexcept {
+        if (may_be_home(reversed(chunk_number, chunk_bits()))) return true;
+        const std::size_t before = (chunk_number * chunk_size - 1) & mask;
+        return !ends_path(words()[before].load(std::memory_order_seq_cst));
+    }
+    // The line where the path of a key begins whose node this word names. Wrong if the node is
+    // retired meanwhile.
+    std::size_t home_line(std::size_t index, Word word) const noexcept {
+        const std::size_t lines = capacity() >> neighbour_bits;
+        if (const Word away = lines_away(word); away != far_away) [[likely]]
+            return ((index >> neighbour_bits) - away) & (lines - 1);
+        return node_of(word)->hash.load(std::memory_order_relaxed) >> shift >> neighbour_bits;
+    }
+
+    static std::int64_t limit_of(std::size_t capacity) noexcept {
+        return static_cast<std::int64_t>(capacity - capacity * 3 / 16);
+    }
+
+    // The smallest capacity for this many keys without growing; 0 if there is none.
+    static std::size_t capacity_for(std::size_t keys) noexcept {
+        std::size_t capacity = smallest;
+        while (static_cast<std::size_t>(limit_of(capacity)) < keys) {
+            if (capacity > largest / 2) return 0;
+            capacity *= 2;
+        }
+        return capacity;
+    }
+
+    // The capacity to move this many keys to: seven sixteenths full at most, so that a table
+    // of which thirteen sixteenths are in use becomes twice as large, and one full of tombstones
+    // stays as it is.
+    static std::size_t roomy_capacity_for(std::int64_t keys) noexcept {
+        std::size_t capacity = smallest;
+        while (static_cast<std::int64_t>(capacity * 7 / 16) < keys && capacity <= largest / 2)
+            capacity *= 2;
+        return capacity;
+    }
+
+    static std::size_t size_of(std::size_t capacity) noexcept {
+        return padding_of(capacity) + sizeof(Table) + homes_at(capacity) +
+               home_words_of(capacity) * sizeof(std::uint32_t);
+    }
+
+    // Outside of a pin. Null: no memory.
+    static Table* allocate(std::size_t capacity) noexcept {
+        if (capacity == 0 || capacity > largest) return nullptr;
+        void* memory = allocate_zeroed(size_of(capacity));
+        if (!memory) return nullptr;
+        auto address = reinterpret_cast<std::uintptr_t>(memory);
+        if (const std::size_t padding = padding_of(capacity))
+            address = ((address + sizeof(Table) + padding) & -line_size) - sizeof(Table);
+        static std::atomic<std::uint64_t> serials{1};  // 0 is none
+        auto* table = new (reinterpret_cast<void*>(address)) Table;
+        table->memory = memory;
+        table->shift = 64 - static_cast<std::uint32_t>(std::countr_zero(capacity));
+        table->tag_skip = tag_skip_of(capacity);
+        table->mask = capacity - 1;
+        table->serial = serials.fetch_add(1, std::memory_order_relaxed);
+        table->limit = limit_of(capacity);
+        table->chunk_count = static_cast<std::uint32_t>(chunks_of(capacity));
+        return table;
+    }
+
+    // Before it is published.
+    void count_in(LiveCount* chain_count) noexcept {
+        count = chain_count;
+        deleted_before = chain_count->deleted();
+    }
+    static void deallocate(Table* table) noexcept {
+        if (table) free_zeroed(table->memory, size_of(table->capacity()));
+    }
+
+private:
+    // Of those that are the line, all but up to five, and the same for six sizes of tables: a key
+    // that moves from one of them to another keeps its tag.
+    static std::uint32_t tag_skip_of(std::size_t capacity) noexcept {
+        const auto line_bits = static_cast<std::uint32_t>(std::countr_zero(capacity / smallest));
+        return line_bits < 1 ? 0 : (line_bits - 1) / 6 * 6 + 1;
+    }
+
+    static std::size_t home(std::uint64_t hash, std::uint32_t shift) noexcept {
+        return static_cast<std::size_t>((hash >> shift & ~neighbour_mask) |
+                                        (hash & neighbour_mask));
+    }
+
+    static constexpr std::size_t largest = std::size_t{1} << 39;
+
+    // Neighbours are on one cache line, but in small tables, which are a few lines in all.
+    static constexpr std::size_t line_size = (neighbour_mask + 1) * sizeof(Word);
+    static std::size_t padding_of(std::size_t capacity) noexcept {
+        return capacity * sizeof(Word) > 16 * line_size ? line_size - 1 : 0;
+    }
+
+    FilterBits filter_bit(std::uint64_t hash) const noexcept {
+        // The bits of the hash after those that are the line.
+        return static_cast<FilterBits>(1u << (hash >> (shift - 1) & 15));
+    }
+    static std::size_t lines_of(std::size_t capacity) noexcept { return capacity / smallest; }
+    std::atomic<FilterBits>* filter() noexcept {
+        return reinterpret_cast<std::atomic<FilterBits>*>(words() + capacity());
+    }
+
+    static std::size_t chunks_of(std::size_t capacity) noexcept {
+        return std::max<std::size_t>(1, capacity / chunk_size);
+    }
+    std::atomic<Word>* words() noexcept { return reinterpret_cast<std::atomic<Word>*>(this + 1); }
+    const std::atomic<Word>* words() const noexcept {
+        return reinterpret_cast<const std::atomic<Word>*>(this + 1);
+    }
+
+    int chunk_bits() const noexcept { return std::countr_zero(chunk_count); }
+    static std::size_t home_words_of(std::size_t capacity) noexcept {
+        return (chunks_of(capacity) + homes_per_word - 1) / homes_per_word;
+    }
+    // Behind words, filter and the states of chunks.
+    static std::size_t homes_at(std::size_t capacity) noexcept {
+        const std::size_t end =
+            capacity * sizeof(Word) + lines_of(capacity) * sizeof(FilterBits) + chunks_of(capacity);
+        return (end + sizeof(std::uint32_t) - 1) & ~(sizeof(std::uint32_t) - 1);
+    }
+    const std::atomic<std::uint32_t>* homes() const noexcept {
+        const auto* begin = reinterpret_cast<const char*>(this + 1);
+        return reinterpret_cast<const std::atomic<std::uint32_t>*>(begin + homes_at(capacity()));
+    }
+    [[gnu::noinline]] void mark_home(std::size_t line) noexcept {
+        if (!has_homes.load(std::memory_order_seq_cst))
+            has_homes.store(true, std::memory_order_seq_cst);
+        const std::uint64_t bit = reversed(line >> chunk_line_bits, chunk_bits());
+        auto& word = const_cast<std::atomic<std::uint32_t>&>(homes()[bit / homes_per_word]);
+        const std::uint32_t mask_of_bit = std::uint32_t{1} << (bit % homes_per_word);
+        if ((word.load(std::memory_order_seq_cst) & mask_of_bit) == 0)
+            word.fetch_or(mask_of_bit, std::memory_order_seq_cst);
+    }
+};
+
+static_assert(sizeof(Table) % alignof(Word) == 0);
+
+}  // namespace cereggii::atomicdict

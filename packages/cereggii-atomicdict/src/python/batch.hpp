@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include "python/dict_protocol.hpp"
+
+// Many lookups at a time.
+namespace cereggii::atomicdict {
+
+// Sets the values of a dict to those of the same keys in the map, NOT_FOUND where one is absent.
+// False with an exception.
+bool fill_in(HashMap& map, PyObject* batch, std::size_t chunk_size);
+
+template <class Form>
+struct BatchMethods {
+    static PyObject* batch_getitem(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                   PyObject* keywords) {
+        static constexpr Signature<2> signature{"batch_getitem",
+                                                {{{"batch"}, {"chunk_size", false}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        HashMap* map = Form::value(self);
+        std::size_t chunk_size = 128;
+        if (!map || (given[1] && !DictProtocol<Form>::to_size(given[1], "chunk_size", chunk_size)))
+            return nullptr;
+        if (chunk_size == 0) {
+            PyErr_SetString(PyExc_ValueError, "chunk_size must be at least 1, not 0");
+            return nullptr;
+        }
+        if (!PyDict_Check(given[0])) {
+            PyErr_Format(PyExc_TypeError, "batch must be a dict, not %R", given[0]);
+            return nullptr;
+        }
+        return fill_in(*map, given[0], chunk_size) ? Py_NewRef(given[0]) : nullptr;
+    }
+};
+
+}  // namespace cereggii::atomicdict

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cereggii/atomics/python/arguments.hpp"
+#include "map/edit.hpp"
+#include "map/lookup.hpp"
+#include "python/types.hpp"
+
+// The operations of AtomicDict and AtomicDictHandle on one key, as plain C functions.
+namespace cereggii::atomicdict {
+
+// Sets KeyError as dict does: the key is the argument, also if it is a tuple.
+[[gnu::cold]] inline void set_key_error(PyObject* key) {
+    PyObject* error = PyObject_CallOneArg(PyExc_KeyError, key);
+    if (!error) return;
+    PyErr_SetObject(PyExc_KeyError, error);
+    Py_DECREF(error);
+}
+
+// False with ValueError.
+[[gnu::always_inline]] inline bool may_be_key(PyObject* object) {
+    if (!is_sentinel(object)) [[likely]]
+        return true;
+    refuse_sentinel(object, "a key");
+    return false;
+}
+[[gnu::always_inline]] inline bool may_be_value(PyObject* object) {
+    if (!is_sentinel(object)) [[likely]]
+        return true;
+    refuse_sentinel(object, "a value");
+    return false;
+}
+[[gnu::always_inline]] inline bool check_key(PyObject* object, Key& key) {
+    return may_be_key(object) && make_key(object, key);
+}
+
+inline PyObject* or_none(PyObject* object) noexcept { return object ? object : Py_None; }
+inline PyObject* new_reference(bool truth) noexcept {
+    return Py_NewRef(truth ? Py_True : Py_False);
+}
+
+// `d[key] = value`, of a key and a value that have not been checked. False with an exception.
+inline bool store(HashMap& map, PyObject* key_object, PyObject* value) {
+    Key key;
+    if (!check_key(key_object, key) || !may_be_value(value)) return false;
+    constexpr EditKind set{IfAbsent::insert, IfPresent::replace, Values::any, false};
+    const Edited edited = Edit<set>(map, key, value).run();
+    drop_found(edited);
+    return edited.done != Done::error;
+}
+
+// What `compare_and_set` and its kin do, by what they expect: nothing, anything, or this.
+inline Edited compare_and_store(HashMap& map, const Key& key, PyObject* expected,
+                                PyObject* updated) {
+    if (expected == not_found)
+        return edit<EditKind{IfAbsent::insert, IfPresent::keep}>(map, key, updated);
+    if (expected == any)
+        return edit<EditKind{IfAbsent::insert, IfPresent::replace}>(map, key, updated);
+    return edit<EditKind{IfAbsent::leave, IfPresent::replace, Values::expected}>(map, key, updated,
+                                                                                 expected);
+}
+
+// "__missing__", interned: made when the module is imported.
+inline PyObject* missing_name = nullptr;
+
+// The __missing__ of a type, found as a special method is: a new reference, null without an
+// exception if there is none.
+inline PyObject* find_missing(PyTypeObject* type) {
+    PyObject* mro = type->tp_mro;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro); ++i) {
+        auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(mro, i));
+#if PY_VERSION_HEX >= 0x030C0000
+        PyObject* dict = PyType_GetDict(base);
+#else
+        PyObject* dict = Py_XNewRef(base->tp_dict);
+#endif
+        PyObject* found = nullptr;
+#if PY_VERSION_HEX >= 0x030D0000
+        if (dict && PyDict_GetItemRef(dict, missing_name, &found) < 0) PyErr_Clear();
+#else
+        if (dict) found = Py_XNewRef(PyDict_GetItemWithError(dict, missing_name));  // with the GIL
+#endif
+        Py_XDECREF(dict);
+        if (found) return found;
+    }
+    return nullptr;
+}
+
+// Calls the __missing__ of a subclass; null without an exception if there is none.
+inline PyObject* call_missing(PyObject* dict, PyObject* key) {
+    PyTypeObject* type = Py_TYPE(dict);
+    if (type == Types<AtomicDict>::atomic) return nullptr;
+    PyObject* missing = find_missing(type);
+    if (!missing) return nullptr;
+    PyObject* value = nullptr;
+    if (PyType_HasFeature(Py_TYPE(missing), Py_TPFLAGS_METHOD_DESCRIPTOR)) {
+        PyObject* arguments[] = {dict, key};  // a function, as a rule: need not be bound
+        value = PyObject_Vectorcall(missing, arguments, 2, nullptr);
+    } else if (const descrgetfunc bind = Py_TYPE(missing)->tp_descr_get) {
+        PyObject* bound = bind(missing, dict, reinterpret_cast<PyObject*>(type));
+        value = bound ? PyObject_CallOneArg(bound, key) : nullptr;
+        Py_XDECREF(bound);
+    } else {
+        value = PyObject_CallOneArg(missing, key);
+    }
+    Py_DECREF(missing);
+    return value;
+}
+
+template <class Form>
+struct KeyMethods {
+    // ── the mapping slots ──────────────────────────────────────────────────────────────────────
+
+    static PyObject* subscript(PyObject* self, PyObject* key_object) {
+        HashMap* map = Form::value(self);
+        Key key;
+        if (!map || !check_key(key_object, key)) return nullptr;
+        PyObject* value = nullptr;
+        const Found found = look_up<true>(*map, key, value);
+        if (found == Found::present) [[likely]]
+            return value;
+        if (found == Found::error) return nullptr;
+        value = call_missing(Form::target(self), key_object);
+        if (!value && !PyErr_Occurred()) set_key_error(key_object);
+        return value;
+    }
+
+    static int assign(PyObject* self, PyObject* key_object, PyObject* value) {
+        HashMap* map = Form::value(self);
+        if (!map) return -1;
+        if (value) return store(*map, key_object, value) ? 0 : -1;
+        Key key;
+        if (!check_key(key_object, key)) return -1;
+        constexpr EditKind remove{IfAbsent::leave, IfPresent::remove, Values::any, false};
+        const Edited edited = edit<remove>(*map, key, nullptr);
+        drop_found(edited);
+        if (edited.done == Done::removed) return 0;
+        if (edited.done == Done::absent) set_key_error(key_object);
+        return -1;
+    }
+
+    static int contains(PyObject* self, PyObject* key_object) {
+        HashMap* map = Form::value(self);
+        Key key;
+        if (!map || !check_key(key_object, key)) return -1;
+        PyObject* unused = nullptr;
+        const Found found = look_up<false>(*map, key, unused);
+        return found == Found::error ? -1 : found == Found::present;
+    }
+
+    // ── methods of dict ────────────────────────────────────────────────────────────────────────
+
+    static PyObject* get(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                         PyObject* keywords) {
+        static constexpr Signature<2> signature{"get", {{{"key"}, {"default", false}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        HashMap* map = Form::value(self);
+        Key key;
+        if (!map || !check_key(given[0], key)) return nullptr;
+        PyObject* value = nullptr;
+        switch (look_up<true>(*map, key, value)) {
+            case Found::present: return value;
+            case Found::absent: return Py_NewRef(or_none(given[1]));
+            case Found::error: break;
+        }
+        return nullptr;
+    }
+
+    static PyObject* pop(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                         PyObject* keywords) {
+        static constexpr Signature<2> signature{"pop", {{{"key"}, {"default", false}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        HashMap* map = Form::value(self);
+        Key key;
+        if (!map || !check_key(given[0], key)) return nullptr;
+        const Edited edited =
+            edit<EditKind{IfAbsent::leave, IfPresent::remove}>(*map, key, nullptr);
+        if (edited.done == Done::removed) return edited.found;
+        if (edited.done == Done::error) return nullptr;
+        if (given[1]) return Py_NewRef(given[1]);
+        set_key_error(given[0]);
+        return nullptr;
+    }
+
+    static PyObject* setdefault(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                PyObject* keywords) {
+        static constexpr Signature<2> signature{"setdefault", {{{"key"}, {"default", false}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        HashMap* map = Form::value(self);
+        Key key;
+        PyObject* value = or_none(given[1]);
+        if (!map || !check_key(given[0], key) || !may_be_value(value)) return nullptr;
+        const Edited edited = edit<EditKind{IfAbsent::insert, IfPresent::keep}>(*map, key, value);
+        return edited.done == Done::inserted ? Py_NewRef(value) : edited.found;
+    }
+
+    // ── compare and set ────────────────────────────────────────────────────────────────────────
+
+    static PyObject* get_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                 PyObject* keywords) {
+        static constexpr Signature<2> signature{"get_and_set",
+                                                {{{"key"}, {"updated", true, "desired"}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        HashMap* map = Form::value(self);
+        Key key;
+        if (!map || !check_key(given[0], key) || !may_be_value(given[1])) return nullptr;
+        const Edited edited =
+            edit<EditKind{IfAbsent::insert, IfPresent::replace}>(*map, key, given[1]);
+        return edited.done == Done::inserted ? Py_NewRef(not_found) : edited.found;
+    }
+
+    static PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                     PyObject* keywords) {
+        Edited edited;
+        PyObject* expected = nullptr;
+        PyObject* key = nullptr;
+        if (!compare_and_store_given("compare_and_set", self, args, count, keywords, key, expected,
+                                     edited))
+            return nullptr;
+        if (edited.done == Done::inserted || edited.done == Done::replaced) {
+            drop_found(edited);
+            Py_RETURN_NONE;
+        }
+        return set_expectation_failed(key, expected, edited.found);
+    }
+
+    static PyObject* compare_and_exchange(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                          PyObject* keywords) {
+        Edited edited;
+        PyObject* expected = nullptr;
+        PyObject* key = nullptr;
+        if (!compare_and_store_given("compare_and_exchange", self, args, count, keywords, key,
+                                     expected, edited))
+            return nullptr;
+        return edited.found ? edited.found : Py_NewRef(not_found);
+    }
+
+    static PyObject* compare_and_delete(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                                        PyObject* keywords) {
+        static constexpr Signature<2> signature{"compare_and_delete", {{{"key"}, {"expected"}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        HashMap* map = Form::value(self);
+        Key key;
+        if (!map || !check_key(given[0], key) || !may_be_expected(given[1], false)) return nullptr;
+        const Edited edited =
+            given[1] == any ? edit<EditKind{IfAbsent::leave, IfPresent::remove}>(*map, key, nullptr)
+                            : edit<EditKind{IfAbsent::leave, IfPresent::remove, Values::expected}>(
+                                  *map, key, nullptr, given[1]);
+        if (edited.done == Done::error) return nullptr;
+        if (edited.done == Done::removed) {
+            drop_found(edited);
+            Py_RETURN_NONE;
+        }
+        return set_expectation_failed(given[0], given[1], edited.found);
+    }
+
+private:
+    // NOT_FOUND and ANY can be expected, EXPECTATION_FAILED cannot; nor NOT_FOUND where it makes no
+    // sense. False with ValueError.
+    static bool may_be_expected(PyObject* expected, bool absent) {
+        if (!is_sentinel(expected) || expected == any || (absent && expected == not_found))
+            return true;
+        refuse_sentinel(expected, "expected");
+        return false;
+    }
+
+    // False with an exception.
+    static bool compare_and_store_given(const char* method, PyObject* self, PyObject* const* args,
+                                        Py_ssize_t count, PyObject* keywords, PyObject*& key_object,
+                                        PyObject*& expected, Edited& edited) {
+        const Signature<3> signature{method,
+                                     {{{"key"}, {"expected"}, {"updated", true, "desired"}}}};
+        std::array<PyObject*, 3> given;
+        if (!signature.parse(args, count, keywords, given)) return false;
+        HashMap* map = Form::value(self);
+        Key key;
+        if (!map || !check_key(given[0], key) || !may_be_expected(given[1], true) ||
+            !may_be_value(given[2]))
+            return false;
+        key_object = given[0];
+        expected = given[1];
+        edited = compare_and_store(*map, key, expected, given[2]);
+        return edited.done != Done::error;
+    }
+
+    // Releases `found`; null: absent.
+    [[gnu::cold]] static PyObject* set_expectation_failed(PyObject* key, PyObject* expected,
+                                                          PyObject* found) {
+        PyErr_Format(ExpectationFailed, "self[%R] == %R, not %R", key, found ? found : not_found,
+                     expected);
+        Py_XDECREF(found);
+        return nullptr;
+    }
+};
+
+}  // namespace cereggii::atomicdict

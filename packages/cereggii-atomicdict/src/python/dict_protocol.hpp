@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "cereggii/atomics/python/arguments.hpp"
+#include "cereggii/atomics/python/binding.hpp"
+#include "map/hash_map.hpp"
+#include "map/items.hpp"
+#include "python/dict_methods.hpp"
+#include "python/types.hpp"
+
+// What AtomicDict and AtomicDictHandle do with all keys: the rest of the mapping protocol.
+namespace cereggii::atomicdict {
+
+// ── update ─────────────────────────────────────────────────────────────────────────────────────
+
+// All of these stop with an exception where one is raised; what was stored by then stays, as in
+// dict.
+
+bool update_from_dict(HashMap& map, PyObject* dict);
+// Takes over the references of the items.
+bool update_from_items(HashMap& map, Items& items);
+
+// From whatever `dict.update` takes, or another AtomicDict.
+bool update_from(HashMap& map, PyObject* other);
+
+// The map of an AtomicDict or a handle; null without an exception for anything else.
+inline HashMap* find_map(PyObject* object) noexcept {
+    PyObject* target = find_target<AtomicDict>(object);
+    if (!target || !payload<AtomicDict>(target)->constructed()) return nullptr;
+    return &payload<AtomicDict>(target)->map;
+}
+
+// A new dict of what is in a dict or any other `collections.abc.Mapping`, by keys() and []; null
+// without an exception for what is neither. Not for an AtomicDict, whose map is read.
+PyObject* as_dict(PyObject* object);
+
+// An AtomicDict of what is in both, that of `right` where there are two values; NotImplemented if
+// one is no mapping.
+PyObject* merge(PyObject* left, PyObject* right);
+
+// An AtomicDict of what is in the map at one instant.
+PyObject* copy_of(HashMap& map);
+
+// `Name({key: value, …})`, of what is in the map at one instant.
+PyObject* repr_of_items(PyObject* self, HashMap& map);
+
+// Whether the map has the items of a dict that it is compared with. -1: an exception.
+int equals_dict(HashMap& map, PyObject* dict);
+// The same of two maps, each at an instant of its own.
+int equals_map(HashMap& map, HashMap& other);
+
+PyObject* set_bad_count(const char* method, Py_ssize_t most, Py_ssize_t given);
+
+template <class Form>
+struct DictProtocol {
+    static Py_ssize_t length(PyObject* self) {
+        HashMap* map = Form::value(self);
+        return map ? exact_length(*map) : -1;
+    }
+
+    static PyObject* iterate(PyObject* self) { return make_iterator_of(self, Yields::keys); }
+    static PyObject* iterate_values(PyObject* self, PyObject*) {
+        return make_iterator_of(self, Yields::values);
+    }
+    static PyObject* iterate_items(PyObject* self, PyObject*) {
+        return make_iterator_of(self, Yields::items);
+    }
+
+    static PyObject* repr(PyObject* self) {
+        HashMap* map = Form::peek(self);
+        if (!map) return nullptr;
+        if constexpr (Form::is_handle) return repr_of(self, Py_NewRef(Form::target(self)));
+        return repr_of_items(self, *map);
+    }
+
+    static PyObject* compare(PyObject* self, PyObject* other, int op) {
+        if (op != Py_EQ && op != Py_NE) Py_RETURN_NOTIMPLEMENTED;
+        HashMap* map = Form::peek(self);
+        if (!map) return nullptr;
+        if (HashMap* others = find_map(other)) {
+            const int equal = others == map ? 1 : equals_map(*map, *others);
+            return equal < 0 ? nullptr : new_reference((equal != 0) == (op == Py_EQ));
+        }
+        PyObject* theirs = PyDict_CheckExact(other) ? Py_NewRef(other) : as_dict(other);
+        if (!theirs) {
+            if (PyErr_Occurred()) return nullptr;
+            Py_RETURN_NOTIMPLEMENTED;
+        }
+        const int equal = equals_dict(*map, theirs);
+        Py_DECREF(theirs);
+        return equal < 0 ? nullptr : new_reference((equal != 0) == (op == Py_EQ));
+    }
+
+    // Either side may be ours.
+    static PyObject* unite(PyObject* left, PyObject* right) { return merge(left, right); }
+
+    static PyObject* unite_in_place(PyObject* self, PyObject* other) {
+        HashMap* map = Form::value(self);
+        if (!map || !update_from(*map, other)) return nullptr;
+        return Py_NewRef(self);
+    }
+
+    // ── methods ────────────────────────────────────────────────────────────────────────────────
+
+    static PyObject* popitem(PyObject* self, PyObject*) {
+        HashMap* map = Form::value(self);
+        return map ? pop_item(*map) : nullptr;
+    }
+
+    static PyObject* clear(PyObject* self, PyObject*) {
+        HashMap* map = Form::value(self);
+        if (!map || !atomicdict::clear(*map)) return nullptr;
+        Py_RETURN_NONE;
+    }
+
+    static PyObject* snapshot(PyObject* self, PyObject*) {
+        HashMap* map = Form::value(self);
+        return map ? atomicdict::snapshot(*map) : nullptr;
+    }
+
+    static PyObject* copy(PyObject* self, PyObject*) {
+        HashMap* map = Form::value(self);
+        return map ? copy_of(*map) : nullptr;
+    }
+
+    // update([other], /, **keywords)
+    static PyObject* update(PyObject* self, PyObject* args, PyObject* keywords) {
+        const Py_ssize_t count = PyTuple_GET_SIZE(args);
+        if (count > 1) return set_bad_count("update", 1, count);
+        if (keywords && !PyArg_ValidateKeywordArguments(keywords)) return nullptr;
+        HashMap* map = Form::value(self);
+        if (!map) return nullptr;
+        if (count == 1 && !update_from(*map, PyTuple_GET_ITEM(args, 0))) return nullptr;
+        if (keywords && !update_from_dict(*map, keywords)) return nullptr;
+        Py_RETURN_NONE;
+    }
+
+    static PyObject* approx_len(PyObject* self, PyObject*) {
+        HashMap* map = Form::value(self);
+        const Py_ssize_t length = map ? approximate_length(*map) : -1;
+        return length < 0 ? nullptr : PyLong_FromSsize_t(length);
+    }
+
+    static PyObject* len_bounds(PyObject* self, PyObject*) {
+        const Py_ssize_t length = DictProtocol::length(self);
+        return length < 0 ? nullptr : Py_BuildValue("(nn)", length, length);
+    }
+
+    static PyObject* reserve(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                             PyObject* keywords) {
+        static constexpr Signature<1> signature{"reserve", {{{"n"}}}};
+        std::array<PyObject*, 1> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        HashMap* map = Form::value(self);
+        std::size_t keys = 0;
+        if (!map || !to_size(given[0], "n", keys) || !atomicdict::reserve(*map, keys))
+            return nullptr;
+        Py_RETURN_NONE;
+    }
+
+    static PyObject* fast_iter(PyObject* self, PyObject* const* args, Py_ssize_t count,
+                               PyObject* keywords) {
+        static constexpr Signature<2> signature{
+            "fast_iter", {{{"partitions", false}, {"this_partition", false}}}};
+        std::array<PyObject*, 2> given;
+        if (!signature.parse(args, count, keywords, given)) return nullptr;
+        std::size_t parts = 1, part = 0;
+        if ((given[0] && !to_size(given[0], "partitions", parts)) ||
+            (given[1] && !to_size(given[1], "this_partition", part)))
+            return nullptr;
+        if (parts == 0) {
+            PyErr_SetString(PyExc_ValueError, "partitions must be at least 1, not 0");
+            return nullptr;
+        }
+        if (part >= parts) {
+            PyErr_Format(PyExc_ValueError,
+                         "this_partition must be less than partitions (%zu), not %zu", parts, part);
+            return nullptr;
+        }
+        return Form::value(self) ? make_fast_iterator(Form::target(self), part, parts) : nullptr;
+    }
+
+    static PyObject* size_in_bytes(PyObject* self, PyObject*) {
+        HashMap* map = Form::peek(self);
+        if (!map) return nullptr;
+        std::size_t size = static_cast<std::size_t>(Py_TYPE(self)->tp_basicsize);
+        if constexpr (!Form::is_handle) {
+            const std::size_t memory = memory_of(*map);
+            const std::size_t pending = memory_of(payload<AtomicDict>(self)->pending);
+            if (memory == 0 || pending == 0) return nullptr;
+            size += memory + pending - 2 * sizeof(HashMap);
+        }
+        return PyLong_FromSize_t(size);
+    }
+
+    // A non-negative integer. False with an exception.
+    static bool to_size(PyObject* object, const char* name, std::size_t& size) {
+        std::int64_t value = 0;
+        if (!to_int64(object, &value, name)) return false;
+        if (value < 0) {
+            set_error(PyExc_ValueError, "%s must not be negative, but it is %U", name, object);
+            return false;
+        }
+        size = static_cast<std::size_t>(value);
+        return true;
+    }
+
+private:
+    static PyObject* make_iterator_of(PyObject* self, Yields yields) {
+        return Form::value(self) ? make_iterator(Form::target(self), yields) : nullptr;
+    }
+};
+
+}  // namespace cereggii::atomicdict

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "python/inputs.hpp"
+
+#include <atomic>
+
+namespace cereggii::atomicdict {
+
+namespace {
+
+// Whether an object has a method `keys`, which makes it a mapping to dict.update; -1: an exception.
+int has_keys(PyObject* object) {
+    PyObject* keys = PyObject_GetAttrString(object, "keys");
+    if (!keys) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) return -1;
+        PyErr_Clear();
+        return 0;
+    }
+    Py_DECREF(keys);
+    return 1;
+}
+
+// `collections.abc.Mapping`; borrowed, null with an exception.
+PyObject* mapping_class() {
+    static std::atomic<PyObject*> found{nullptr};
+    PyObject* mapping = found.load(std::memory_order_acquire);
+    if (mapping) return mapping;
+    PyObject* module = PyImport_ImportModule("collections.abc");
+    if (!module) return nullptr;
+    mapping = PyObject_GetAttrString(module, "Mapping");
+    Py_DECREF(module);
+    // Release pairs with the load above. If another thread was faster, its reference is kept.
+    PyObject* none = nullptr;
+    if (!mapping || found.compare_exchange_strong(none, mapping, std::memory_order_acq_rel,
+                                                  std::memory_order_acquire))
+        return mapping;
+    Py_DECREF(mapping);
+    return none;
+}
+
+// Whether a class has this attribute from `base`; -1: an exception.
+int inherits(PyTypeObject* type, PyTypeObject* base, const char* name) {
+    PyObject* theirs = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), name);
+    PyObject* ours =
+        theirs ? PyObject_GetAttrString(reinterpret_cast<PyObject*>(base), name) : nullptr;
+    const int same = ours ? ours == theirs : -1;
+    Py_XDECREF(ours);
+    Py_XDECREF(theirs);
+    return same;
+}
+
+// The map that an object has if its class goes through it natively.
+ItemsOf find_items_of_map(PyObject* object, PyTypeObject* base, HashMap*& map) {
+    PyTypeObject* type = Py_TYPE(object);
+    map = find_map(object);
+    if (!map) return ItemsOf::keys;  // not constructed, which keys() says
+    if (type == base) return ItemsOf::map;
+    const int items = inherits(type, base, "items");
+    if (items <= 0) return items < 0 ? ItemsOf::error : ItemsOf::items;
+    for (const char* name : {"__iter__", "keys"})
+        if (const int same = inherits(type, base, name); same <= 0)
+            return same < 0 ? ItemsOf::error : ItemsOf::keys;
+    return ItemsOf::map;
+}
+
+}  // namespace
+
+ItemsOf find_items(PyObject* object, HashMap*& map) {
+    if (PyDict_CheckExact(object)) return ItemsOf::dict;
+    for (PyTypeObject* base : {Types<AtomicDict>::atomic, Types<AtomicDict>::handle})
+        if (PyObject_TypeCheck(object, base)) return find_items_of_map(object, base, map);
+    const int is_mapping = has_keys(object);
+    return is_mapping < 0 ? ItemsOf::error : is_mapping ? ItemsOf::keys : ItemsOf::pairs;
+}
+
+PyObject* as_dict(PyObject* object) {
+    if (!PyDict_Check(object)) {
+        PyObject* mapping = mapping_class();
+        const int is_mapping = mapping ? PyObject_IsInstance(object, mapping) : -1;
+        if (is_mapping <= 0) return nullptr;
+    }
+    return PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyDict_Type), object);
+}
+
+}  // namespace cereggii::atomicdict

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nanobind/nanobind.h>
+
+#include <new>
+
+#include "cereggii/atomics/python/binding.hpp"
+#include "map/items.hpp"
+#include "python/dict_protocol.hpp"
+#include "python/types.hpp"
+
+// An iterator over what an AtomicDict held at one instant, for pickling. Unlike a builtin dict, it
+// neither moves all that it holds when it grows, nor releases all of it at once.
+namespace cereggii::atomicdict {
+
+namespace {
+
+struct SnapshotIterator {
+    PyObject_HEAD
+    Items items;
+};
+
+PyTypeObject* snapshot_iterator_type = nullptr;
+
+Items& items_of(PyObject* self) { return reinterpret_cast<SnapshotIterator*>(self)->items; }
+
+PyObject* snapshot_iterator_next(PyObject* self) {
+    PyObject* pair = PyTuple_New(2);  // first, so that no item is taken that there is no memory for
+    if (!pair) return nullptr;
+    Items::Item item{};
+    bool found = false;
+#if PY_VERSION_HEX >= 0x030D0000
+    Py_BEGIN_CRITICAL_SECTION(self);
+    found = items_of(self).take_next(item);
+    Py_END_CRITICAL_SECTION();
+#else
+    found = items_of(self).take_next(item);
+#endif
+    if (!found) {
+        Py_DECREF(pair);
+        return nullptr;
+    }
+    PyTuple_SET_ITEM(pair, 0, item.key_object());
+    PyTuple_SET_ITEM(pair, 1, item.value);
+    return pair;
+}
+
+PyObject* snapshot_iterator_size_in_bytes(PyObject* self, PyObject*) {
+    std::size_t memory = 0;
+    with_object_lock(self, [&] { memory = items_of(self).memory(); });
+    return PyLong_FromSize_t(sizeof(SnapshotIterator) + memory);
+}
+
+PyMethodDef snapshot_iterator_methods[] = {
+    plain_method("__sizeof__", &snapshot_iterator_size_in_bytes, nullptr),
+    {nullptr, nullptr, 0, nullptr},
+};
+
+int snapshot_iterator_traverse(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    int stop = 0;
+    items_of(self).for_each([&](const Items::Item& item, const auto&) {
+        if (!item.value) return true;  // taken
+        stop = visit(item.key_object(), arg);
+        if (stop == 0) stop = visit(item.value, arg);
+        return stop == 0;
+    });
+    return stop;
+}
+
+int snapshot_iterator_clear(PyObject* self) {
+    items_of(self).clear();
+    return 0;
+}
+
+void snapshot_iterator_dealloc(PyObject* self) {
+    PyTypeObject* type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    items_of(self).~Items();
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+PyObject* make_snapshot_iterator(PyObject* dict) {
+    HashMap* map = find_map(dict);
+    if (!map) return PyErr_Format(PyExc_TypeError, "an AtomicDict is needed, not %R", dict);
+    auto* iterator = PyObject_GC_New(SnapshotIterator, snapshot_iterator_type);
+    if (!iterator) return nullptr;
+    new (&iterator->items) Items();
+    auto* self = reinterpret_cast<PyObject*>(iterator);
+    const bool good = take_items(*map, iterator->items);
+    PyObject_GC_Track(self);
+    if (!good) Py_CLEAR(self);
+    return self;
+}
+
+}  // namespace
+
+void bind_snapshot_iterator(nanobind::module_& module) {
+    static PyMethodDef make = {
+        "_items_at_one_instant",
+        [](PyObject*, PyObject* dict) { return make_snapshot_iterator(dict); }, METH_O, nullptr};
+    module.attr("_items_at_one_instant") = owned_or_throw(PyCFunction_New(&make, nullptr));
+    if (snapshot_iterator_type) return;
+    static PyType_Slot slots[] = {
+        {Py_tp_dealloc, slot(&snapshot_iterator_dealloc)},
+        {Py_tp_traverse, slot(&snapshot_iterator_traverse)},
+        {Py_tp_clear, slot(&snapshot_iterator_clear)},
+        {Py_tp_iter, slot(&PyObject_SelfIter)},
+        {Py_tp_iternext, slot(&snapshot_iterator_next)},
+        {Py_tp_methods, snapshot_iterator_methods},
+        {0, nullptr},
+    };
+    snapshot_iterator_type = make_internal_type("cereggii_atomicdict._SnapshotIterator",
+                                                sizeof(SnapshotIterator), slots);
+}
+
+}  // namespace cereggii::atomicdict

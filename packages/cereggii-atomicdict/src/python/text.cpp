@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "cereggii/atomics/python/binding.hpp"
+#include "map/items.hpp"
+#include "python/dict_protocol.hpp"
+
+// The repr of an AtomicDict. What dict's own would give, but others can stop the world meanwhile.
+namespace cereggii::atomicdict {
+
+namespace {
+
+namespace nb = nanobind;
+
+// A text that is put together of many: of their concatenation there is one copy, made in the end.
+class Text {
+public:
+    Text() : texts_(owned_or_throw(PyList_New(0))), block_(owned_or_throw(PyList_New(0))) {}
+
+    void add(const nb::object& text) {
+        if (PyList_Append(block_.ptr(), text.ptr()) < 0) throw nb::python_error();
+        if (PyList_GET_SIZE(block_.ptr()) == block_size) end_block();
+    }
+
+    nb::object take() {
+        end_block();
+        const Py_ssize_t count = PyList_GET_SIZE(texts_.ptr());
+        Py_ssize_t length = 0;
+        Py_UCS4 largest = 0;
+        for (Py_ssize_t i = 0; i < count; ++i) {
+            PyObject* text = PyList_GET_ITEM(texts_.ptr(), i);
+            length += PyUnicode_GET_LENGTH(text);
+            largest = std::max<Py_UCS4>(largest, PyUnicode_MAX_CHAR_VALUE(text));
+        }
+        nb::object all = owned_or_throw(PyUnicode_New(length, largest));
+        Pace pace(16);
+        Py_ssize_t at = 0;
+        for (Py_ssize_t i = 0; i < count; ++i) {
+            PyObject* text = PyList_GET_ITEM(texts_.ptr(), i);
+            const Py_ssize_t added = PyUnicode_GET_LENGTH(text);
+            if (added > 0 && PyUnicode_CopyCharacters(all.ptr(), at, text, 0, added) < 0)
+                throw nb::python_error();
+            at += added;
+            if (!pace.rest_for_signals()) throw nb::python_error();
+        }
+        return all;
+    }
+
+private:
+    static constexpr Py_ssize_t block_size = 1024;
+
+    void end_block() {
+        const nb::object none = owned_or_throw(PyUnicode_FromString(""));
+        const nb::object text = owned_or_throw(PyUnicode_Join(none.ptr(), block_.ptr()));
+        if (PyList_Append(texts_.ptr(), text.ptr()) < 0) throw nb::python_error();
+        block_ = owned_or_throw(PyList_New(0));
+    }
+
+    nb::object texts_, block_;
+};
+
+nb::object write(PyObject* self, const Items& items) {
+    Text text;
+    text.add(owned_or_throw(PyUnicode_FromFormat("%s({", short_name(self))));
+    bool is_first = true;
+    Pace pace(64);
+    const bool good = items.for_each([&](const Items::Item& item, const auto&) {
+        const char* separator = std::exchange(is_first, false) ? "" : ", ";
+        text.add(owned_or_throw(
+            PyUnicode_FromFormat("%s%R: %R", separator, item.key_object(), item.value)));
+        return pace.rest_for_signals();
+    });
+    if (!good) throw nb::python_error();
+    text.add(owned_or_throw(PyUnicode_FromString("})")));
+    return text.take();
+}
+
+PyObject* write_items(PyObject* self, HashMap& map) {
+    Items items;
+    if (!take_items(map, items)) return nullptr;
+    try {
+        return write(self, items).release().ptr();
+    } catch (nb::python_error& error) {
+        error.restore();
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+PyObject* repr_of_items(PyObject* self, HashMap& map) {
+    const int inside = Py_ReprEnter(self);
+    if (inside > 0) return PyUnicode_FromFormat("%s(...)", short_name(self));
+    if (inside < 0) return nullptr;
+    PyObject* text = write_items(self, map);
+    Py_ReprLeave(self);
+    return text;
+}
+
+}  // namespace cereggii::atomicdict

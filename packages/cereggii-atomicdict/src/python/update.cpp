@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <initializer_list>
+#include <span>
+
+#include "map/items.hpp"
+#include "python/dict_protocol.hpp"
+#include "python/inputs.hpp"
+#include "python/pairs.hpp"
+
+// From other mappings into this one. The errors are those of dict, word for word.
+namespace cereggii::atomicdict {
+
+// Where few keys are, most of those that come are new.
+bool prepare_for(HashMap& map, std::size_t keys) {
+    constexpr std::size_t few = 8;
+    if (keys <= few) return true;
+    const Py_ssize_t length = approximate_length(map);
+    if (length < 0) return false;
+    return static_cast<std::size_t>(length) >= keys || prepare(map, keys);
+}
+
+bool update_from_dict(HashMap& map, PyObject* dict) {
+    return prepare_for(map, static_cast<std::size_t>(PyDict_Size(dict))) &&
+           DictItems::for_each(
+               dict, [&](PyObject* key, PyObject* value) { return store(map, key, value); });
+}
+
+bool update_from_items(HashMap& map, Items& items) {
+    if (!prepare_for(map, items.size())) return false;
+    constexpr std::size_t ahead = 8;
+    constexpr EditKind set{IfAbsent::insert, IfPresent::replace, Values::any, false, true};
+    Pace pace;
+    return items.give_away([&](const Items::Item& item, std::span<const Items::Item> rest) {
+        if (rest.size() > ahead) map.prefetch_home(rest[ahead].hash);
+        // Its hash is known, so the key is not asked for it.
+        const Key key{item.key_object(), item.hash, item.key};
+        const Edited edited = Edit<set>(map, key, item.value).run();
+        drop_found(edited);
+        return edited.done != Done::error && pace.rest_for_signals();
+    });
+}
+
+bool update_from(HashMap& map, PyObject* other) {
+    HashMap* theirs = nullptr;
+    const ItemsOf where = find_items(other, theirs);
+    if (where == ItemsOf::dict) return update_from_dict(map, other);
+    if (where == ItemsOf::map) {
+        if (theirs == &map) return true;
+        Items items;
+        // There will be room for all of them in an empty map.
+        const bool is_empty = !map.root.load(std::memory_order_relaxed);
+        return take_items(*theirs, items, is_empty ? TakenBy::table : TakenBy::position) &&
+               update_from_items(map, items);
+    }
+    return for_each_item(other, where, theirs,
+                         [&](PyObject* key, PyObject* value) { return store(map, key, value); });
+}
+
+PyObject* merge(PyObject* left, PyObject* right) {
+    for (PyObject* object : {left, right}) {
+        if (PyObject* target = find_target<AtomicDict>(object)) {
+            if (!AtomicForm<AtomicDict>::peek(target)) return nullptr;
+        } else if (PyObject_TypeCheck(object, Types<AtomicDict>::handle)) {
+            set_not_constructed(object);
+            return nullptr;
+        } else if (!PyDict_Check(object)) {
+            Py_RETURN_NOTIMPLEMENTED;
+        }
+    }
+    PyObject* made = make_instance<AtomicDict>(Types<AtomicDict>::atomic);
+    if (!made) return nullptr;
+    HashMap& map = payload<AtomicDict>(made)->map;
+    if (!update_from(map, left) || !update_from(map, right)) Py_CLEAR(made);
+    return made;
+}
+
+PyObject* copy_of(HashMap& map) {
+    Items items;
+    if (!take_items(map, items, TakenBy::table)) return nullptr;
+    PyObject* made = make_instance<AtomicDict>(Types<AtomicDict>::atomic);
+    if (made && !update_from_items(payload<AtomicDict>(made)->map, items)) Py_CLEAR(made);
+    return made;
+}
+
+namespace {
+
+// Whether all items are among others, of as many keys. `find(item, value)`: 1, with a reference, 0,
+// or -1 with an exception.
+template <class Find>
+int equal_to(const Items& ours, const Find& find) {
+    int equal = 1;
+    Pace pace;
+    ours.for_each([&](const Items::Item& item, const auto&) {
+        PyObject* theirs = nullptr;
+        equal = find(item, theirs);
+        if (equal > 0) equal = PyObject_RichCompareBool(theirs, item.value, Py_EQ);
+        Py_XDECREF(theirs);
+        if (equal > 0 && !pace.rest_for_signals()) equal = -1;
+        return equal > 0;
+    });
+    return equal;
+}
+
+}  // namespace
+
+int equals_dict(HashMap& map, PyObject* dict) {
+    Items ours;
+    if (!take_items(map, ours)) return -1;
+    if (static_cast<Py_ssize_t>(ours.size()) != PyDict_Size(dict)) return 0;
+    return equal_to(ours, [dict](const Items::Item& item, PyObject*& theirs) {
+#if PY_VERSION_HEX >= 0x030D0000
+        return PyDict_GetItemRef(dict, item.key_object(), &theirs);
+#else
+        theirs = Py_XNewRef(PyDict_GetItemWithError(dict, item.key_object()));  // with the GIL
+        return theirs ? 1 : PyErr_Occurred() ? -1 : 0;
+#endif
+    });
+}
+
+int equals_map(HashMap& map, HashMap& other) {
+    Items ours, theirs;
+    if (!take_items(map, ours, TakenBy::table) || !take_items(other, theirs, TakenBy::table))
+        return -1;
+    if (ours.size() != theirs.size()) return 0;
+    // Not a builtin dict, which moves all of its keys at once when it grows.
+    PyObject* copied = make_instance<AtomicDict>(Types<AtomicDict>::atomic);
+    if (!copied) return -1;
+    HashMap& copy = payload<AtomicDict>(copied)->map;
+    int equal = -1;
+    if (update_from_items(copy, theirs))
+        equal = equal_to(ours, [&copy](const Items::Item& item, PyObject*& value) {
+            const Key key{item.key_object(), item.hash, item.key};
+            switch (look_up<true>(copy, key, value)) {
+                case Found::present: return 1;
+                case Found::absent: return 0;
+                case Found::error: break;
+            }
+            return -1;
+        });
+    Py_DECREF(copied);
+    return equal;
+}
+
+PyObject* set_bad_count(const char* method, Py_ssize_t most, Py_ssize_t given) {
+    PyErr_Format(PyExc_TypeError, "%s expected at most %zd argument%s, got %zd", method, most,
+                 most == 1 ? "" : "s", given);
+    return nullptr;
+}
+
+}  // namespace cereggii::atomicdict
