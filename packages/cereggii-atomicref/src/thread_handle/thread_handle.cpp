@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "cereggii/atomics/python/binding.hpp"
-#include "thread_handle_attributes.hpp"
-#include "thread_handle_descriptors.hpp"
-#include "thread_handle_operators.hpp"
-#include "thread_handle_protocols.hpp"
+#include "thread_handle/attributes.hpp"
+#include "thread_handle/descriptors.hpp"
+#include "thread_handle/operators.hpp"
+#include "thread_handle/protocols.hpp"
 
 // ThreadHandle: one thread's own reference to any object, and a transparent proxy for it.
 namespace cereggii::atomicref {

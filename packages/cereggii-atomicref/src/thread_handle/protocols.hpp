@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "thread_handle.hpp"
+#include "thread_handle/thread_handle.hpp"
 
 // What else a ThreadHandle does as its object does: calls, containers, iteration, conversions,
 // context managers, classes, awaiting, buffers.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "thread_handle.hpp"
+#include "thread_handle/thread_handle.hpp"
 
 // The operators of ThreadHandle. A slot gets the handle on either side, or on both.
 namespace cereggii::atomicref {

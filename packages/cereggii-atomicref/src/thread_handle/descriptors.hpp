@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "thread_handle.hpp"
+#include "thread_handle/thread_handle.hpp"
 
 // A handle in a class body does what its object does there: a function binds, a property computes.
 // A handle of an object that is not a descriptor is a plain attribute.

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "thread_handle_descriptors.hpp"
+#include "thread_handle/descriptors.hpp"
 
 // The attributes of a ThreadHandle are those of its object, all of them: __class__, __dict__ and
 // __doc__, too. There are three exceptions: how the handle itself is copied and pickled, which the
