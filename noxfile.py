@@ -312,8 +312,8 @@ def model(session: nox.Session) -> None:
     """Explore every interleaving of the hash table's protocol in its model, and each mistake."""
     environment = Environment(session, "model", HERE)
     environment.install("pytest")
-    environment.run("-m", "pytest", "docs/model", *session.posargs)
-    environment.run("-m", "docs.model")
+    environment.run("-m", "pytest", "verification", *session.posargs)
+    environment.run("-m", "verification")
 
 
 @nox.session(python=False, allow_parallel=False)
@@ -388,7 +388,7 @@ def typing(session: nox.Session) -> None:
     environment.install_packages()
     environment.run("-m", "mypy", "noxfile.py", "tools", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip
-    environment.run("-m", "mypy", "-p", "docs.model")
+    environment.run("-m", "mypy", "-p", "verification")
     environment.run("-m", "mypy", "packages/cereggii/src")
     names = [package.name.replace("-", "_") for package in PACKAGES if package.name != "cereggii"]
     environment.run("-m", "mypy.stubtest", "--allowlist", "tools/stubtest.txt", *names)

@@ -24,7 +24,7 @@ namespace cereggii::atomicdict {
 //     session.hpp     entering and leaving: pins, the gate of the exact operations, reclamation
 //
 // The protocol, with its invariants and the mistakes that it avoids, is written down in
-// docs/architecture.md, and as a model that can be explored in docs/model.
+// docs/architecture.md, and as a model that can be explored in verification.
 struct HashMap {
     static constexpr std::uint16_t gate_open = 0;
 

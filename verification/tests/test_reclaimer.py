@@ -3,8 +3,8 @@ from __future__ import annotations
 
 import pytest
 
-from docs.model import mistakes, reclaimer, scenarios
-from docs.model.reclaimer import MISTAKES, SCENARIOS, Result, explore
+from verification import mistakes, reclaimer, scenarios
+from verification.reclaimer import MISTAKES, SCENARIOS, Result, explore
 
 # Called by other steps, or only with a mistake.
 PARTS_OF_STEPS = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python3 -m docs.model`: explores scenarios, shows mistakes, or draws scenarios at random."""
+"""`python3 -m verification`: explores scenarios, shows mistakes, or draws scenarios at random."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def explore_at_random(seed: int, number: int, limit: int) -> bool:
 
 def main() -> int:
     """Returns 1 if a scenario violates a promise."""
-    parser = argparse.ArgumentParser(prog="python3 -m docs.model", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python3 -m verification", description=__doc__)
     parser.add_argument("name", nargs="?", help="only scenarios whose name has this in it")
     parser.add_argument("--mistake", choices=sorted({**MISTAKES, **reclaimer.MISTAKES}),
                         help="show what it leads to")  # fmt: skip

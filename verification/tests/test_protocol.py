@@ -5,12 +5,12 @@ import random
 
 import pytest
 
-from docs.model import migration, pinning, protocol, whole
-from docs.model.explore import Result, TooManyStatesError, explore
-from docs.model.history import linearizable
-from docs.model.mistakes import MISTAKES
-from docs.model.scenarios import HERE, SCENARIOS, draw, get, set_
-from docs.model.state import Config
+from verification import migration, pinning, protocol, whole
+from verification.explore import Result, TooManyStatesError, explore
+from verification.history import linearizable
+from verification.mistakes import MISTAKES
+from verification.scenarios import HERE, SCENARIOS, draw, get, set_
+from verification.state import Config
 
 MODULES = (pinning, protocol, migration, whole)
 PARTS_OF_STEPS = {"absent", "after_delete", "end", "next_chunk", "retire_unlinked", "return_length"}
