@@ -47,7 +47,7 @@ bool to_initial(PyObject* initial_value, WideSum& sum) {
     return !exceeds;
 }
 
-template <class Form>
+template <class Accessor>
 struct CounterMethods {
     static PyObject* add(PyObject* self, PyObject* const* args, Py_ssize_t count,
                          PyObject* keywords) {
@@ -58,7 +58,7 @@ struct CounterMethods {
             if (!signature.parse(args, count, keywords, given)) return nullptr;
             if (given[0] && !to_int64(given[0], &amount, "n")) return nullptr;
         }
-        StripedAdder* adder = Form::value(self);
+        StripedAdder* adder = Accessor::value(self);
         if (!adder) return nullptr;
         adder->add(amount);
         Py_RETURN_NONE;
@@ -68,7 +68,7 @@ struct CounterMethods {
     static PyObject* in_place(PyObject* self, PyObject* operand) {
         std::int64_t amount = 0;
         if (!to_int64(operand, &amount, "the right-hand side")) return nullptr;
-        StripedAdder* adder = Form::value(self);
+        StripedAdder* adder = Accessor::value(self);
         if (!adder) return nullptr;
         if (Sign == '+') {
             adder->add(amount);
@@ -82,35 +82,35 @@ struct CounterMethods {
     }
 
     static PyObject* sum(PyObject* self, PyObject*) {
-        StripedAdder* adder = Form::value(self);
+        StripedAdder* adder = Accessor::value(self);
         return adder ? to_python(adder->sum()) : nullptr;
     }
 
     static PyObject* sum_and_reset(PyObject* self, PyObject*) {
-        StripedAdder* adder = Form::value(self);
+        StripedAdder* adder = Accessor::value(self);
         return adder ? to_python(adder->sum_and_reset()) : nullptr;
     }
 
     static PyObject* reset(PyObject* self, PyObject*) {
-        StripedAdder* adder = Form::value(self);
+        StripedAdder* adder = Accessor::value(self);
         if (!adder) return nullptr;
         adder->sum_and_reset();
         Py_RETURN_NONE;
     }
 
     static PyObject* size_in_bytes(PyObject* self, PyObject*) {
-        StripedAdder* adder = Form::peek(self);
+        StripedAdder* adder = Accessor::peek(self);
         if (!adder) return nullptr;
         std::size_t size = static_cast<std::size_t>(Py_TYPE(self)->tp_basicsize);
-        if constexpr (!Form::is_handle) size += adder->memory();
+        if constexpr (!Accessor::is_handle) size += adder->memory();
         return PyLong_FromSize_t(size);
     }
 
     static PyObject* repr(PyObject* self) {
-        StripedAdder* adder = Form::peek(self);
+        StripedAdder* adder = Accessor::peek(self);
         if (!adder) return nullptr;
-        if constexpr (Form::is_handle) {
-            return PyUnicode_FromFormat("%s(%R)", short_name(self), Form::target(self));
+        if constexpr (Accessor::is_handle) {
+            return PyUnicode_FromFormat("%s(%R)", short_name(self), Accessor::target(self));
         } else {
             PyObject* total = to_python(adder->sum());
             PyObject* text =
@@ -121,9 +121,9 @@ struct CounterMethods {
     }
 };
 
-template <class Form>
+template <class Accessor>
 PyMethodDef* method_table() {
-    using M = CounterMethods<Form>;
+    using M = CounterMethods<Accessor>;
     static PyMethodDef table[] = {
         fast_method("add", &M::add,
                     "add($self, /, n=1)\n--\n\n"
@@ -146,28 +146,28 @@ PyMethodDef* method_table() {
                      "Take the total out and return it.\n\n"
                      "Every addition is in exactly one such sum, this one or a later one."),
         plain_method(
-            "get_handle", &get_handle<Form>,
+            "get_handle", &get_handle<Accessor>,
             "get_handle($self, /)\n--\n\n"
             "A new AtomicCounterHandle on this counter, for the calling thread's own use."),
         plain_method("__sizeof__", &M::size_in_bytes,
                      "__sizeof__($self, /)\n--\n\n"
                      "The memory of the counter in bytes, with the cells that it has by now."),
-        cold_method<&new_arguments<Form, &M::sum>>("__getnewargs__", nullptr),
+        cold_method<&new_arguments<Accessor, &M::sum>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
     };
     return table;
 }
 
-template <class Form>
+template <class Accessor>
 const PyType_Slot* slot_table() {
-    using M = CounterMethods<Form>;
+    using M = CounterMethods<Accessor>;
     static const PyType_Slot table[] = {
-        init_slot<Form, &to_initial>(),
-        {Py_tp_methods, method_table<Form>()},
-        {Py_tp_traverse, slot(&traverse<Form>)},
-        {Py_tp_clear, slot(&clear<Form>)},
-        {Py_tp_richcompare, slot(&compare_identity<Form>)},
-        {Py_tp_hash, slot(&hash_identity<Form>)},
+        init_slot<Accessor, &to_initial>(),
+        {Py_tp_methods, method_table<Accessor>()},
+        {Py_tp_traverse, slot(&traverse<Accessor>)},
+        {Py_tp_clear, slot(&clear<Accessor>)},
+        {Py_tp_richcompare, slot(&compare_identity<Accessor>)},
+        {Py_tp_hash, slot(&hash_identity<Accessor>)},
         {Py_tp_repr, slot(&M::repr)},
         {Py_nb_inplace_add, slot(&M::template in_place<'+'>)},
         {Py_nb_inplace_subtract, slot(&M::template in_place<'-'>)},
@@ -198,10 +198,10 @@ constexpr const char* counter_handle_doc =
 
 void bind_atomic_counter(nb::module_& module) {
     bind<AtomicCounter>(module, "cereggii_atomicint.AtomicCounter", counter_doc,
-                        slot_table<AtomicForm<AtomicCounter>>(), Types<AtomicCounter>::atomic);
+                        slot_table<AtomicAccessor<AtomicCounter>>(), Types<AtomicCounter>::atomic);
     Types<AtomicCounter>::atomic->tp_vectorcall = &call_class<AtomicCounter, &to_initial>;
     bind<AtomicCounterHandle>(module, "cereggii_atomicint.AtomicCounterHandle", counter_handle_doc,
-                              slot_table<HandleForm<AtomicCounter>>(),
+                              slot_table<HandleAccessor<AtomicCounter>>(),
                               Types<AtomicCounter>::handle);
 }
 

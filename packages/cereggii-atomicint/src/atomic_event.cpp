@@ -9,7 +9,7 @@ namespace cereggii::atomicint {
 
 namespace {
 
-using Form = AtomicForm<AtomicEvent>;
+using Accessor = AtomicAccessor<AtomicEvent>;
 using State = AtomicEvent::Value;
 
 bool to_initial(PyObject* initial_value, bool& is_set) {
@@ -19,13 +19,13 @@ bool to_initial(PyObject* initial_value, bool& is_set) {
 }
 
 PyObject* is_set(PyObject* self, PyObject*) {
-    const State* state = Form::value(self);
+    const State* state = Accessor::value(self);
     return state ? PyBool_FromLong(AtomicEvent::is_set(state->load(std::memory_order_seq_cst)))
                  : nullptr;
 }
 
 PyObject* set(PyObject* self, PyObject*) {
-    State* state = Form::value(self);
+    State* state = Accessor::value(self);
     if (!state) return nullptr;
     std::uint64_t before = state->load(std::memory_order_relaxed);
     while (!state->compare_exchange_weak(before, AtomicEvent::after_set(before),
@@ -36,7 +36,7 @@ PyObject* set(PyObject* self, PyObject*) {
 }
 
 PyObject* clear_flag(PyObject* self, PyObject*) {
-    State* state = Form::value(self);
+    State* state = Accessor::value(self);
     if (!state) return nullptr;
     state->fetch_and(~AtomicEvent::flag, std::memory_order_seq_cst);
     Py_RETURN_NONE;
@@ -48,7 +48,7 @@ PyObject* wait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject
     if ((count != 0 || keywords) && !signature.parse(args, count, keywords, given)) return nullptr;
     const auto deadline = Deadline::parse(given[0]);
     if (!deadline) return nullptr;
-    const State* state = Form::value(self);
+    const State* state = Accessor::value(self);
     if (!state) return nullptr;
     const std::uint64_t seen = state->load(std::memory_order_seq_cst);
     if (AtomicEvent::is_set(seen)) Py_RETURN_TRUE;
@@ -61,7 +61,7 @@ PyObject* wait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject
 }
 
 PyObject* repr(PyObject* self) {
-    const State* state = Form::peek(self);
+    const State* state = Accessor::peek(self);
     if (!state) return nullptr;
     const bool set = AtomicEvent::is_set(state->load(std::memory_order_relaxed));
     return PyUnicode_FromFormat("<%s at %p: %s>", short_name(self), static_cast<void*>(self),
@@ -87,15 +87,15 @@ PyMethodDef method_table[] = {
         "`threading.TIMEOUT_MAX`; None and inf stand for no limit. Sleeps detached from the\n"
         "interpreter and answers signals (Ctrl-C) at once. ValueError for a negative timeout\n"
         "or nan, OverflowError for a larger one."),
-    cold_method<&new_arguments<Form, &is_set>>("__getnewargs__", nullptr),
+    cold_method<&new_arguments<Accessor, &is_set>>("__getnewargs__", nullptr),
     {nullptr, nullptr, 0, nullptr},
 };
 
 const PyType_Slot slot_table[] = {
-    init_slot<Form, &to_initial>(),
+    init_slot<Accessor, &to_initial>(),
     {Py_tp_methods, method_table},
-    {Py_tp_traverse, slot(&traverse<Form>)},
-    {Py_tp_clear, slot(&clear<Form>)},
+    {Py_tp_traverse, slot(&traverse<Accessor>)},
+    {Py_tp_clear, slot(&clear<Accessor>)},
     {Py_tp_repr, slot(&repr)},
     {0, nullptr},
 };

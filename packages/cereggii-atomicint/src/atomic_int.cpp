@@ -2,7 +2,7 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "int_protocol.hpp"
 
-// AtomicInt and AtomicIntHandle: one method table and one slot table, generated for each form.
+// AtomicInt and AtomicIntHandle: one method table and one slot table, generated for each accessor.
 namespace cereggii::atomicint {
 
 namespace {
@@ -17,10 +17,10 @@ bool to_initial(PyObject* initial_value, std::int64_t& value) {
     return !initial_value || to_int64(initial_value, &value, "the value");
 }
 
-template <class Form>
+template <class Accessor>
 PyMethodDef* method_table() {
-    using M = IntMethods<Form>;
-    using P = IntProtocol<Form>;
+    using M = IntMethods<Accessor>;
+    using P = IntProtocol<Accessor>;
     constexpr Returns before = Returns::before, after = Returns::after;
     static PyMethodDef table[] = {
         plain_method("get", &M::get,
@@ -131,7 +131,7 @@ PyMethodDef* method_table() {
             "notify_all($self, /)\n--\n\n"
             "Wake all threads that are blocked in `wait_while` on this integer; each looks\n"
             "at the value again. Never blocks."),
-        plain_method("get_handle", &get_handle<Form>,
+        plain_method("get_handle", &get_handle<Accessor>,
                      "get_handle($self, /)\n--\n\n"
                      "A new AtomicIntHandle on this integer, for the calling thread's own use."),
 
@@ -158,7 +158,7 @@ PyMethodDef* method_table() {
                     "__ceil__($self, /)\n--\n\nmath.ceil() of the current value."),
         fast_method("__format__", &forward<"__format__">,
                     "__format__($self, format_spec, /)\n--\n\nformat() of the current value."),
-        cold_method<&new_arguments<Form, &M::get>>("__getnewargs__", nullptr),
+        cold_method<&new_arguments<Accessor, &M::get>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
     };
     return table;
@@ -172,18 +172,18 @@ PyGetSetDef property_table[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
-template <class Form>
+template <class Accessor>
 const PyType_Slot* slot_table() {
-    using I = IntInPlace<Form>;
-    using P = IntProtocol<Form>;
+    using I = IntInPlace<Accessor>;
+    using P = IntProtocol<Accessor>;
     static const PyType_Slot table[] = {
-        init_slot<Form, &to_initial>(),
-        {Py_tp_methods, method_table<Form>()},
+        init_slot<Accessor, &to_initial>(),
+        {Py_tp_methods, method_table<Accessor>()},
         {Py_tp_getset, property_table},
-        {Py_tp_traverse, slot(&traverse<Form>)},
-        {Py_tp_clear, slot(&clear<Form>)},
+        {Py_tp_traverse, slot(&traverse<Accessor>)},
+        {Py_tp_clear, slot(&clear<Accessor>)},
         {Py_tp_richcompare, slot(&compare)},
-        {Py_tp_hash, slot(&hash_identity<Form>)},
+        {Py_tp_hash, slot(&hash_identity<Accessor>)},
         {Py_tp_repr, slot(&P::repr)},
         {Py_tp_str, slot(&unary<&PyObject_Str>)},
 
@@ -261,10 +261,10 @@ constexpr const char* handle_doc =
 
 void bind_atomic_int(nb::module_& module) {
     bind<AtomicInt>(module, "cereggii_atomicint.AtomicInt", int_doc,
-                    slot_table<AtomicForm<AtomicInt>>(), Types<AtomicInt>::atomic);
+                    slot_table<AtomicAccessor<AtomicInt>>(), Types<AtomicInt>::atomic);
     Types<AtomicInt>::atomic->tp_vectorcall = &call_class<AtomicInt, &to_initial>;
     bind<AtomicIntHandle>(module, "cereggii_atomicint.AtomicIntHandle", handle_doc,
-                          slot_table<HandleForm<AtomicInt>>(), Types<AtomicInt>::handle);
+                          slot_table<HandleAccessor<AtomicInt>>(), Types<AtomicInt>::handle);
 }
 
 }  // namespace cereggii::atomicint

@@ -40,19 +40,19 @@ inline std::int64_t compare_exchange(SharedInt* integer, std::int64_t expected,
     return found;
 }
 
-template <class Form>
+template <class Accessor>
 struct IntMethods {
     // ── read and write ─────────────────────────────────────────────────────────────────────────
 
     static PyObject* get(PyObject* self, PyObject*) {
-        SharedInt* integer = Form::value(self);
+        SharedInt* integer = Accessor::value(self);
         return integer ? to_python(integer->load()) : nullptr;
     }
 
     static PyObject* set(PyObject* self, PyObject* updated) {
         std::int64_t value = 0;
         if (!to_int64(updated, &value, "updated")) return nullptr;
-        SharedInt* integer = Form::value(self);
+        SharedInt* integer = Accessor::value(self);
         if (!integer) return nullptr;
         integer->exchange(value);
         Py_RETURN_NONE;
@@ -61,7 +61,7 @@ struct IntMethods {
     static PyObject* get_and_set(PyObject* self, PyObject* updated) {
         std::int64_t value = 0;
         if (!to_int64(updated, &value, "updated")) return nullptr;
-        SharedInt* integer = Form::value(self);
+        SharedInt* integer = Accessor::value(self);
         return integer ? to_python(integer->exchange(value)) : nullptr;
     }
 
@@ -100,7 +100,7 @@ struct IntMethods {
             if (given[0] && given[0] != Py_None && !to_int64(given[0], &amount, "amount"))
                 return nullptr;
         }
-        SharedInt* integer = Form::value(self);
+        SharedInt* integer = Accessor::value(self);
         if (!integer) return nullptr;
         const Update update = add_to<Sign>(integer, amount);
         if (update.overflow) [[unlikely]]
@@ -155,7 +155,7 @@ struct IntMethods {
             return nullptr;
         const auto deadline = Deadline::parse(given[1]);
         if (!deadline) return nullptr;
-        SharedInt* integer = Form::value(self);
+        SharedInt* integer = Accessor::value(self);
         if (!integer) return nullptr;
         switch (WaitQueue::wait_while(
             integer, *deadline, [integer, value]() noexcept { return integer->load() == value; })) {
@@ -168,7 +168,7 @@ struct IntMethods {
 
     template <void (*Notify)(const void*) noexcept>
     static PyObject* notify(PyObject* self, PyObject*) {
-        SharedInt* integer = Form::value(self);
+        SharedInt* integer = Accessor::value(self);
         if (!integer) return nullptr;
         Notify(integer);
         Py_RETURN_NONE;
@@ -188,7 +188,7 @@ private:
             return to_int64(given[at], value, signature.parameters[at].name);
         };
         if (!(read(out) && ...)) return nullptr;
-        return Form::value(self);
+        return Accessor::value(self);
     }
 
     // Compare-and-set of fn(current) or fn(current, x), until no other thread came in between.
@@ -199,7 +199,7 @@ private:
             set_error(PyExc_TypeError, "%s() needs a callable, not %U", method, fn);
             return nullptr;
         }
-        SharedInt* integer = Form::value(self);
+        SharedInt* integer = Accessor::value(self);
         if (!integer) return nullptr;
         std::int64_t found = integer->load();
         for (;;) {

@@ -190,7 +190,7 @@ inline PyObject* integer_operand(PyObject* operand, const char* op) {
     return nullptr;
 }
 
-template <class Form>
+template <class Accessor>
 struct IntInPlace {
     template <char Sign>
     static PyObject* add(PyObject* self, PyObject* operand) {
@@ -200,7 +200,7 @@ struct IntInPlace {
             return add_any(self, operand, op,
                            Sign == '+' ? PyLong_Type.tp_as_number->nb_add
                                        : PyLong_Type.tp_as_number->nb_subtract);
-        SharedInt* integer = Form::value(self);
+        SharedInt* integer = Accessor::value(self);
         if (!integer) return nullptr;
         const Update update = add_to<Sign>(integer, amount);
         if (update.overflow) [[unlikely]]
@@ -211,7 +211,7 @@ struct IntInPlace {
 
     template <IntOperator Op>
     static PyObject* generic(PyObject* self, PyObject* operand) {
-        SharedInt* integer = Form::value(self);
+        SharedInt* integer = Accessor::value(self);
         PyObject* right = integer ? integer_operand(operand, symbol(Op)) : nullptr;
         if (!right) return nullptr;
         PyObject* result = store_result(
@@ -242,7 +242,7 @@ struct IntInPlace {
 private:
     // Operands that are not int, or that need not fit although the sum does.
     static PyObject* add_any(PyObject* self, PyObject* operand, const char* op, binaryfunc apply) {
-        SharedInt* integer = Form::value(self);
+        SharedInt* integer = Accessor::value(self);
         PyObject* right = integer ? integer_operand(operand, op) : nullptr;
         if (!right) return nullptr;
         PyObject* result =

@@ -45,17 +45,17 @@ inline int truth(PyObject* self) {
     return operand.value ? operand.value->load() != 0 : -1;
 }
 
-template <class Form>
+template <class Accessor>
 struct IntProtocol {
     static PyObject* is_integer(PyObject* self, PyObject*) {  // int has it since 3.12
-        return Form::peek(self) ? Py_NewRef(Py_True) : nullptr;
+        return Accessor::peek(self) ? Py_NewRef(Py_True) : nullptr;
     }
 
     static PyObject* repr(PyObject* self) {
-        auto* integer = Form::peek(self);
+        auto* integer = Accessor::peek(self);
         if (!integer) return nullptr;
-        if constexpr (Form::is_handle)
-            return PyUnicode_FromFormat("%s(%R)", short_name(self), Form::target(self));
+        if constexpr (Accessor::is_handle)
+            return PyUnicode_FromFormat("%s(%R)", short_name(self), Accessor::target(self));
         else
             return PyUnicode_FromFormat("%s(%lld)", short_name(self),
                                         static_cast<long long>(integer->load()));

@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "cereggii/atomics/checked_int64.hpp"
-#include "cereggii/atomics/python/forms.hpp"
+#include "cereggii/atomics/python/accessors.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
 #include "cereggii/atomics/python/turns.hpp"
 #include "cereggii/atomics/striped_adder.hpp"
@@ -80,9 +80,9 @@ struct Operand {
 inline Operand find_atomic_int(PyObject* object) {
     if (PyLong_CheckExact(object)) return {false, nullptr};
     if (PyObject_TypeCheck(object, Types<AtomicInt>::atomic))
-        return {true, AtomicForm<AtomicInt>::value(object)};
+        return {true, AtomicAccessor<AtomicInt>::value(object)};
     if (PyObject_TypeCheck(object, Types<AtomicInt>::handle))
-        return {true, HandleForm<AtomicInt>::value(object)};
+        return {true, HandleAccessor<AtomicInt>::value(object)};
     return {false, nullptr};
 }
 

@@ -3,13 +3,13 @@
 #include "ref_methods.hpp"
 
 // AtomicRef, AtomicBool and their handles: one method table and one slot table, generated for each
-// form.
+// accessor.
 namespace cereggii::atomicref {
 
 namespace {
 
-template <class Form>
-inline constexpr bool of_bools = std::is_same_v<typename Form::Shared, AtomicBool>;
+template <class Accessor>
+inline constexpr bool of_bools = std::is_same_v<typename Accessor::Shared, AtomicBool>;
 
 template <class Atomic>
 bool to_initial(PyObject* initial_value, PyObject*& object) {
@@ -18,10 +18,10 @@ bool to_initial(PyObject* initial_value, PyObject*& object) {
     return accepts<Atomic>(object, "initial_value");
 }
 
-template <class Form>
+template <class Accessor>
 PyMethodDef* method_table() {
     constexpr PyMethodDef end{nullptr, nullptr, 0, nullptr};
-    using M = RefMethods<Form>;
+    using M = RefMethods<Accessor>;
     constexpr Returns before = Returns::before, after = Returns::after;
     static PyMethodDef table[] = {
         plain_method("get", &M::get,
@@ -85,28 +85,28 @@ PyMethodDef* method_table() {
             "notify_all($self, /)\n--\n\n"
             "Wake all threads that are blocked in `wait_while` on this ref; each looks at\n"
             "the object again. Never blocks."),
-        plain_method("get_handle", &get_handle<Form>,
+        plain_method("get_handle", &get_handle<Accessor>,
                      "get_handle($self, /)\n--\n\n"
                      "A new handle on this ref, for the calling thread's own use."),
-        cold_method<&new_arguments<Form, &M::get>>("__getnewargs__", nullptr),
-        of_bools<Form> ? end : generic_alias_method(),
+        cold_method<&new_arguments<Accessor, &M::get>>("__getnewargs__", nullptr),
+        of_bools<Accessor> ? end : generic_alias_method(),
         end,
     };
     return table;
 }
 
-template <class Form>
+template <class Accessor>
 const PyType_Slot* slot_table() {
     static const PyType_Slot table[] = {
-        init_slot<Form, &to_initial<typename Form::Shared>>(),
-        {Py_tp_methods, method_table<Form>()},
-        {Py_tp_traverse, slot(&traverse<Form>)},
-        {Py_tp_clear, slot(&clear<Form>)},
-        {Py_tp_richcompare, slot(&compare_identity<Form>)},
-        {Py_tp_hash, slot(&hash_identity<Form>)},
-        {Py_tp_repr, slot(&RefMethods<Form>::repr)},
-        of_bools<Form> ? PyType_Slot{Py_nb_bool, slot(&RefMethods<Form>::truth)}
-                       : PyType_Slot{0, nullptr},
+        init_slot<Accessor, &to_initial<typename Accessor::Shared>>(),
+        {Py_tp_methods, method_table<Accessor>()},
+        {Py_tp_traverse, slot(&traverse<Accessor>)},
+        {Py_tp_clear, slot(&clear<Accessor>)},
+        {Py_tp_richcompare, slot(&compare_identity<Accessor>)},
+        {Py_tp_hash, slot(&hash_identity<Accessor>)},
+        {Py_tp_repr, slot(&RefMethods<Accessor>::repr)},
+        of_bools<Accessor> ? PyType_Slot{Py_nb_bool, slot(&RefMethods<Accessor>::truth)}
+                           : PyType_Slot{0, nullptr},
         {0, nullptr},
     };
     return table;
@@ -156,15 +156,15 @@ constexpr const char* bool_handle_doc =
 
 void bind_atomic_ref(nb::module_& module) {
     bind<AtomicRef>(module, "cereggii_atomicref.AtomicRef", ref_doc,
-                    slot_table<AtomicForm<AtomicRef>>(), Types<AtomicRef>::atomic);
+                    slot_table<AtomicAccessor<AtomicRef>>(), Types<AtomicRef>::atomic);
     Types<AtomicRef>::atomic->tp_vectorcall = &call_class<AtomicRef, &to_initial<AtomicRef>>;
     bind<AtomicRefHandle>(module, "cereggii_atomicref.AtomicRefHandle", handle_doc,
-                          slot_table<HandleForm<AtomicRef>>(), Types<AtomicRef>::handle);
-    bind<AtomicBool>(module, "cereggii.AtomicBool", bool_doc, slot_table<AtomicForm<AtomicBool>>(),
-                     Types<AtomicBool>::atomic);
+                          slot_table<HandleAccessor<AtomicRef>>(), Types<AtomicRef>::handle);
+    bind<AtomicBool>(module, "cereggii.AtomicBool", bool_doc,
+                     slot_table<AtomicAccessor<AtomicBool>>(), Types<AtomicBool>::atomic);
     Types<AtomicBool>::atomic->tp_vectorcall = &call_class<AtomicBool, &to_initial<AtomicBool>>;
     bind<AtomicBoolHandle>(module, "cereggii.AtomicBoolHandle", bool_handle_doc,
-                           slot_table<HandleForm<AtomicBool>>(), Types<AtomicBool>::handle);
+                           slot_table<HandleAccessor<AtomicBool>>(), Types<AtomicBool>::handle);
 }
 
 }  // namespace cereggii::atomicref

@@ -13,12 +13,12 @@ namespace cereggii::atomicref {
 // What a method returns of an update.
 enum class Returns { before, after };
 
-template <class Form>
+template <class Accessor>
 struct RefMethods {
     // ── read and write ─────────────────────────────────────────────────────────────────────────
 
     static PyObject* get(PyObject* self, PyObject*) {
-        Slot* slot = Form::value(self);
+        Slot* slot = Accessor::value(self);
         return slot ? slot->load() : nullptr;
     }
 
@@ -31,7 +31,7 @@ struct RefMethods {
 
     [[gnu::always_inline]] static PyObject* get_and_set(PyObject* self, PyObject* updated) {
         if (!accepts(updated, "updated")) return nullptr;
-        Slot* slot = Form::value(self);
+        Slot* slot = Accessor::value(self);
         if (!slot) return nullptr;
         PyObject* replaced = slot->exchange(updated);
         slot->note_update();
@@ -46,7 +46,7 @@ struct RefMethods {
                                                 {{{"expected"}, {"updated", true, "desired"}}}};
         std::array<PyObject*, 2> given;
         if (!parse_compared(signature, args, count, keywords, given)) return nullptr;
-        Slot* slot = Form::value(self);
+        Slot* slot = Accessor::value(self);
         if (!slot) return nullptr;
         return Py_NewRef(atomics::compare_and_set(*slot, given[0], given[1]) ? Py_True : Py_False);
     }
@@ -57,7 +57,7 @@ struct RefMethods {
                                                 {{{"expected"}, {"updated", true, "desired"}}}};
         std::array<PyObject*, 2> given;
         if (!parse_compared(signature, args, count, keywords, given)) return nullptr;
-        Slot* slot = Form::value(self);
+        Slot* slot = Accessor::value(self);
         return slot ? compare_exchange(*slot, given[0], given[1]).found : nullptr;
     }
 
@@ -90,7 +90,7 @@ struct RefMethods {
         if (!signature.parse(args, count, keywords, given)) return nullptr;
         const auto deadline = Deadline::parse(given[1]);
         if (!deadline) return nullptr;
-        Slot* slot = Form::value(self);
+        Slot* slot = Accessor::value(self);
         if (!slot) return nullptr;
         for (bool woken = false;; woken = true) {
             PyObject* seen = slot->load();
@@ -111,7 +111,7 @@ struct RefMethods {
 
     template <void (*Notify)(const void*) noexcept>
     static PyObject* notify(PyObject* self, PyObject*) {
-        Slot* slot = Form::value(self);
+        Slot* slot = Accessor::value(self);
         if (!slot) return nullptr;
         Notify(slot);
         Py_RETURN_NONE;
@@ -120,11 +120,11 @@ struct RefMethods {
     // ── repr ───────────────────────────────────────────────────────────────────────────────────
 
     static PyObject* repr(PyObject* self) {
-        Slot* slot = Form::peek(self);
+        Slot* slot = Accessor::peek(self);
         if (!slot) return nullptr;
         PyObject* shown = nullptr;
-        if constexpr (Form::is_handle)
-            shown = Py_NewRef(Form::target(self));
+        if constexpr (Accessor::is_handle)
+            shown = Py_NewRef(Accessor::target(self));
         else
             shown = slot->load();
         return repr_of(self, shown);
@@ -134,13 +134,13 @@ struct RefMethods {
 
     // Of an AtomicBool.
     static int truth(PyObject* self) {
-        const Slot* slot = Form::value(self);
+        const Slot* slot = Accessor::value(self);
         return slot ? slot->address() == Py_True : -1;
     }
 
 private:
     static bool accepts(PyObject* object, const char* what) {
-        return atomicref::accepts<typename Form::Shared>(object, what);
+        return atomicref::accepts<typename Accessor::Shared>(object, what);
     }
 
     [[gnu::always_inline]] static bool parse_compared(const Signature<2>& signature,
@@ -159,7 +159,7 @@ private:
             set_error(PyExc_TypeError, "%s() needs a callable, not %U", method, fn);
             return nullptr;
         }
-        Slot* slot = Form::value(self);
+        Slot* slot = Accessor::value(self);
         if (!slot) return nullptr;
         for (;;) {
             PyObject* current = slot->load();

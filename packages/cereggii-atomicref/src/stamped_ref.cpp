@@ -9,7 +9,7 @@ namespace cereggii::atomicref {
 
 namespace {
 
-using Form = AtomicForm<AtomicStampedRef>;
+using Accessor = AtomicAccessor<AtomicStampedRef>;
 
 // A new reference to a stamp as an exact int, of any size; null with an exception.
 PyObject* read_stamp(PyObject* stamp, const char* name) {
@@ -55,7 +55,7 @@ int init(PyObject* self, PyObject* args, PyObject* keywords) {
 }
 
 PyObject* get(PyObject* self, PyObject*) {
-    Slot* slot = Form::value(self);
+    Slot* slot = Accessor::value(self);
     return slot ? slot->load() : nullptr;
 }
 
@@ -63,7 +63,7 @@ PyObject* set(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject*
     static constexpr Signature<2> signature{"set", {{{"value"}, {"stamp"}}}};
     std::array<PyObject*, 2> given;
     if (!signature.parse(args, count, keywords, given)) return nullptr;
-    Slot* slot = Form::value(self);
+    Slot* slot = Accessor::value(self);
     PyObject* pair = slot ? make_pair(given[0], given[1], "stamp") : nullptr;
     if (!pair) return nullptr;
     PyObject* replaced = slot->exchange(pair);
@@ -81,7 +81,7 @@ PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t coun
         {{{"expected"}, {"updated", true, "desired"}, {"expected_stamp"}, {"updated_stamp"}}}};
     std::array<PyObject*, 4> given;
     if (!signature.parse(args, count, keywords, given)) return nullptr;
-    Slot* slot = Form::value(self);
+    Slot* slot = Accessor::value(self);
     PyObject* expected_stamp = slot ? read_stamp(given[2], "expected_stamp") : nullptr;
     PyObject* pair = expected_stamp ? make_pair(given[1], given[3], "updated_stamp") : nullptr;
     PyObject* result = nullptr;
@@ -102,14 +102,14 @@ PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t coun
 }
 
 PyObject* repr(PyObject* self) {
-    Slot* slot = Form::peek(self);
+    Slot* slot = Accessor::peek(self);
     return slot ? repr_of(self, slot->load(), /*spread=*/true) : nullptr;
 }
 
 nb::object new_arguments_of_pair(PyObject* self) { return owned_or_throw(get(self, nullptr)); }
 
 PyObject* size_in_bytes(PyObject* self, PyObject*) {
-    if (!Form::peek(self)) return nullptr;
+    if (!Accessor::peek(self)) return nullptr;
     const auto pair = PyTuple_Type.tp_basicsize + 2 * PyTuple_Type.tp_itemsize;
     return PyLong_FromSsize_t(Py_TYPE(self)->tp_basicsize + pair);
 }
@@ -142,8 +142,8 @@ PyMethodDef method_table[] = {
 const PyType_Slot slot_table[] = {
     {Py_tp_init, slot(&init)},
     {Py_tp_methods, method_table},
-    {Py_tp_traverse, slot(&traverse<Form>)},
-    {Py_tp_clear, slot(&clear<Form>)},
+    {Py_tp_traverse, slot(&traverse<Accessor>)},
+    {Py_tp_clear, slot(&clear<Accessor>)},
     {Py_tp_repr, slot(&repr)},
     {0, nullptr},
 };

@@ -5,7 +5,7 @@
 
 #include <type_traits>
 
-#include "cereggii/atomics/python/forms.hpp"
+#include "cereggii/atomics/python/accessors.hpp"
 #include "cereggii/atomics/python/object_slot.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
 #include "cereggii/atomics/python/turns.hpp"

@@ -8,14 +8,15 @@
 #include "python/pairs.hpp"
 #include "python/reduce.hpp"
 
-// AtomicDict and AtomicDictHandle: one method table and one slot table, generated for each form.
+// AtomicDict and AtomicDictHandle: one method table and one slot table, generated for each
+// accessor.
 namespace cereggii::atomicdict {
 
 namespace {
 
 // ── construction ───────────────────────────────────────────────────────────────────────────────
 
-using Protocol = DictProtocol<AtomicForm<AtomicDict>>;
+using Protocol = DictProtocol<AtomicAccessor<AtomicDict>>;
 
 // Takes `name` out of the keywords of a call; an owned reference, null if it is not there. False
 // with an exception.
@@ -125,19 +126,20 @@ PyObject* call_dict_class(PyObject* type, PyObject* const* args, std::size_t cou
 }
 
 // Those of a handle are its dict. A dict has none: its items are put into the copy afterwards.
-template <class Form>
+template <class Accessor>
 nb::object new_arguments_of_dict(PyObject* self) {
-    if (!Form::value(self)) throw nb::python_error();
-    if constexpr (Form::is_handle)
-        return nb::make_tuple(nb::borrow(Form::target(self)));
+    if (!Accessor::value(self)) throw nb::python_error();
+    if constexpr (Accessor::is_handle)
+        return nb::make_tuple(nb::borrow(Accessor::target(self)));
     else
         return nb::make_tuple();
 }
 
 // Called on a handle's type, it makes an AtomicDict, too.
-template <class Form>
+template <class Accessor>
 PyObject* fromkeys(PyObject* type, PyObject* args, PyObject* keywords) {
-    if constexpr (Form::is_handle) type = reinterpret_cast<PyObject*>(Types<AtomicDict>::atomic);
+    if constexpr (Accessor::is_handle)
+        type = reinterpret_cast<PyObject*>(Types<AtomicDict>::atomic);
     static const char* names[] = {"iterable", "value", nullptr};
     PyObject* iterable = nullptr;
     PyObject* value = Py_None;
@@ -161,13 +163,13 @@ PyMethodDef keyword_method(const char* name, KeywordMethod* function, int flags,
             METH_VARARGS | METH_KEYWORDS | flags, doc};
 }
 
-template <class Form>
+template <class Accessor>
 PyMethodDef* method_table() {
-    using K = KeyMethods<Form>;
-    using D = DictProtocol<Form>;
-    using C = ComputeMethods<Form>;
-    using R = ReduceMethods<Form>;
-    using B = BatchMethods<Form>;
+    using K = KeyMethods<Accessor>;
+    using D = DictProtocol<Accessor>;
+    using C = ComputeMethods<Accessor>;
+    using R = ReduceMethods<Accessor>;
+    using B = BatchMethods<Accessor>;
     static PyMethodDef table[] = {
         fast_method("get", &K::get,
                     "get($self, /, key, default=None)\n--\n\n"
@@ -314,7 +316,7 @@ PyMethodDef* method_table() {
                        "Set the keys of a mapping, an iterable of pairs, or keyword arguments.\n\n"
                        "Each key is set in a step of its own. If something raises, what was set\n"
                        "before stays."),
-        keyword_method("fromkeys", &fromkeys<Form>, METH_CLASS,
+        keyword_method("fromkeys", &fromkeys<Accessor>, METH_CLASS,
                        "fromkeys($type, /, iterable, value=None)\n--\n\n"
                        "A new dict with the keys that are iterated, all set to `value`."),
         plain_method("approx_len", &D::approx_len,
@@ -341,36 +343,36 @@ PyMethodDef* method_table() {
                     "does not exist."),
         plain_method("_iterate_values", &D::iterate_values, nullptr),
         plain_method("_iterate_items", &D::iterate_items, nullptr),
-        plain_method("get_handle", &get_handle<Form>,
+        plain_method("get_handle", &get_handle<Accessor>,
                      "get_handle($self, /)\n--\n\n"
                      "A new AtomicDictHandle on this dict, for the calling thread's own use."),
         plain_method("__sizeof__", &D::size_in_bytes,
                      "__sizeof__($self, /)\n--\n\n"
                      "The memory of the dict in bytes, without that of its keys and values."),
         generic_alias_method(),
-        cold_method<&new_arguments_of_dict<Form>>("__getnewargs__", nullptr),
+        cold_method<&new_arguments_of_dict<Accessor>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
     };
     return table;
 }
 
-template <class Form>
+template <class Accessor>
 PyType_Slot dict_init_slot() {
-    if constexpr (Form::is_handle)
+    if constexpr (Accessor::is_handle)
         return {Py_tp_init, slot(&init_handle<AtomicDict>)};
     else
         return {Py_tp_init, slot(&init)};
 }
 
-template <class Form>
+template <class Accessor>
 const PyType_Slot* slot_table() {
-    using K = KeyMethods<Form>;
-    using D = DictProtocol<Form>;
+    using K = KeyMethods<Accessor>;
+    using D = DictProtocol<Accessor>;
     static const PyType_Slot table[] = {
-        dict_init_slot<Form>(),
-        {Py_tp_methods, method_table<Form>()},
-        {Py_tp_traverse, slot(&atomics::traverse<Form>)},
-        {Py_tp_clear, slot(&atomics::clear<Form>)},
+        dict_init_slot<Accessor>(),
+        {Py_tp_methods, method_table<Accessor>()},
+        {Py_tp_traverse, slot(&atomics::traverse<Accessor>)},
+        {Py_tp_clear, slot(&atomics::clear<Accessor>)},
         {Py_tp_richcompare, slot(&D::compare)},
         {Py_tp_hash, slot(&PyObject_HashNotImplemented)},
         {Py_tp_repr, slot(&D::repr)},
@@ -436,11 +438,11 @@ void bind_atomic_dict(nb::module_& module) {
         missing_name = owned_or_throw(PyUnicode_InternFromString("__missing__")).release().ptr();
     // A mapping for `match`: to be registered as one does not tell a type that cannot be changed.
     bind<AtomicDict>(module, "cereggii_atomicdict.AtomicDict", dict_doc,
-                     slot_table<AtomicForm<AtomicDict>>(), Types<AtomicDict>::atomic,
+                     slot_table<AtomicAccessor<AtomicDict>>(), Types<AtomicDict>::atomic,
                      Py_TPFLAGS_MAPPING);
     Types<AtomicDict>::atomic->tp_vectorcall = &call_dict_class;
     bind<AtomicDictHandle>(module, "cereggii_atomicdict.AtomicDictHandle", handle_doc,
-                           slot_table<HandleForm<AtomicDict>>(), Types<AtomicDict>::handle,
+                           slot_table<HandleAccessor<AtomicDict>>(), Types<AtomicDict>::handle,
                            Py_TPFLAGS_MAPPING);
     // For tests, which count costs instead of measuring times.
     module.def("_looks_of_iteration", [](nb::handle dict) {

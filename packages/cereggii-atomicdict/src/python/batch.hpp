@@ -12,7 +12,7 @@ namespace cereggii::atomicdict {
 // False with an exception.
 bool fill_in(HashMap& map, PyObject* batch, std::size_t chunk_size);
 
-template <class Form>
+template <class Accessor>
 struct BatchMethods {
     static PyObject* batch_getitem(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                    PyObject* keywords) {
@@ -20,9 +20,10 @@ struct BatchMethods {
                                                 {{{"batch"}, {"chunk_size", false}}}};
         std::array<PyObject*, 2> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         std::size_t chunk_size = 128;
-        if (!map || (given[1] && !DictProtocol<Form>::to_size(given[1], "chunk_size", chunk_size)))
+        if (!map ||
+            (given[1] && !DictProtocol<Accessor>::to_size(given[1], "chunk_size", chunk_size)))
             return nullptr;
         if (chunk_size == 0) {
             PyErr_SetString(PyExc_ValueError, "chunk_size must be at least 1, not 0");

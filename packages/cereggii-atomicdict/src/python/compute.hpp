@@ -78,7 +78,7 @@ void bind_computations();
 // Once in the life of a process.
 void forget_other_computations_after_fork();
 
-template <class Form>
+template <class Accessor>
 struct ComputeMethods {
     static PyObject* get_or_compute(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                     PyObject* keywords) {
@@ -88,7 +88,7 @@ struct ComputeMethods {
         if (!signature.parse(args, count, keywords, given)) return nullptr;
         const auto deadline = atomics::Deadline::parse(given[2]);
         if (!deadline) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(given[0], key) || !check_callable(given[1], "factory"))
             return nullptr;
@@ -98,7 +98,7 @@ struct ComputeMethods {
             case Found::error: return nullptr;
             case Found::absent: break;
         }
-        HashMap& pending = payload<AtomicDict>(Form::target(self))->pending;
+        HashMap& pending = payload<AtomicDict>(Accessor::target(self))->pending;
         return atomicdict::get_or_compute(*map, pending, key, given[1], *deadline);
     }
 
@@ -107,7 +107,7 @@ struct ComputeMethods {
         static constexpr Signature<2> signature{"compute", {{{"key"}, {"fn"}}}};
         std::array<PyObject*, 2> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(given[0], key) || !check_callable(given[1], "fn")) return nullptr;
         return atomicdict::compute(*map, key, [&given](PyObject* current) {
@@ -121,7 +121,7 @@ struct ComputeMethods {
         static constexpr Signature<3> signature{"merge", {{{"key"}, {"value"}, {"fn"}}}};
         std::array<PyObject*, 3> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(given[0], key) || !may_be_value(given[1]) ||
             !check_callable(given[2], "fn"))
@@ -138,7 +138,7 @@ struct ComputeMethods {
         static constexpr Signature<1> signature{"remove_if", {{{"predicate"}}}};
         std::array<PyObject*, 1> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         if (!map || !check_callable(given[0], "predicate")) return nullptr;
         const Py_ssize_t removed = atomicdict::remove_if(*map, given[0]);
         return removed < 0 ? nullptr : PyLong_FromSsize_t(removed);

@@ -107,12 +107,12 @@ inline PyObject* call_missing(PyObject* dict, PyObject* key) {
     return value;
 }
 
-template <class Form>
+template <class Accessor>
 struct KeyMethods {
     // ── the mapping slots ──────────────────────────────────────────────────────────────────────
 
     static PyObject* subscript(PyObject* self, PyObject* key_object) {
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(key_object, key)) return nullptr;
         PyObject* value = nullptr;
@@ -120,13 +120,13 @@ struct KeyMethods {
         if (found == Found::present) [[likely]]
             return value;
         if (found == Found::error) return nullptr;
-        value = call_missing(Form::target(self), key_object);
+        value = call_missing(Accessor::target(self), key_object);
         if (!value && !PyErr_Occurred()) set_key_error(key_object);
         return value;
     }
 
     static int assign(PyObject* self, PyObject* key_object, PyObject* value) {
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         if (!map) return -1;
         if (value) return store(*map, key_object, value) ? 0 : -1;
         Key key;
@@ -140,7 +140,7 @@ struct KeyMethods {
     }
 
     static int contains(PyObject* self, PyObject* key_object) {
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(key_object, key)) return -1;
         PyObject* unused = nullptr;
@@ -155,7 +155,7 @@ struct KeyMethods {
         static constexpr Signature<2> signature{"get", {{{"key"}, {"default", false}}}};
         std::array<PyObject*, 2> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(given[0], key)) return nullptr;
         PyObject* value = nullptr;
@@ -172,7 +172,7 @@ struct KeyMethods {
         static constexpr Signature<2> signature{"pop", {{{"key"}, {"default", false}}}};
         std::array<PyObject*, 2> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(given[0], key)) return nullptr;
         const Edited edited =
@@ -189,7 +189,7 @@ struct KeyMethods {
         static constexpr Signature<2> signature{"setdefault", {{{"key"}, {"default", false}}}};
         std::array<PyObject*, 2> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         Key key;
         PyObject* value = or_none(given[1]);
         if (!map || !check_key(given[0], key) || !may_be_value(value)) return nullptr;
@@ -205,7 +205,7 @@ struct KeyMethods {
                                                 {{{"key"}, {"updated", true, "desired"}}}};
         std::array<PyObject*, 2> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(given[0], key) || !may_be_value(given[1])) return nullptr;
         const Edited edited =
@@ -244,7 +244,7 @@ struct KeyMethods {
         static constexpr Signature<2> signature{"compare_and_delete", {{{"key"}, {"expected"}}}};
         std::array<PyObject*, 2> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(given[0], key) || !may_be_expected(given[1], false)) return nullptr;
         const Edited edited =
@@ -277,7 +277,7 @@ private:
                                      {{{"key"}, {"expected"}, {"updated", true, "desired"}}}};
         std::array<PyObject*, 3> given;
         if (!signature.parse(args, count, keywords, given)) return false;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(given[0], key) || !may_be_expected(given[1], true) ||
             !may_be_value(given[2]))

@@ -51,10 +51,10 @@ int equals_map(HashMap& map, HashMap& other);
 
 PyObject* set_bad_count(const char* method, Py_ssize_t most, Py_ssize_t given);
 
-template <class Form>
+template <class Accessor>
 struct DictProtocol {
     static Py_ssize_t length(PyObject* self) {
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         return map ? exact_length(*map) : -1;
     }
 
@@ -67,15 +67,15 @@ struct DictProtocol {
     }
 
     static PyObject* repr(PyObject* self) {
-        HashMap* map = Form::peek(self);
+        HashMap* map = Accessor::peek(self);
         if (!map) return nullptr;
-        if constexpr (Form::is_handle) return repr_of(self, Py_NewRef(Form::target(self)));
+        if constexpr (Accessor::is_handle) return repr_of(self, Py_NewRef(Accessor::target(self)));
         return repr_of_items(self, *map);
     }
 
     static PyObject* compare(PyObject* self, PyObject* other, int op) {
         if (op != Py_EQ && op != Py_NE) Py_RETURN_NOTIMPLEMENTED;
-        HashMap* map = Form::peek(self);
+        HashMap* map = Accessor::peek(self);
         if (!map) return nullptr;
         if (HashMap* others = find_map(other)) {
             const int equal = others == map ? 1 : equals_map(*map, *others);
@@ -95,7 +95,7 @@ struct DictProtocol {
     static PyObject* unite(PyObject* left, PyObject* right) { return merge(left, right); }
 
     static PyObject* unite_in_place(PyObject* self, PyObject* other) {
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         if (!map || !update_from(*map, other)) return nullptr;
         return Py_NewRef(self);
     }
@@ -103,23 +103,23 @@ struct DictProtocol {
     // ── methods ────────────────────────────────────────────────────────────────────────────────
 
     static PyObject* popitem(PyObject* self, PyObject*) {
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         return map ? pop_item(*map) : nullptr;
     }
 
     static PyObject* clear(PyObject* self, PyObject*) {
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         if (!map || !atomicdict::clear(*map)) return nullptr;
         Py_RETURN_NONE;
     }
 
     static PyObject* snapshot(PyObject* self, PyObject*) {
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         return map ? atomicdict::snapshot(*map) : nullptr;
     }
 
     static PyObject* copy(PyObject* self, PyObject*) {
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         return map ? copy_of(*map) : nullptr;
     }
 
@@ -128,7 +128,7 @@ struct DictProtocol {
         const Py_ssize_t count = PyTuple_GET_SIZE(args);
         if (count > 1) return set_bad_count("update", 1, count);
         if (keywords && !PyArg_ValidateKeywordArguments(keywords)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         if (!map) return nullptr;
         if (count == 1 && !update_from(*map, PyTuple_GET_ITEM(args, 0))) return nullptr;
         if (keywords && !update_from_dict(*map, keywords)) return nullptr;
@@ -136,7 +136,7 @@ struct DictProtocol {
     }
 
     static PyObject* approx_len(PyObject* self, PyObject*) {
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         const Py_ssize_t length = map ? approximate_length(*map) : -1;
         return length < 0 ? nullptr : PyLong_FromSsize_t(length);
     }
@@ -151,7 +151,7 @@ struct DictProtocol {
         static constexpr Signature<1> signature{"reserve", {{{"n"}}}};
         std::array<PyObject*, 1> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         std::size_t keys = 0;
         if (!map || !to_size(given[0], "n", keys) || !atomicdict::reserve(*map, keys))
             return nullptr;
@@ -177,14 +177,15 @@ struct DictProtocol {
                          "this_partition must be less than partitions (%zu), not %zu", parts, part);
             return nullptr;
         }
-        return Form::value(self) ? make_fast_iterator(Form::target(self), part, parts) : nullptr;
+        return Accessor::value(self) ? make_fast_iterator(Accessor::target(self), part, parts)
+                                     : nullptr;
     }
 
     static PyObject* size_in_bytes(PyObject* self, PyObject*) {
-        HashMap* map = Form::peek(self);
+        HashMap* map = Accessor::peek(self);
         if (!map) return nullptr;
         std::size_t size = static_cast<std::size_t>(Py_TYPE(self)->tp_basicsize);
-        if constexpr (!Form::is_handle) {
+        if constexpr (!Accessor::is_handle) {
             const std::size_t memory = memory_of(*map);
             const std::size_t pending = memory_of(payload<AtomicDict>(self)->pending);
             if (memory == 0 || pending == 0) return nullptr;
@@ -207,7 +208,7 @@ struct DictProtocol {
 
 private:
     static PyObject* make_iterator_of(PyObject* self, Yields yields) {
-        return Form::value(self) ? make_iterator(Form::target(self), yields) : nullptr;
+        return Accessor::value(self) ? make_iterator(Accessor::target(self), yields) : nullptr;
     }
 };
 

@@ -18,7 +18,7 @@ bool reduce_by_call(HashMap& map, PyObject* pairs, PyObject* fn);
 bool reduce_by(HashMap& map, PyObject* pairs, Reduction reduction);
 bool reduce_count(HashMap& map, PyObject* keys_or_mapping);
 
-template <class Form>
+template <class Accessor>
 struct ReduceMethods {
     static PyObject* reduce(PyObject* self, PyObject* const* args, Py_ssize_t count,
                             PyObject* keywords) {
@@ -26,7 +26,7 @@ struct ReduceMethods {
             "reduce", {{{"pairs", true, "iterable"}, {"fn", true, "aggregate"}}}};
         std::array<PyObject*, 2> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         if (!map || !check_callable(given[1], "fn") || !reduce_by_call(*map, given[0], given[1]))
             return nullptr;
         Py_RETURN_NONE;
@@ -38,7 +38,7 @@ struct ReduceMethods {
         static constexpr Signature<1> signature{Method.text, {{{"pairs", true, "iterable"}}}};
         std::array<PyObject*, 1> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         if (!map || !reduce_by(*map, given[0], which)) return nullptr;
         Py_RETURN_NONE;
     }
@@ -49,7 +49,7 @@ struct ReduceMethods {
                                                 {{{"keys_or_mapping", true, "iterable"}}}};
         std::array<PyObject*, 1> given;
         if (!signature.parse(args, count, keywords, given)) return nullptr;
-        HashMap* map = Form::value(self);
+        HashMap* map = Accessor::value(self);
         if (!map || !atomicdict::reduce_count(*map, given[0])) return nullptr;
         Py_RETURN_NONE;
     }

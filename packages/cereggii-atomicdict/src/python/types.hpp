@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "cereggii/atomics/python/forms.hpp"
+#include "cereggii/atomics/python/accessors.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
 #include "map/hash_map.hpp"
 #include "map/leftovers.hpp"

@@ -59,7 +59,7 @@ bool update_from(HashMap& map, PyObject* other) {
 PyObject* merge(PyObject* left, PyObject* right) {
     for (PyObject* object : {left, right}) {
         if (PyObject* target = find_target<AtomicDict>(object)) {
-            if (!AtomicForm<AtomicDict>::peek(target)) return nullptr;
+            if (!AtomicAccessor<AtomicDict>::peek(target)) return nullptr;
         } else if (PyObject_TypeCheck(object, Types<AtomicDict>::handle)) {
             set_not_constructed(object);
             return nullptr;

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "cereggii/atomics/python/accessors.hpp"
 #include "cereggii/atomics/python/at_fork.hpp"
 #include "cereggii/atomics/python/blocking.hpp"
-#include "cereggii/atomics/python/forms.hpp"
 #include "cereggii/atomics/python/values.hpp"
 
 // What every type needs from Python's object model, apart from its operations: method tables,
@@ -78,11 +78,11 @@ inline PyMethodDef generic_alias_method() {
 // ── garbage collection ─────────────────────────────────────────────────────────────────────────
 
 // A handle owns its target. An atomic that owns objects has `traverse` and `clear`.
-template <class Form>
+template <class Accessor>
 int traverse(PyObject* self, visitproc visit, void* arg) {
-    using Atomic = typename Form::Shared;
-    if constexpr (Form::is_handle) {
-        Py_VISIT(Form::target(self));  // null before __init__
+    using Atomic = typename Accessor::Shared;
+    if constexpr (Accessor::is_handle) {
+        Py_VISIT(Accessor::target(self));  // null before __init__
     } else if constexpr (requires(Atomic& atomic) { atomic.traverse(visit, arg); }) {
         if constexpr (std::is_same_v<typename Atomic::Sharing, BecomesDeferred>)
             BecomesDeferred::note_visit<Atomic>(self);
@@ -94,10 +94,10 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
 
 // Nothing to clear in a handle: what it points at is immutable, so that it can be read without
 // synchronization. Every cycle through a handle goes through something else that can be cleared.
-template <class Form>
+template <class Accessor>
 int clear(PyObject* self) {
-    using Atomic = typename Form::Shared;
-    if constexpr (!Form::is_handle && requires(Atomic& atomic) { atomic.clear(); })
+    using Atomic = typename Accessor::Shared;
+    if constexpr (!Accessor::is_handle && requires(Atomic& atomic) { atomic.clear(); })
         payload<Atomic>(self)->clear();
     return 0;
 }
@@ -260,10 +260,11 @@ template <class Atomic>
 PyObject* handle_target(PyObject* object) {
     if (PyObject_TypeCheck(object, Types<Atomic>::atomic)) {
         if (refuses_handles<Atomic>(object)) return nullptr;
-        return AtomicForm<Atomic>::peek(object) ? object : nullptr;
+        return AtomicAccessor<Atomic>::peek(object) ? object : nullptr;
     }
     if (PyObject_TypeCheck(object, Types<Atomic>::handle))
-        return HandleForm<Atomic>::peek(object) ? HandleForm<Atomic>::target(object) : nullptr;
+        return HandleAccessor<Atomic>::peek(object) ? HandleAccessor<Atomic>::target(object)
+                                                    : nullptr;
     set_error(PyExc_TypeError, "a handle needs an %s, not %U", Atomic::name, object);
     return nullptr;
 }
@@ -280,20 +281,20 @@ int init_handle(PyObject* self, PyObject* args, PyObject* keywords) {
     return target && construct_once<Handle<Atomic>>(self, target) ? 0 : -1;
 }
 
-template <class Form>
+template <class Accessor>
 PyObject* get_handle(PyObject* self, PyObject*) {
-    using Atomic = typename Form::Shared;
-    if (!Form::peek(self) || refuses_handles<Atomic>(Form::target(self))) return nullptr;
-    return make_instance<Handle<Atomic>>(Types<Atomic>::handle, Form::target(self));
+    using Atomic = typename Accessor::Shared;
+    if (!Accessor::peek(self) || refuses_handles<Atomic>(Accessor::target(self))) return nullptr;
+    return make_instance<Handle<Atomic>>(Types<Atomic>::handle, Accessor::target(self));
 }
 
 // ── identity ───────────────────────────────────────────────────────────────────────────────────
 
 // By identity: the value changes, and a key must not. An atomic and its handles share it.
-template <class Form>
+template <class Accessor>
 Py_hash_t hash_identity(PyObject* self) {
-    if (!Form::peek(self)) return -1;
-    const auto address = reinterpret_cast<std::uintptr_t>(Form::target(self));
+    if (!Accessor::peek(self)) return -1;
+    const auto address = reinterpret_cast<std::uintptr_t>(Accessor::target(self));
     const auto hash = static_cast<Py_hash_t>(std::rotr(address, 4));  // the low bits are 0
     return hash == -1 ? -2 : hash;
 }
@@ -304,29 +305,29 @@ template <class Atomic>
 PyObject* find_target(PyObject* object) {
     if (PyObject_TypeCheck(object, Types<Atomic>::atomic)) return object;
     if (PyObject_TypeCheck(object, Types<Atomic>::handle))
-        return HandleForm<Atomic>::target(object);
+        return HandleAccessor<Atomic>::target(object);
     return nullptr;
 }
 
 // == and != by identity of the atomic: handles equal it and each other.
-template <class Form>
+template <class Accessor>
 PyObject* compare_identity(PyObject* self, PyObject* other, int op) {
     if (op != Py_EQ && op != Py_NE) Py_RETURN_NOTIMPLEMENTED;
-    if (!Form::peek(self)) return nullptr;
-    PyObject* target = find_target<typename Form::Shared>(other);
+    if (!Accessor::peek(self)) return nullptr;
+    PyObject* target = find_target<typename Accessor::Shared>(other);
     if (!target) Py_RETURN_NOTIMPLEMENTED;
-    return Py_NewRef((target == Form::target(self)) == (op == Py_EQ) ? Py_True : Py_False);
+    return Py_NewRef((target == Accessor::target(self)) == (op == Py_EQ) ? Py_True : Py_False);
 }
 
 // ── copying ────────────────────────────────────────────────────────────────────────────────────
 
 // What a copy is made from, besides the attributes of a subclass: (value,), or (target,) of a
 // handle. The rest of copying and pickling is in Python, in _copying.py.
-template <class Form, auto Value>
+template <class Accessor, auto Value>
 nb::object new_arguments(PyObject* self) {
-    if constexpr (Form::is_handle) {
-        if (!Form::peek(self)) throw nb::python_error();
-        return nb::make_tuple(nb::borrow(Form::target(self)));
+    if constexpr (Accessor::is_handle) {
+        if (!Accessor::peek(self)) throw nb::python_error();
+        return nb::make_tuple(nb::borrow(Accessor::target(self)));
     } else {
         return nb::make_tuple(owned_or_throw(Value(self, nullptr)));
     }
@@ -334,10 +335,10 @@ nb::object new_arguments(PyObject* self) {
 
 // ── registration ───────────────────────────────────────────────────────────────────────────────
 
-template <class Form, auto Convert>
+template <class Accessor, auto Convert>
 PyType_Slot init_slot() {
-    using Atomic = typename Form::Shared;
-    if constexpr (Form::is_handle)
+    using Atomic = typename Accessor::Shared;
+    if constexpr (Accessor::is_handle)
         return {Py_tp_init, slot(&init_handle<Atomic>)};
     else
         return {Py_tp_init, slot(&init_atomic<Atomic, Convert>)};
@@ -385,9 +386,9 @@ inline PyTypeObject* make_internal_type(const char* name, std::size_t size, PyTy
     return reinterpret_cast<PyTypeObject*>(type);
 }
 
-// Makes the type of a form, with its public name `package.Type`, and puts it into the module. A
-// plain heap type, so it mixes with abstract classes and protocols. `flags`: besides those that all
-// types have. It can be changed until finish_type().
+// Makes the type of an atomic or a handle, with its public name `package.Type`, and puts it into
+// the module. A plain heap type, so it mixes with abstract classes and protocols. `flags`: besides
+// those that all types have. It can be changed until finish_type().
 template <class T>
 void bind(nb::module_& module, const char* public_name, const char* doc, const PyType_Slot* slots,
           PyTypeObject*& type, unsigned long flags = 0) {

@@ -20,8 +20,9 @@
 //     using Sharing = ...;                       sharing.hpp: what is done for a shared instance
 //
 // An atomic and its handle have the same operations. Each is written once, as a template over a
-// *form*: AtomicForm reaches the shared object in the instance itself, HandleForm through the
-// handle's own strong reference. A form is what an operation needs to know, and nothing else:
+// *accessor*: AtomicAccessor reaches the shared object in the instance itself, HandleAccessor
+// through the handle's own strong reference. An accessor is what an operation needs to know, and
+// nothing else:
 //
 //     using Shared = Atomic; using Value = Atomic::Value;
 //     static constexpr bool is_handle;
@@ -86,7 +87,7 @@ inline PyObject* repr_of(PyObject* self, PyObject* shown, bool spread = false) {
 }
 
 template <class Atomic>
-struct AtomicForm {
+struct AtomicAccessor {
     using Shared = Atomic;
     using Value = typename Atomic::Value;
     static constexpr bool is_handle = false;
@@ -105,7 +106,7 @@ struct AtomicForm {
 };
 
 template <class Atomic>
-struct HandleForm {
+struct HandleAccessor {
     using Shared = Atomic;
     using Value = typename Atomic::Value;
     static constexpr bool is_handle = true;
