@@ -67,7 +67,7 @@ public:
           expected_(expected),
           holds_updated_(kind.adopts),
           holds_key_(kind.adopts),
-          session_(map) {}
+          guard_(map) {}
 
     // Inlined also on the path of an exception. A call there would need the address of this object,
     // and an object whose address is known elsewhere is not kept in registers.
@@ -78,15 +78,15 @@ public:
     // Not to be called twice. May run Python code: __eq__ of keys, finalizers.
     [[gnu::always_inline]] Edited run() {
         map_.prefetch_home(key_.hash);
-        if (!session_.ready()) return give_up();
+        if (!guard_.ready()) return give_up();
         if constexpr (inserts) {
             // Ours until the end: whatever Python code runs meanwhile may insert, too.
-            const bool likely_absent = session_.inserted_last();
+            const bool likely_absent = guard_.inserted_last();
             // A loop that inserts consecutive ints needs the next neighbours soon. Items of another
             // map are not consecutive, and their keys are not read again.
             if (likely_absent && !kind.adopts)
                 if (const auto next = next_neighbours(key_)) map_.prefetch_home(*next);
-            node_ = session_.take_node();
+            node_ = guard_.take_node();
             if (!node_) return give_up();
             // The processor waits for the word, if the map is large, and no atomic step that comes
             // later is done until it is there: so what will be needed is done now.
@@ -95,11 +95,11 @@ public:
         }
         Edited edited;
         do {
-            session_.enter_writing();
+            guard_.pin_writing();
         } while (!attempt(edited));
-        session_.leave();
+        guard_.unpin();
         release_what_is_left_over();
-        if (node_) session_.give_node_back(node_);
+        if (node_) guard_.give_node_back(node_);
         if (upkeep_.is_due()) [[unlikely]]
             keep_up(map_, upkeep_);
         return edited;
@@ -114,13 +114,13 @@ private:
         return {Done::error};
     }
 
-    // Inside at first. False: not inside any more, and to be tried anew from the root.
+    // Inside at first. False: not pinned any more, and to be tried anew from the root.
     [[gnu::always_inline]] bool attempt(Edited& edited) {
         Table* root = map_.root.load(std::memory_order_seq_cst);
         if (!root) [[unlikely]] {
             edited = {Done::absent};
             if constexpr (!inserts) return true;
-            session_.leave();
+            guard_.unpin();
             return start_anew_with(make_root(map_, 0), edited);
         }
         root_ = root;
@@ -130,7 +130,7 @@ private:
         for (;;) {
             Step step = walk(place, key_);
             if (step == Step::ask) [[unlikely]] {
-                const Answer answer = ask_keys<true>(map_, session_, place, key_);
+                const Answer answer = ask_keys<true>(map_, guard_, place, key_);
                 if (answer == Answer::error) {
                     edited = {Done::error};
                     return true;
@@ -155,7 +155,7 @@ private:
             if constexpr (!inserts) return true;
             if (step == Step::full) {
                 const std::uint64_t serial = place.table->serial;
-                session_.leave();
+                guard_.unpin();
                 return start_anew_with(extend(map_, serial, Extension::needed, 0), edited);
             }
             if (insert(place)) {
@@ -166,7 +166,7 @@ private:
     }
 
     [[gnu::always_inline]] bool start_anew() noexcept {
-        session_.leave();
+        guard_.unpin();
         return false;
     }
 
@@ -197,7 +197,7 @@ private:
         holds_updated_ = holds_key_ = prepared_ = false;
         node_ = nullptr;
         Table* table = place.table;
-        if (table->count->note_insertion(session_.thread(), table->limit) && table->is_crowded())
+        if (table->count->note_insertion(guard_.thread(), table->limit) && table->is_crowded())
             [[unlikely]]
             upkeep_.resize = table->serial;
         return true;
@@ -227,9 +227,9 @@ private:
     }
 
     enum class Outcome {
-        done,   // still inside
-        dead,   // still inside; the node is
-        again,  // inside, but to be left: a reference is to be dropped, or is dropped already
+        done,   // still pinned
+        dead,   // still pinned; the node is
+        again,  // pinned, but to be left: a reference is to be dropped, or is dropped already
     };
 
     // At a node with the key.
@@ -287,7 +287,7 @@ private:
     }
 
     [[gnu::always_inline]] Outcome drop_and_start_anew(PyObject* object) {
-        session_.leave();
+        guard_.unpin();
         Py_DECREF(object);
         return Outcome::again;
     }
@@ -319,7 +319,7 @@ private:
             if (!node->value.compare_exchange_strong(value, Node::dead, std::memory_order_seq_cst))
                 return false;
             edited = {Done::removed, Node::object(value)};
-            bury(map_, session_, place, hash, root_, upkeep_);
+            bury(map_, guard_, place, hash, root_, upkeep_);
         }
         return true;
     }
@@ -335,10 +335,10 @@ private:
     bool prepared_ = false;
     PyObject* equal_ = nullptr;  // owned: a value that was equal to what was expected
     Upkeep upkeep_;
-    Session session_;
+    Guard guard_;
 };
 
-// Releases what a session must have left before: after Edit is gone.
+// Releases what a guard must have left before: after Edit is gone.
 template <EditKind kind>
 [[gnu::noinline]] Edited edit(HashMap& map, const Key& key, PyObject* updated,
                               PyObject* expected = nullptr) {

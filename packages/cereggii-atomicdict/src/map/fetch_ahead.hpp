@@ -7,7 +7,7 @@
 #include <span>
 
 #include "map/find.hpp"
-#include "map/session.hpp"
+#include "map/guard.hpp"
 
 namespace cereggii::atomicdict {
 
@@ -16,7 +16,7 @@ inline constexpr std::size_t fetched_together = 64;
 
 // A lookup in a large map waits for memory three times: for the word, for the node, and for the
 // objects. Of several keys that are about to be looked up each step is taken together, so that they
-// wait at the same time. Only inside.
+// wait at the same time. Only while pinned.
 inline void fetch_ahead(Table* root, std::span<const std::uint64_t> hashes) noexcept {
     std::array<const Node*, fetched_together> nodes;
     for (const std::uint64_t hash : hashes) prefetch(&root->word(root->home(hash)));

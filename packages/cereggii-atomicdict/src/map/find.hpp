@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
+#include "map/guard.hpp"
 #include "map/hashing.hpp"
-#include "map/session.hpp"
 #include "map/table.hpp"
 
 // Walking the path of a key through the chain of tables. All loads are sequentially consistent.
@@ -52,7 +52,7 @@ enum class Step {
     full,   // the last table has no EMPTY word on the path: the key is in no table
 };
 
-// Goes on from `place`. Only inside.
+// Goes on from `place`. Only while pinned.
 [[gnu::always_inline]] inline Step walk(Place& place, const Key& key) noexcept {
     for (;;) {
         while (place.left > 0) {
@@ -83,10 +83,10 @@ enum class Step {
 }
 
 enum class Answer {
-    equal,      // inside, at the same word, which still names the node
-    different,  // inside, at the same word: go on behind it
-    restart,    // inside, and the word is in no table of the chain any more: start again
-    error,      // not inside, with the exception of the user's __eq__
+    equal,      // pinned, at the same word, which still names the node
+    different,  // pinned, at the same word: go on behind it
+    restart,    // pinned, and the word is in no table of the chain any more: start again
+    error,      // not pinned, with the exception of the user's __eq__
 };
 
 // Runs the user's __eq__: 1, 0, or -1 with an exception.
@@ -96,7 +96,7 @@ enum class Answer {
     return same;
 }
 
-// The table of the chain with this serial, if it is still in it. Inside.
+// The table of the chain with this serial, if it is still in it. Pinned.
 [[gnu::noinline]] inline Table* find_table(HashMap& map, std::uint64_t serial) noexcept {
     Table* table = map.root.load(std::memory_order_seq_cst);
     while (table && table->serial != serial) table = table->next.load(std::memory_order_seq_cst);
@@ -106,17 +106,17 @@ enum class Answer {
 // Asks the keys' own __eq__, outside of the pin, since it can run anything for any time. Afterwards
 // the table is looked up by its serial: its address may be another table's by now.
 template <bool writing>
-[[gnu::always_inline]] inline Answer ask_keys(HashMap& map, Session& session, Place& place,
+[[gnu::always_inline]] inline Answer ask_keys(HashMap& map, Guard& guard, Place& place,
                                               const Key& key) {
     const std::uint64_t serial = place.table->serial;
     PyObject* other = Py_NewRef(key_object(place.node()->key));
-    session.leave();
+    guard.unpin();
     const int same = compare_in_python(other, key.object);
     if (same < 0) return Answer::error;
     if constexpr (writing)
-        session.enter_writing();
+        guard.pin_writing();
     else
-        session.enter_reading();
+        guard.pin_reading();
     place.table = find_table(map, serial);
     if (!place.table) return Answer::restart;
     const Word now = place.slot().load(std::memory_order_seq_cst);

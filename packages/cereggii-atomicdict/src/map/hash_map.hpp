@@ -21,7 +21,7 @@ namespace cereggii::atomicdict {
 //     order.hpp       the order in which keys are visited
 //     pauses.hpp      how long native sections let others stop the world
 //     scan.cpp        iteration
-//     session.hpp     entering and leaving: pins, the gate of the exact operations, reclamation
+//     guard.hpp       pinning and unpinning, the gate of the exact operations, reclamation
 //
 // The protocol, with its invariants and the mistakes that it avoids, is written down in
 // docs/architecture.md, and as a model that can be explored in verification.
@@ -30,7 +30,7 @@ struct HashMap {
 
     std::atomic<Table*> root{nullptr};                            // null: empty, and no table yet
     std::atomic<std::uint32_t> root_shift{Table::largest_shift};  // of the root, as a rule
-    std::atomic<std::uint16_t> gate{gate_open};                   // for writers; see session.hpp
+    std::atomic<std::uint16_t> gate{gate_open};                   // for writers; see guard.hpp
     std::atomic<bool> constructed{false};
     std::atomic<std::size_t> floor{Table::smallest};  // capacity that it does not shrink below
     std::atomic<std::size_t> initial_floor{Table::smallest};  // the same after clear()
@@ -41,14 +41,14 @@ struct HashMap {
     HashMap& operator=(const HashMap&) = delete;
 
     // Begins to fetch the word where the path of a key begins, which is not in the caches of a
-    // processor if the map is large: well before it is needed, and so without being inside. Nothing
+    // processor if the map is large: well before it is needed, and so without being pinned. Nothing
     // is read through the root, which may be gone.
     [[gnu::always_inline]] void prefetch_home(std::uint64_t hash) const noexcept {
         Table::prefetch_supposed(root.load(std::memory_order_relaxed),
                                  root_shift.load(std::memory_order_relaxed), hash);
     }
 
-    // After the root was changed. Only inside.
+    // After the root was changed. Only while pinned.
     void note_root() noexcept {
         const Table* noted = nullptr;
         for (const Table* now; (now = root.load(std::memory_order_seq_cst)) && now != noted;
@@ -57,7 +57,7 @@ struct HashMap {
     }
 };
 
-// Frees the tables from here on, and the keys and values of the nodes in them. Nobody is inside.
+// Frees the tables from here on, and the keys and values of the nodes in them. Nobody is pinned.
 // Runs finalizers.
 void free_chain(Table* table);
 
@@ -77,18 +77,18 @@ struct Upkeep {
 // have to wait for an exact operation.
 enum class Share { chunk, all_without_waiting };
 
-// Does what is to be done; not inside. Never fails: without memory it is done another time.
+// Does what is to be done; not pinned. Never fails: without memory it is done another time.
 void keep_up(HashMap& map, Upkeep upkeep, Share share = Share::chunk);
 
 enum class Extension { advised, needed };  // needed: there is no word left for a key
 
 // Sees to it that the table with this serial is not the last of the chain any more, if it is. Not
-// inside. False, without an exception: no memory.
+// pinned. False, without an exception: no memory.
 // The next one has at least this capacity.
 bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t capacity);
 
-// Makes the first table of an empty map, of at least this capacity. Not inside. False, without an
-// exception: no memory.
+// Makes the first table of an empty map, of at least this capacity. Not while pinned. False,
+// without an exception: no memory.
 bool make_root(HashMap& map, std::size_t capacity);
 
 // Makes room for this many keys in all, and keeps it until the next clear(). False with

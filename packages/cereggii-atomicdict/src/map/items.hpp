@@ -51,7 +51,7 @@ public:
     using Block = std::vector<Item, PythonAllocator<Item>>;
 
     Items() = default;
-    // Runs finalizers, and so is not noexcept: see ~Session.
+    // Runs finalizers, and so is not noexcept: see ~Guard.
     ~Items() noexcept(false) { clear(); }
     Items(const Items&) = delete;
     Items& operator=(const Items&) = delete;

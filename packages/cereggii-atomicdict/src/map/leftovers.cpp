@@ -5,9 +5,9 @@
 #include "cereggii/atomics/python/at_fork.hpp"
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/relax.hpp"
+#include "map/guard.hpp"
 #include "map/leftovers.hpp"
 #include "map/reclaimer_thread.hpp"
-#include "map/session.hpp"
 
 namespace cereggii::atomicdict {
 
@@ -17,7 +17,7 @@ using namespace atomics;  // NOLINT: what this package is written in
 
 namespace {
 
-// Those who are inside leave within a microsecond, as a rule: unless the processor has been taken
+// Those who are pinned leave within a microsecond, as a rule: unless the processor has been taken
 // away from them.
 class Pause {
 public:

@@ -9,7 +9,7 @@
 // Reading one key. Takes no lock and writes nothing that is shared but the value's reference count.
 namespace cereggii::atomicdict {
 
-// A reference to a node's value. Only inside.
+// A reference to a node's value. Only while pinned.
 enum class Taken {
     value,    // owned
     dead,     // the node is; no object
@@ -41,10 +41,10 @@ enum class Found { present, absent, error };
 template <bool with_value>
 [[gnu::always_inline]] inline Found look_up(HashMap& map, const Key& key, PyObject*& object) {
     map.prefetch_home(key.hash);
-    Session session(map);
-    if (!session.ready()) return Found::error;
+    Guard guard(map);
+    if (!guard.ready()) return Found::error;
     for (;;) {
-        session.enter_reading();
+        guard.pin_reading();
         Table* root = map.root.load(std::memory_order_seq_cst);
         if (!root) return Found::absent;
         if (root->excludes(key.hash) && !root->next.load(std::memory_order_seq_cst))
@@ -55,7 +55,7 @@ template <bool with_value>
             const Step step = walk(place, key);
             if (step == Step::end || step == Step::full) return Found::absent;
             if (step == Step::ask) [[unlikely]] {
-                const Answer answer = ask_keys<false>(map, session, place, key);
+                const Answer answer = ask_keys<false>(map, guard, place, key);
                 if (answer == Answer::error) return Found::error;
                 if (answer == Answer::different) continue;
                 if (answer == Answer::restart) break;
@@ -68,7 +68,7 @@ template <bool with_value>
                     return Found::present;
                 }
                 if (taken == Taken::another) {
-                    session.leave();
+                    guard.unpin();
                     Py_DECREF(value);
                     break;
                 }
@@ -78,7 +78,7 @@ template <bool with_value>
             }
             // A dead node stays dead: its key is behind it, or nowhere.
         }
-        session.leave();
+        guard.unpin();
     }
 }
 

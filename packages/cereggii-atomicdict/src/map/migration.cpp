@@ -98,7 +98,7 @@ public:
     }
 
     // The second look: whoever has deleted a node since may have seen MOVING, and left it to us.
-    void look_again(HashMap& map, Session& session) const noexcept {
+    void look_again(HashMap& map, Guard& guard) const noexcept {
         std::atomic_thread_fence(std::memory_order_seq_cst);
         // Of a chunk that was returned, the mover before us may have been told.
         if (root_->left_to_movers.load(std::memory_order_seq_cst) == left_before_ &&
@@ -111,7 +111,7 @@ public:
             // A link, if the node has been retired: then it is in no table any more.
             const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
             if (Node::is_dead(node->value.load(std::memory_order_seq_cst)))
-                if (unlink(map, node, hash)) session.leave_for_all(node);
+                if (unlink(map, node, hash)) guard.leave_for_all(node);
         }
     }
 
@@ -160,10 +160,10 @@ private:
     std::uint64_t announced_ = UINT64_MAX;  // the last one
 };
 
-std::uint64_t move_chunk(HashMap& map, Session& session, Table* root, std::size_t number) noexcept {
+std::uint64_t move_chunk(HashMap& map, Guard& guard, Table* root, std::size_t number) noexcept {
     Chunk chunk(root, number);
     const std::uint64_t full = chunk.move();
-    chunk.look_again(map, session);
+    chunk.look_again(map, guard);
     return full;
 }
 
@@ -188,13 +188,13 @@ std::size_t claim_chunk(Table* table) noexcept {
 
 enum class Helped { nothing_to_do, moved, no_room };
 
-// Empties a chunk of the root, if there is a next table. Not inside. If there is no room, `full` is
-// the serial of the table that has none.
+// Empties a chunk of the root, if there is a next table. Not while pinned. If there is no room,
+// `full` is the serial of the table that has none.
 Helped help(HashMap& map, std::uint64_t& full, bool can_wait) {
-    Session session(map);
+    Guard guard(map);
     if (can_wait)
-        session.enter_writing();
-    else if (!session.try_enter_writing())
+        guard.pin_writing();
+    else if (!guard.try_pin_writing())
         return Helped::nothing_to_do;
     Table* root = map.root.load(std::memory_order_seq_cst);
     Table* next = root ? root->next.load(std::memory_order_seq_cst) : nullptr;
@@ -202,7 +202,7 @@ Helped help(HashMap& map, std::uint64_t& full, bool can_wait) {
     if (next) {
         const std::size_t chunk = claim_chunk(root);
         if (chunk < root->chunk_count) {
-            full = move_chunk(map, session, root, chunk);
+            full = move_chunk(map, guard, root, chunk);
             if (full == 0) {
                 helped = Helped::moved;
                 root->chunk(chunk).store(ChunkState::done, std::memory_order_seq_cst);
@@ -219,10 +219,10 @@ Helped help(HashMap& map, std::uint64_t& full, bool can_wait) {
         if (root->chunks_done.load(std::memory_order_seq_cst) == root->chunk_count &&
             map.root.compare_exchange_strong(root, next, std::memory_order_seq_cst)) {
             map.note_root();
-            session.retire(root);
+            guard.retire(root);
         }
     }
-    session.leave();
+    guard.unpin();
     return helped;
 }
 
@@ -291,7 +291,7 @@ bool unlink(HashMap& map, Node* node, std::uint64_t hash) noexcept {
 }
 
 bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t capacity) {
-    Session session(map);
+    Guard guard(map);
     const auto find = [&](Table*& root) -> Table* {
         Table* last = root = map.root.load(std::memory_order_seq_cst);
         if (!last) return nullptr;
@@ -299,7 +299,7 @@ bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t
         return last->serial == serial ? last : nullptr;
     };
     Table* root = nullptr;
-    session.enter_reading();
+    guard.pin_reading();
     const Table* last = find(root);
     if (last) {
         capacity = std::max({capacity, Table::roomy_capacity_for(last->count->live() + 1),
@@ -315,11 +315,11 @@ bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t
                 capacity = std::max(capacity, last->capacity() * 2);
         }
     }
-    session.leave();
+    guard.unpin();
     if (!last) return true;
     Table* fresh = Table::allocate(capacity);
     if (!fresh) return false;
-    session.enter_reading();
+    guard.pin_reading();
     Table* place = find(root);
     bool published = false;
     if (place) {
@@ -327,7 +327,7 @@ bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t
         Table* none = nullptr;
         published = place->next.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
     }
-    session.leave();
+    guard.unpin();
     if (!published) Table::deallocate(fresh);  // lost to another one, which does as well
     return true;
 }
@@ -341,12 +341,12 @@ bool make_root(HashMap& map, std::size_t capacity) {
         return false;
     }
     fresh->count_in(count);
-    Session session(map);
-    session.enter_reading();
+    Guard guard(map);
+    guard.pin_reading();
     Table* none = nullptr;
     const bool published = map.root.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
     if (published) map.note_root();
-    session.leave();
+    guard.unpin();
     if (!published) {
         Table::deallocate(fresh);
         LiveCount::deallocate(count);
@@ -370,16 +370,16 @@ enum class Floor { raised, unchanged };
 // before, one under each.
 void touch_pages(HashMap& map) {
 #if defined(MADV_HUGEPAGE)
-    Session session(map);
+    Guard guard(map);
     Pace pace(1);
     for (std::size_t at = 0;; at += huge_page / sizeof(Word)) {
-        session.enter_reading();
+        guard.pin_reading();
         Table* root = map.root.load(std::memory_order_seq_cst);
         Table* next = root ? root->next.load(std::memory_order_seq_cst) : nullptr;
         const bool goes_on = next && at < next->capacity();
         // Changes nothing, but is a write.
         if (goes_on) next->word(at).fetch_or(0, std::memory_order_relaxed);
-        session.leave();
+        guard.unpin();
         if (!goes_on) return;
         pace.rest();
     }
@@ -391,20 +391,20 @@ void touch_pages(HashMap& map) {
 bool make_room(HashMap& map, std::size_t keys, Floor floor) {
     const std::size_t capacity = Table::capacity_for(keys);
     {
-        Session session(map);
-        if (!session.ready()) return false;
+        Guard guard(map);
+        if (!guard.ready()) return false;
         if (capacity == 0) {
             PyErr_NoMemory();
             return false;
         }
         for (;;) {
-            session.enter_reading();
+            guard.pin_reading();
             Table* last = map.root.load(std::memory_order_seq_cst);
             while (last && last->next.load(std::memory_order_seq_cst))
                 last = last->next.load(std::memory_order_seq_cst);
             const std::uint64_t serial = last ? last->serial : 0;
             const bool enough = last && last->capacity() >= capacity;
-            session.leave();
+            guard.unpin();
             // Only when the memory has been had: until then, others ask for no more than they need.
             if (enough && (floor == Floor::unchanged || raise(map.floor, capacity))) break;
             if (!enough && !(serial != 0 ? extend(map, serial, Extension::needed, capacity)

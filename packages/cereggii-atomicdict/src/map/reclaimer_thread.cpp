@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "cereggii/atomics/python/binding.hpp"
+#include "map/guard.hpp"
 #include "map/pauses.hpp"
-#include "map/session.hpp"
 
 namespace cereggii::atomicdict {
 

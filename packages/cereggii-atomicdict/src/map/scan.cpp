@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "cereggii/atomics/relax.hpp"
+#include "map/guard.hpp"
 #include "map/lookup.hpp"
 #include "map/migration.hpp"
-#include "map/session.hpp"
 
 namespace cereggii::atomicdict {
 
@@ -100,11 +100,11 @@ void find_nodes(HashMap& map, std::uint64_t hash, std::vector<Node*>& nodes) {
 Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
     for (;;) {
         Unused unused;
-        Session session(map);
-        if (!session.ready()) return Result::error;
+        Guard guard(map);
+        if (!guard.ready()) return Result::error;
         Turn turn(has_turn_);
         bool contended = false;
-        const Step result = step(map, session, with_value, item, unused, contended);
+        const Step result = step(map, guard, with_value, item, unused, contended);
         bool gives_way = false;
         if (contended) [[unlikely]] {
             const std::size_t done = done_before_ + done_;
@@ -119,16 +119,16 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
         }
         turn.end();  // from here on, finalizers may run
         if (gives_way) [[unlikely]] {
-            session.leave();
+            guard.unpin();
             stand_back();
         }
         if (upkeep.is_due()) [[unlikely]] {
-            session.leave();
+            guard.unpin();
             keep_up(map, upkeep, Share::all_without_waiting);
         }
         // Whoever calls next() natively, as list() does, lets nobody stop the world.
         if (is_pause_due) [[unlikely]] {
-            session.leave();
+            guard.unpin();
             pause();
         }
         if (result == Step::item) [[likely]]
@@ -141,7 +141,7 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
     }
 }
 
-Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& item, Unused& unused,
+Scan::Step Scan::step(HashMap& map, Guard& guard, bool with_value, Item& item, Unused& unused,
                       bool& contended) {
     bool taking = false;
     int in_vain = 0;
@@ -152,12 +152,12 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
                 same_hash_.pop_back();
                 return Step::item;
             }
-            session.enter_reading();
+            guard.pin_reading();
             taking = done_ < entries_.size();
             if (!taking) {
                 if (at_end_) return Step::end;
-                collect(map, session);
-                session.leave();
+                collect(map, guard);
+                guard.unpin();
                 // Where nothing is found for long, others are to come in between.
                 if (entries_.empty() && !at_end_ && ++in_vain % collects_per_step == 0)
                     return Step::again;
@@ -173,10 +173,10 @@ Scan::Step Scan::step(HashMap& map, Session& session, bool with_value, Item& ite
                 --done_;
                 return Step::again;
             }
-            session.leave();
+            guard.unpin();
         }
     } catch (const std::bad_alloc&) {
-        session.leave();
+        guard.unpin();
         // As before, for another try.
         if (taking)
             --done_;
@@ -309,8 +309,9 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
 
 // ── collecting ─────────────────────────────────────────────────────────────────────────────────
 
-// Collects what has a hash of the next cells, in the root and in the tables behind it. Only inside.
-[[gnu::noinline]] void Scan::collect(HashMap& map, const Session& session) {
+// Collects what has a hash of the next cells, in the root and in the tables behind it. Only while
+// pinned.
+[[gnu::noinline]] void Scan::collect(HashMap& map, const Guard& guard) {
     has_collected_ = true;
     done_before_ += std::exchange(done_, 0);
     entries_.clear();
@@ -322,7 +323,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
     const Table* largest = root;
     for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
         if (table->mask > largest->mask) largest = table;
-    if (level_ < 0) begin(largest, session.thread());
+    if (level_ < 0) begin(largest, guard.thread());
     if (std::exchange(serial_, root->serial) != root->serial) fetched_ = to_fetch_ = 0;
     // A key that is in the map throughout is in the root if that has no next table, and a line of
     // the root was marked before the key was put there.
@@ -558,7 +559,7 @@ inline void Scan::fetch_ahead(Table* root) noexcept {
 
 // ── taking ─────────────────────────────────────────────────────────────────────────────────────
 
-// Looks where the node was. Elsewhere: the table has been left, or the node has. Only inside.
+// Looks where the node was. Elsewhere: the table has been left, or the node has. Only while pinned.
 [[gnu::always_inline]] inline Scan::Take Scan::take_from_root(HashMap& map, const Entry& entry,
                                                               bool with_value, Item& item,
                                                               Unused& unused, bool& contended) {
@@ -586,7 +587,7 @@ inline void Scan::fetch_ahead(Table* root) noexcept {
 }
 
 // All that have this hash, wherever they are by now. False: another try is due, since a value was
-// replaced in between. Only inside.
+// replaced in between. Only while pinned.
 [[gnu::noinline]] bool Scan::take_group(HashMap& map, std::uint64_t hash, Unused& unused) {
     std::vector<Node*> nodes;
     find_nodes(map, hash, nodes);

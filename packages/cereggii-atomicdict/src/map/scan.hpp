@@ -19,7 +19,7 @@
 // Iteration, in an order of the hashes that no resize changes: see order.hpp.
 namespace cereggii::atomicdict {
 
-class Session;
+class Guard;
 
 // Where an iterator is. Threads may share it: each item goes to one of them. It holds no reference
 // to a key or value between two calls, but to those whose hash is that of the item it returned
@@ -95,7 +95,7 @@ private:
 
     // `again`: something was taken in vain.
     enum class Step { item, end, again, no_memory };
-    Step step(HashMap& map, Session& session, bool with_value, Item& item, Unused& unused,
+    Step step(HashMap& map, Guard& guard, bool with_value, Item& item, Unused& unused,
               bool& contended);
     enum class Take { item, nothing, again, elsewhere };
     Take take_from_root(HashMap& map, const Entry& entry, bool with_value, Item& item,
@@ -122,7 +122,7 @@ private:
     bool is_at_group() const noexcept { return where_.cell == 0 && where_.resume_at == 0; }
     void skip_empty_groups(const Table* table) noexcept;
     Cells next_cells(const Table* largest, const Table* only) noexcept;
-    void collect(HashMap& map, const Session& session);
+    void collect(HashMap& map, const Guard& guard);
     void collect_rest(Table* root);
     bool is_left(std::uint64_t hash) const noexcept;
     void scan_cell(Table* table, bool is_root, const Cell& cell);

@@ -17,7 +17,7 @@
 // The operations on all keys at once.
 //
 // Exact ones close the gate: writers that come find it closed and wait, detached; those that are
-// inside are waited for, which takes as long as a native section takes. Then everything stands
+// pinned are waited for, which takes as long as a native section takes. Then everything stands
 // still but readers. Until the gate is open again no Python code is run; but a section that takes
 // long detaches from time to time, so that others can stop the world (see pauses.hpp).
 namespace cereggii::atomicdict {
@@ -26,15 +26,15 @@ namespace {
 
 class ClosedGate {
 public:
-    explicit ClosedGate(Session& session) : session_(session) { session_.close_gate(); }
+    explicit ClosedGate(Guard& guard) : guard_(guard) { guard_.close_gate(); }
     // That has been closed already.
-    ClosedGate(Session& session, std::adopt_lock_t) noexcept : session_(session) {}
-    ~ClosedGate() { session_.open_gate(); }
+    ClosedGate(Guard& guard, std::adopt_lock_t) noexcept : guard_(guard) {}
+    ~ClosedGate() { guard_.open_gate(); }
     ClosedGate(const ClosedGate&) = delete;
     ClosedGate& operator=(const ClosedGate&) = delete;
 
 private:
-    Session& session_;
+    Guard& guard_;
 };
 
 template <class Visit>
@@ -178,7 +178,7 @@ struct Popped {
 };
 
 // Takes a node out of the map, in whatever table it is. False: it is dead already.
-bool pop_node(HashMap& map, Session& session, const Place& place, const Table* root, Upkeep& upkeep,
+bool pop_node(HashMap& map, Guard& guard, const Place& place, const Table* root, Upkeep& upkeep,
               Popped& item) {
     Node* node = place.node();
     const std::uint64_t hash = node->hash.load(std::memory_order_acquire);
@@ -188,7 +188,7 @@ bool pop_node(HashMap& map, Session& session, const Place& place, const Table* r
             continue;  // lost to an update or a deletion: look again
         item = {Py_NewRef(key_object(node->key)), Node::object(value)};
         // Alive until now, so the hash was not a link.
-        bury(map, session, place, hash, root, upkeep);
+        bury(map, guard, place, hash, root, upkeep);
         return true;
     }
     return false;
@@ -212,8 +212,7 @@ enum class Pop { item, nothing, goes_on };
 
 // `looked_at`: lines of the root that this call of popitem() has found nothing in, so far. Goes on:
 // there are more, but not under this pin.
-Pop pop_any(HashMap& map, Session& session, Upkeep& upkeep, std::uint64_t& looked_at,
-            Popped& item) {
+Pop pop_any(HashMap& map, Guard& guard, Upkeep& upkeep, std::uint64_t& looked_at, Popped& item) {
     constexpr std::uint64_t lines_per_pin = 1 << 12;
     Table* root = map.root.load(std::memory_order_seq_cst);
     // Seldom wrong, and then the exact length tells.
@@ -234,7 +233,7 @@ Pop pop_any(HashMap& map, Session& session, Upkeep& upkeep, std::uint64_t& looke
                 place.table = table;
                 place.index = index;
                 place.word = word;
-                popped = pop_node(map, session, place, root, upkeep, item);
+                popped = pop_node(map, guard, place, root, upkeep, item);
                 return !popped;
             });
             ++lines;
@@ -254,17 +253,17 @@ Pop pop_any(HashMap& map, Session& session, Upkeep& upkeep, std::uint64_t& looke
 }  // namespace
 
 Py_ssize_t exact_length(HashMap& map) {
-    Session session(map);
-    if (!session.ready()) return -1;
-    const ClosedGate gate(session);
+    Guard guard(map);
+    if (!guard.ready()) return -1;
+    const ClosedGate gate(guard);
     const Table* root = map.root.load(std::memory_order_seq_cst);
     return root ? static_cast<Py_ssize_t>(root->count->live()) : 0;
 }
 
 Py_ssize_t approximate_length(HashMap& map) {
-    Session session(map);
-    if (!session.ready()) return -1;
-    session.enter_reading();
+    Guard guard(map);
+    if (!guard.ready()) return -1;
+    guard.pin_reading();
     const Table* root = map.root.load(std::memory_order_seq_cst);
     const std::int64_t live = root ? root->count->live() : 0;
     return static_cast<Py_ssize_t>(std::max<std::int64_t>(0, live));
@@ -274,9 +273,9 @@ bool take_items(HashMap& map, Items& items, TakenBy order) {
     for (bool can_be_interrupted = true;; can_be_interrupted = false) {
         bool complete = true;
         try {
-            Session session(map);
-            if (!session.ready()) return false;
-            const ClosedGate gate(session);
+            Guard guard(map);
+            if (!guard.ready()) return false;
+            const ClosedGate gate(guard);
             Table* root = map.root.load(std::memory_order_seq_cst);
             const std::int64_t all = root ? root->count->live() : 0;
             Pace pace;
@@ -314,21 +313,21 @@ PyObject* snapshot(HashMap& map) {
 }
 
 void drop_if_empty(HashMap& map, std::uint64_t serial) {
-    Session session(map);
-    if (!session.try_close_gate()) return;
-    const ClosedGate gate(session, std::adopt_lock);
+    Guard guard(map);
+    if (!guard.try_close_gate()) return;
+    const ClosedGate gate(guard, std::adopt_lock);
     Table* root = map.root.load(std::memory_order_seq_cst);
     if (!root || root->serial != serial || root->next.load(std::memory_order_seq_cst) ||
         root->count->live() != 0)
         return;
     map.root.store(nullptr, std::memory_order_seq_cst);
     root->whole_chain = true;
-    session.retire_empty(root);
+    guard.retire_empty(root);
 }
 
 std::size_t total_detour(HashMap& map) {
-    Session session(map);
-    const ClosedGate gate(session);
+    Guard guard(map);
+    const ClosedGate gate(guard);
     std::size_t total = 0;
     for_each_table(map.root.load(std::memory_order_seq_cst), [&](Table* table) {
         for (std::size_t i = 0; i < table->capacity(); ++i) {
@@ -342,18 +341,18 @@ std::size_t total_detour(HashMap& map) {
 }
 
 bool clear(HashMap& map) {
-    Session session(map);
-    if (!session.ready()) return false;
-    session.enter_writing();
+    Guard guard(map);
+    if (!guard.ready()) return false;
+    guard.pin_writing();
     map.floor.store(map.initial_floor.load(std::memory_order_relaxed), std::memory_order_relaxed);
     // Whoever is in the old chain began before, and is ordered before. They may still add to it, so
     // it is retired as a whole, and what is in it is enumerated when it is freed.
     Table* chain = map.root.exchange(nullptr, std::memory_order_seq_cst);
     if (chain) {
         chain->whole_chain = true;
-        session.retire(chain);
+        guard.retire(chain);
     }
-    session.leave();
+    guard.unpin();
     return true;
 }
 
@@ -364,12 +363,12 @@ PyObject* pop_item(HashMap& map) {
         Popped item{};
         Pop pop = Pop::nothing;
         {
-            Session session(map);
-            if (!session.ready()) break;
+            Guard guard(map);
+            if (!guard.ready()) break;
             Upkeep upkeep;
-            session.enter_writing();
-            pop = pop_any(map, session, upkeep, looked_at, item);
-            session.leave();
+            guard.pin_writing();
+            pop = pop_any(map, guard, upkeep, looked_at, item);
+            guard.unpin();
             if (pop == Pop::item && upkeep.is_due()) keep_up(map, upkeep);
         }
         if (pop == Pop::item) {
@@ -395,9 +394,9 @@ PyObject* pop_item(HashMap& map) {
 }
 
 std::size_t memory_of(HashMap& map) {
-    Session session(map);
-    if (!session.ready()) return 0;
-    session.enter_reading();
+    Guard guard(map);
+    if (!guard.ready()) return 0;
+    guard.pin_reading();
     Table* root = map.root.load(std::memory_order_seq_cst);
     std::size_t total = sizeof(HashMap);
     if (root) {

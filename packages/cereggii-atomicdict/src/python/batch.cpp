@@ -24,7 +24,7 @@ struct Lookup {
     bool alone = false;  // to be looked up on its own: it takes Python code, or has met a change
 };
 
-// Inside.
+// Pinned.
 void find(Table* root, Lookup& lookup) noexcept {
     if (!root) {
         lookup.value = Py_NewRef(not_found);
@@ -50,9 +50,9 @@ void find(Table* root, Lookup& lookup) noexcept {
 // False with an exception.
 bool find_all(HashMap& map, std::vector<Lookup>& chunk) {
     {
-        Session session(map);
-        if (!session.ready()) return false;
-        session.enter_reading();
+        Guard guard(map);
+        if (!guard.ready()) return false;
+        guard.pin_reading();
         Table* root = map.root.load(std::memory_order_seq_cst);
         for (std::size_t begin = 0; begin < chunk.size(); begin += fetched_together) {
             const auto group =

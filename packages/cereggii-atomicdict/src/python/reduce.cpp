@@ -386,12 +386,12 @@ private:
     void fetch() const {
         std::array<std::uint64_t, fetched_together> hashes;
         for (std::size_t i = 0; i < leaving_count_; ++i) hashes[i] = leaving_[i].hash;
-        Session session(map_);
-        if (!session.ready()) {
+        Guard guard(map_);
+        if (!guard.ready()) {
             PyErr_Clear();  // without
             return;
         }
-        session.enter_reading();
+        guard.pin_reading();
         if (Table* root = map_.root.load(std::memory_order_seq_cst))
             fetch_ahead(root, std::span(hashes).first(leaving_count_));
     }

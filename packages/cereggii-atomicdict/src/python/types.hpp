@@ -49,7 +49,7 @@ struct AtomicDict {
         destroy_both();
         free_leftovers();
     }
-    // At once, whoever is inside of other dicts: nobody can be inside of this one.
+    // At once, even while others are pinned in other dicts: nobody can be pinned in this one.
     void destroy_both() {
         destroy(map);
         destroy(pending);

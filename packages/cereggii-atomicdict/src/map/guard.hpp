@@ -30,7 +30,7 @@ struct RetiredItems {
     static bool has_objects(const Node*) noexcept { return true; }
     static bool has_objects(const Table* table) noexcept { return table->whole_chain; }
 
-    // Release: who is inside and reads a link for a hash sees by then that no word names the node.
+    // Release: who is pinned and reads a link for a hash sees by then that no word names the node.
     static Item link(Item item) noexcept {
         return item & table_bit ? reinterpret_cast<Item>(table(item)->link)
                                 : node(item)->hash.load(std::memory_order_relaxed);
@@ -117,21 +117,21 @@ using Reclaimer = atomics::Reclaimer<RetiredItems>;
 // thread may do nothing more (leftovers.cpp). Leaves an exception as it is.
 [[gnu::noinline]] void see_to_leftovers() noexcept;
 
-// One operation of the calling thread. It is inside, pinned, between enter_…() and leave(), as
+// One operation of the calling thread. It is pinned between pin_…() and unpin(), as
 // often as it likes. While it is, the thread stays attached and calls nothing that could detach it
 // or run Python code: no Py_DECREF, no PyErr_…, no allocation by Python's allocators, no comparison
-// but the native one. So when the world is stopped, for a collection or a fork, nobody is inside.
-class Session {
+// but the native one. So when the world is stopped, for a collection or a fork, nobody is pinned.
+class Guard {
 public:
     // An atomic dict has been used by this thread before, or there is memory: see ready().
-    [[gnu::always_inline]] explicit Session(HashMap& map) noexcept
+    [[gnu::always_inline]] explicit Guard(HashMap& map) noexcept
         : map_(map), record_(Reclaimer::mine()) {}
     // Runs finalizers, and so is not noexcept: up to Python 3.13, a daemon thread that wants to
     // attach when the interpreter has ended is unwound.
-    [[gnu::always_inline]] ~Session() noexcept(false) {
-        if (inside_) leave();
+    [[gnu::always_inline]] ~Guard() noexcept(false) {
+        if (pinned_) unpin();
         if (retired_) [[unlikely]] {
-            // A copy, since its address is given away: with that of a member, the session would not
+            // A copy, since its address is given away: with that of a member, the guard would not
             // be kept in registers.
             RetiredItems::Item retired = retired_;
             if (removes_something_) Reclaimer::take_what_is_left_for_all(retired);
@@ -140,8 +140,8 @@ public:
         if (leaves_something_) [[unlikely]]
             see_to_leftovers();
     }
-    Session(const Session&) = delete;
-    Session& operator=(const Session&) = delete;
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
 
     // False with MemoryError, and then nothing else may be called.
     [[nodiscard]] bool ready() const noexcept {
@@ -151,13 +151,13 @@ public:
         return false;
     }
 
-    [[gnu::always_inline]] void enter_reading() noexcept {
+    [[gnu::always_inline]] void pin_reading() noexcept {
         Reclaimer::pin(*record_);
-        inside_ = true;
+        pinned_ = true;
     }
 
     // Waits, detached, while an exact operation has closed the gate.
-    [[gnu::always_inline]] void enter_writing() {
+    [[gnu::always_inline]] void pin_writing() {
         for (;;) {
             Reclaimer::pin_writing(*record_, &map_);
             // After the pin, so that either the closer sees the pin or we see the closed gate.
@@ -167,23 +167,23 @@ public:
             Reclaimer::unpin(*record_);
             yield_detached();
         }
-        inside_ = true;
+        pinned_ = true;
     }
 
-    // False, and not inside, where it would have to wait.
-    [[nodiscard]] bool try_enter_writing() noexcept {
+    // False, and not pinned, where it would have to wait.
+    [[nodiscard]] bool try_pin_writing() noexcept {
         Reclaimer::pin_writing(*record_, &map_);
-        inside_ = !is_closed(map_);
-        if (!inside_) Reclaimer::unpin(*record_);
-        return inside_;
+        pinned_ = !is_closed(map_);
+        if (!pinned_) Reclaimer::unpin(*record_);
+        return pinned_;
     }
 
-    [[gnu::always_inline]] void leave() noexcept {
-        inside_ = false;
+    [[gnu::always_inline]] void unpin() noexcept {
+        pinned_ = false;
         Reclaimer::unpin(*record_);
     }
 
-    // Closes the gate and waits until no writer is inside. No Python code may be run until it is
+    // Closes the gate and waits until no writer is pinned. No Python code may be run until it is
     // opened.
     void close_gate() {
         Reclaimer::note_scan(*record_);
@@ -202,7 +202,7 @@ public:
     }
     void open_gate() noexcept { map_.gate.store(HashMap::gate_open, std::memory_order_seq_cst); }
 
-    // To be freed when nobody can find it any more, some time after this session.
+    // To be freed when nobody can find it any more, some time after this guard.
     template <class Retired>
     [[gnu::always_inline]] void retire(Retired* retired) noexcept {
         const RetiredItems::Item item = RetiredItems::of(retired);
@@ -226,8 +226,8 @@ public:
     // A number that no other thread has at the same time.
     std::uint32_t thread() const noexcept { return record_->number; }
 
-    // A node for an insertion; null with MemoryError. Not inside. What is given back is kept for
-    // the thread's next one.
+    // A node for an insertion; null with MemoryError. Not while pinned. What is given back is kept
+    // for the thread's next one.
     [[nodiscard]] Node* take_node() noexcept {
         if (void* spare = std::exchange(record_->spare, nullptr)) [[likely]]
             return static_cast<Node*>(spare);
@@ -246,36 +246,36 @@ private:
     HashMap& map_;
     Reclaimer::Record* record_;
     RetiredItems::Item retired_ = 0;
-    bool inside_ = false;
+    bool pinned_ = false;
     bool removes_something_ = false;
     bool leaves_something_ = false;
 };
 
 #else
 
-// With a GIL, whoever runs is alone inside: there is nothing to be told to others. Only while a
+// With a GIL, whoever runs is alone: there is nothing to be told to others. Only while a
 // gate is closed others may run.
-class Session {
+class Guard {
 public:
-    explicit Session(HashMap& map) noexcept : map_(map) {}
-    ~Session() noexcept(false) {  // as above
+    explicit Guard(HashMap& map) noexcept : map_(map) {}
+    ~Guard() noexcept(false) {  // as above
         while (retired_) {
             const RetiredItems::Item item = retired_;
             retired_ = RetiredItems::link(item);
             RetiredItems::free(item);
         }
     }
-    Session(const Session&) = delete;
-    Session& operator=(const Session&) = delete;
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
 
     [[nodiscard]] bool ready() const noexcept { return true; }
-    void enter_reading() noexcept {}
-    void enter_writing() {
+    void pin_reading() noexcept {}
+    void pin_writing() {
         while (is_closed(map_) && !interpreter_has_ended()) [[unlikely]]
             yield_detached();
     }
-    [[nodiscard]] bool try_enter_writing() noexcept { return !is_closed(map_); }
-    void leave() noexcept {}
+    [[nodiscard]] bool try_pin_writing() noexcept { return !is_closed(map_); }
+    void unpin() noexcept {}
     void close_gate() { close_for_others(map_); }
     [[nodiscard]] bool try_close_gate() noexcept {
         if (is_closed(map_)) return false;
