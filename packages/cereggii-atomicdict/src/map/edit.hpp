@@ -7,19 +7,19 @@
 
 #include "cereggii/atomics/python/matching.hpp"
 #include "cereggii/atomics/python/shared_reference.hpp"
-#include "map/find.hpp"
 #include "map/lookup.hpp"
 #include "map/migration.hpp"
+#include "map/probe.hpp"
 
 // Changing one key. Every insertion, update, deletion and compare-and-set is an `edit`, which says
 // what to do with the key if it is absent, and if it is present. Each linearizes at one instant:
 //
-//     inserted            the compare-and-swap of the word, EMPTY to the new node
+//     inserted            the compare-and-swap of the slot, EMPTY to the new node
 //     replaced, removed   the compare-and-swap of the node's value
 //     kept, mismatched    the load of the value
-//     absent              the load of the word, or of the link, that says so
+//     absent              the load of the slot, or of the link, that says so
 //
-// Lock-free: whoever has to try again has lost to another thread that changed the same word.
+// Lock-free: whoever has to try again has lost to another thread that changed the same slot.
 namespace cereggii::atomicdict {
 
 enum class IfAbsent { leave, insert };
@@ -88,7 +88,7 @@ public:
                 if (const auto next = next_neighbours(key_)) map_.prefetch_home(*next);
             node_ = guard_.take_node();
             if (!node_) return give_up();
-            // The processor waits for the word, if the map is large, and no atomic step that comes
+            // The processor waits for the slot, if the map is large, and no atomic step that comes
             // later is done until it is there: so what will be needed is done now.
             if (kind.if_present == IfPresent::replace || likely_absent) hold_updated();
             if (likely_absent) prepare();
@@ -125,40 +125,40 @@ private:
         }
         root_ = root;
         upkeep_.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
-        Place place;
-        place.start(root, key_.hash);
+        Probe probe;
+        probe.start(root, key_.hash);
         for (;;) {
-            Step step = walk(place, key_);
-            if (step == Step::ask) [[unlikely]] {
-                const Answer answer = ask_keys<true>(map_, guard_, place, key_);
-                if (answer == Answer::error) {
+            ProbeResult result = probe.find(key_);
+            if (result == ProbeResult::needs_eq) [[unlikely]] {
+                const KeysAre keys_are = compare_keys<true>(map_, guard_, probe, key_);
+                if (keys_are == KeysAre::error) {
                     edited = {Done::error};
                     return true;
                 }
-                if (answer == Answer::restart) return start_anew();
+                if (keys_are == KeysAre::restart) return start_anew();
                 // It may have been freed, and its address be another table's.
                 root_ = nullptr;
-                if (answer == Answer::different) {
-                    place.advance();
+                if (keys_are == KeysAre::different) {
+                    probe.advance();
                     continue;
                 }
-                step = Step::match;
+                result = ProbeResult::match;
             }
-            if (step == Step::match) {
-                const Outcome outcome = change(place, edited);
+            if (result == ProbeResult::match) {
+                const Outcome outcome = change(probe, edited);
                 if (outcome == Outcome::done) return true;
                 if (outcome == Outcome::again) return start_anew();
-                place.advance();  // a dead node stays dead: its key is behind it, or nowhere
+                probe.advance();  // a dead node stays dead: its key is behind it, or nowhere
                 continue;
             }
             edited = {Done::absent};
             if constexpr (!inserts) return true;
-            if (step == Step::full) {
-                const std::uint64_t serial = place.table->serial;
+            if (result == ProbeResult::full) {
+                const std::uint64_t serial = probe.table->serial;
                 guard_.unpin();
                 return start_anew_with(extend(map_, serial, Extension::needed, 0), edited);
             }
-            if (insert(place)) {
+            if (insert(probe)) {
                 edited = {Done::inserted};
                 return true;
             }
@@ -178,25 +178,25 @@ private:
         return true;
     }
 
-    // At an EMPTY word, the end of the path. False: look at the same word again, or further on.
-    [[gnu::always_inline]] bool insert(Place& place) noexcept {
-        Word empty = word_empty;
-        if (place.table->next.load(std::memory_order_seq_cst)) {
-            // The table is not the last. The word is closed before the key is put further on: from
-            // then on nobody takes the key to be absent here, and no rival claims the word.
-            place.slot().compare_exchange_strong(empty, word_frozen, std::memory_order_seq_cst);
+    // At an EMPTY slot, the end of the path. False: look at the same slot again, or further on.
+    [[gnu::always_inline]] bool insert(Probe& probe) noexcept {
+        Slot empty = slot_empty;
+        if (probe.table->next.load(std::memory_order_seq_cst)) {
+            // The table is not the last. The slot is closed before the key is put further on: from
+            // then on nobody takes the key to be absent here, and no rival claims the slot.
+            probe.slot().compare_exchange_strong(empty, slot_frozen, std::memory_order_seq_cst);
             return false;
         }
         if (!prepared_) prepare();
         hold_updated();
-        place.table->announce(key_.hash);
+        probe.table->announce(key_.hash);
         // Fails if lost to a rival insertion, or to a freeze.
-        if (!place.slot().compare_exchange_strong(empty, place.naming(node_),
+        if (!probe.slot().compare_exchange_strong(empty, probe.pack(node_),
                                                   std::memory_order_seq_cst))
             return false;
         holds_updated_ = holds_key_ = prepared_ = false;
         node_ = nullptr;
-        Table* table = place.table;
+        Table* table = probe.table;
         if (table->count->note_insertion(guard_.thread(), table->limit) && table->is_crowded())
             [[unlikely]]
             upkeep_.resize = table->serial;
@@ -233,8 +233,8 @@ private:
     };
 
     // At a node with the key.
-    [[gnu::always_inline]] Outcome change(Place& place, Edited& edited) {
-        Node* node = place.node();
+    [[gnu::always_inline]] Outcome change(Probe& probe, Edited& edited) {
+        Node* node = probe.node();
         for (;;) {
             std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
             if (Node::is_dead(value)) return Outcome::dead;
@@ -247,7 +247,7 @@ private:
                         }
                         return keep(node, Done::mismatched, edited);
                     }
-                    return change_if_equal(place, edited);
+                    return change_if_equal(probe, edited);
                 }
             }
             if constexpr (kind.if_present == IfPresent::keep) {
@@ -256,14 +256,14 @@ private:
                 return Outcome::done;
             }
             // Lost to another update or deletion: look again.
-            if (exchange(place, value, edited)) return Outcome::done;
+            if (exchange(probe, value, edited)) return Outcome::done;
         }
     }
 
     // Expecting an int, str or bytes which is not the same object as the value, but may be equal.
-    [[gnu::always_inline]] Outcome change_if_equal(Place& place, Edited& edited) {
+    [[gnu::always_inline]] Outcome change_if_equal(Probe& probe, Edited& edited) {
         PyObject* found = nullptr;
-        const Taken taken = take_value(place.node(), found);
+        const Taken taken = take_value(probe.node(), found);
         if (taken == Taken::dead) return Outcome::dead;
         if (taken == Taken::another) return drop_and_start_anew(found);
         if (!atomics::matches(found, expected_)) {
@@ -271,7 +271,7 @@ private:
             edited = {Done::mismatched, found};
             return Outcome::done;
         }
-        if (!exchange(place, reinterpret_cast<std::uintptr_t>(found), edited))
+        if (!exchange(probe, reinterpret_cast<std::uintptr_t>(found), edited))
             return drop_and_start_anew(found);
         equal_ = found;  // one of two references: the map's was handed over as well
         return Outcome::done;
@@ -293,8 +293,8 @@ private:
     }
 
     // Compare-and-swap of the value.
-    [[gnu::always_inline]] bool exchange(Place& place, std::uintptr_t value, Edited& edited) {
-        Node* node = place.node();
+    [[gnu::always_inline]] bool exchange(Probe& probe, std::uintptr_t value, Edited& edited) {
+        Node* node = probe.node();
         if constexpr (kind.if_present == IfPresent::replace) {
             const auto updated = reinterpret_cast<std::uintptr_t>(updated_);
             if (value == updated) {
@@ -319,7 +319,7 @@ private:
             if (!node->value.compare_exchange_strong(value, Node::dead, std::memory_order_seq_cst))
                 return false;
             edited = {Done::removed, Node::object(value)};
-            bury(map_, guard_, place, hash, root_, upkeep_);
+            bury(map_, guard_, probe, hash, root_, upkeep_);
         }
         return true;
     }

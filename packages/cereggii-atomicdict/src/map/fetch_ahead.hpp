@@ -6,29 +6,29 @@
 #include <cstdint>
 #include <span>
 
-#include "map/find.hpp"
 #include "map/guard.hpp"
+#include "map/probe.hpp"
 
 namespace cereggii::atomicdict {
 
 // How many keys are fetched ahead at a time.
 inline constexpr std::size_t fetched_together = 64;
 
-// A lookup in a large map waits for memory three times: for the word, for the node, and for the
+// A lookup in a large map waits for memory three times: for the slot, for the node, and for the
 // objects. Of several keys that are about to be looked up each step is taken together, so that they
 // wait at the same time. Only while pinned.
 inline void fetch_ahead(Table* root, std::span<const std::uint64_t> hashes) noexcept {
     std::array<const Node*, fetched_together> nodes;
-    for (const std::uint64_t hash : hashes) prefetch(&root->word(root->home(hash)));
+    for (const std::uint64_t hash : hashes) prefetch(&root->slot(root->home(hash)));
     for (std::size_t i = 0; i < hashes.size(); ++i) {
         nodes[i] = nullptr;
-        const Word tag = root->tag_of(hashes[i]);
+        const Slot tag = root->tag_of(hashes[i]);
         std::size_t index = root->home(hashes[i]);
-        // The key is in the first few words, as a rule.
+        // The key is in the first few slots, as a rule.
         for (int left = 8; left > 0; --left, index = (index + 1) & root->mask) {
-            const Word word = root->word(index).load(std::memory_order_seq_cst);
-            if (same_tag(word, tag)) prefetch(nodes[i] = node_of(word));
-            if (same_tag(word, tag) || ends_path(word)) break;
+            const Slot seen = root->slot(index).load(std::memory_order_seq_cst);
+            if (same_tag(seen, tag)) prefetch(nodes[i] = node_of(seen));
+            if (same_tag(seen, tag) || ends_path(seen)) break;
         }
     }
     for (const Node* node : std::span(nodes).first(hashes.size())) {

@@ -30,7 +30,7 @@ struct RetiredItems {
     static bool has_objects(const Node*) noexcept { return true; }
     static bool has_objects(const Table* table) noexcept { return table->whole_chain; }
 
-    // Release: who is pinned and reads a link for a hash sees by then that no word names the node.
+    // Release: who is pinned and reads a link for a hash sees by then that no slot names the node.
     static Item link(Item item) noexcept {
         return item & table_bit ? reinterpret_cast<Item>(table(item)->link)
                                 : node(item)->hash.load(std::memory_order_relaxed);

@@ -13,7 +13,7 @@ namespace cereggii::atomicdict {
 
 // The shared state of one dictionary. What works on it, by file:
 //
-//     find.hpp        walking the path of a key; comparing keys outside of the pin
+//     probe.hpp        walking the path of a key; comparing keys outside of the pin
 //     lookup.hpp      reading one key
 //     edit.hpp        changing one key: every insertion, update, deletion and compare-and-set
 //     migration.cpp   growing, shrinking, and emptying one table into the next
@@ -40,7 +40,7 @@ struct HashMap {
     HashMap(const HashMap&) = delete;
     HashMap& operator=(const HashMap&) = delete;
 
-    // Begins to fetch the word where the path of a key begins, which is not in the caches of a
+    // Begins to fetch the slot where the path of a key begins, which is not in the caches of a
     // processor if the map is large: well before it is needed, and so without being pinned. Nothing
     // is read through the root, which may be gone.
     [[gnu::always_inline]] void prefetch_home(std::uint64_t hash) const noexcept {
@@ -80,7 +80,7 @@ enum class Share { chunk, all_without_waiting };
 // Does what is to be done; not pinned. Never fails: without memory it is done another time.
 void keep_up(HashMap& map, Upkeep upkeep, Share share = Share::chunk);
 
-enum class Extension { advised, needed };  // needed: there is no word left for a key
+enum class Extension { advised, needed };  // needed: there is no slot left for a key
 
 // Sees to it that the table with this serial is not the last of the chain any more, if it is. Not
 // pinned. False, without an exception: no memory.
@@ -112,7 +112,7 @@ bool clear(HashMap& map);
 // Drops the table with this serial, if it is the only one, no key is in it, and no exact operation
 // is in progress.
 void drop_if_empty(HashMap& map, std::uint64_t serial);
-// How many words behind their homes all keys are, together.
+// How many slots behind their homes all keys are, together.
 std::size_t total_detour(HashMap& map);
 // A new tuple (key, value), or null: with KeyError if the map was empty at one instant.
 PyObject* pop_item(HashMap& map);

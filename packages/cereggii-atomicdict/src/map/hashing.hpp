@@ -11,7 +11,7 @@
 // as that can be told without running Python code.
 namespace cereggii::atomicdict {
 
-// Hashes that differ in these low bits only are neighbours in every table: eight words are a cache
+// Hashes that differ in these low bits only are neighbours in every table: eight slots are a cache
 // line, and what is looked up, inserted or iterated over after one int is the next, as a rule.
 inline constexpr int neighbour_bits = 3;
 inline constexpr std::uint64_t neighbour_mask = 7;
@@ -164,7 +164,7 @@ inline bool is_text(PyObject* object) noexcept {
 }
 
 // Compares two keys of one hash, where no Python code may run. For all but exact str, int and bytes
-// the answer is that only Python knows.
+// the keys_are is that only Python knows.
 inline Equality compare_natively(std::uintptr_t stored, const Key& key) noexcept {
     if (stored == key.stored) return Equality::equal;
     if (stored & key.stored & own_hash_bit) return Equality::equal;

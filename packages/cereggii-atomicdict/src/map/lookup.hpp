@@ -4,7 +4,7 @@
 #include <Python.h>
 
 #include "cereggii/atomics/python/try_incref.hpp"
-#include "map/find.hpp"
+#include "map/probe.hpp"
 
 // Reading one key. Takes no lock and writes nothing that is shared but the value's reference count.
 namespace cereggii::atomicdict {
@@ -37,7 +37,7 @@ enum class Found { present, absent, error };
 
 // `object` is an owned reference to the value of a key that is present, if `with_value`. Otherwise
 // it is left as it was.
-// Linearizes at the load of the value, or of the word or link that says there is no such key.
+// Linearizes at the load of the value, or of the slot or link that says there is no such key.
 template <bool with_value>
 [[gnu::always_inline]] inline Found look_up(HashMap& map, const Key& key, PyObject*& object) {
     map.prefetch_home(key.hash);
@@ -49,20 +49,20 @@ template <bool with_value>
         if (!root) return Found::absent;
         if (root->excludes(key.hash) && !root->next.load(std::memory_order_seq_cst))
             return Found::absent;
-        Place place;
-        place.start(root, key.hash);
-        for (;; place.advance()) {
-            const Step step = walk(place, key);
-            if (step == Step::end || step == Step::full) return Found::absent;
-            if (step == Step::ask) [[unlikely]] {
-                const Answer answer = ask_keys<false>(map, guard, place, key);
-                if (answer == Answer::error) return Found::error;
-                if (answer == Answer::different) continue;
-                if (answer == Answer::restart) break;
+        Probe probe;
+        probe.start(root, key.hash);
+        for (;; probe.advance()) {
+            const ProbeResult result = probe.find(key);
+            if (result == ProbeResult::end || result == ProbeResult::full) return Found::absent;
+            if (result == ProbeResult::needs_eq) [[unlikely]] {
+                const KeysAre keys_are = compare_keys<false>(map, guard, probe, key);
+                if (keys_are == KeysAre::error) return Found::error;
+                if (keys_are == KeysAre::different) continue;
+                if (keys_are == KeysAre::restart) break;
             }
             if constexpr (with_value) {
                 PyObject* value = nullptr;
-                const Taken taken = take_value(place.node(), value);
+                const Taken taken = take_value(probe.node(), value);
                 if (taken == Taken::value) [[likely]] {
                     object = value;
                     return Found::present;
@@ -73,7 +73,7 @@ template <bool with_value>
                     break;
                 }
             } else {
-                const std::uintptr_t value = place.node()->value.load(std::memory_order_seq_cst);
+                const std::uintptr_t value = probe.node()->value.load(std::memory_order_seq_cst);
                 if (!Node::is_dead(value)) return Found::present;
             }
             // A dead node stays dead: its key is behind it, or nowhere.

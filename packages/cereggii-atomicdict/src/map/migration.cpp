@@ -10,19 +10,19 @@
 
 // Growing, shrinking and clearing out tombstones are one thing: a next table is published, of a
 // size for the keys that are alive, and the first table of the chain is emptied into it, a chunk at
-// a time, by whoever writes. Readers and writers go on meanwhile: as long as a word names a node,
+// a time, by whoever writes. Readers and writers go on meanwhile: as long as a slot names a node,
 // its value is there, and a path that was closed by FROZEN goes on in the next table.
 //
-// Only the root is emptied. A chunk is done when every word of it is FROZEN, MOVED or TOMB, and
+// Only the root is emptied. A chunk is done when every slot of it is FROZEN, MOVED or TOMB, and
 // stays so. When all are done the root moves on, and the table is retired. Nobody ever waits for
 // that.
 //
-// A delete changes the value and then reads the word. If it says MOVING, the delete leaves the node
-// to the mover, tells it so by a counter of the table, and reads the word again; the mover changes
-// the words of a chunk and then, after one fence for all of them, reads the counter. All of it is
+// A delete changes the value and then reads the slot. If it says MOVING, the delete leaves the node
+// to the mover, tells it so by a counter of the table, and reads the slot again; the mover changes
+// the slots of a chunk and then, after one fence for all of them, reads the counter. All of it is
 // sequentially consistent, so one of them sees the other and unlinks the node.
 //
-// As a rule a mover need not look at the nodes at all, which are anywhere in memory: what a word
+// As a rule a mover need not look at the nodes at all, which are anywhere in memory: what a slot
 // says of the hash, and where it is, tell where its node belongs in the next table. So dead nodes
 // are moved like others.
 namespace cereggii::atomicdict {
@@ -33,29 +33,29 @@ namespace {
 // chain is longer.
 constexpr std::size_t longest_chain = 48;
 
-// Inserts the node that a MOVING word names into the chain from `place` on, where its path begins,
+// Inserts the node that a MOVING slot names into the chain from `probe` on, where its path begins,
 // and where it was announced. If there is no room: the serial of the last table. Otherwise 0.
-[[gnu::always_inline]] inline std::uint64_t insert_further(Place place, const Node* node) noexcept {
+[[gnu::always_inline]] inline std::uint64_t insert_further(Probe probe, const Node* node) noexcept {
     for (;;) {
-        while (place.left > 0) {
-            Word word = place.slot().load(std::memory_order_seq_cst);
-            if (word == word_frozen) break;
-            if (word != word_empty) {
-                place.advance();
+        while (probe.left > 0) {
+            Slot seen = probe.slot().load(std::memory_order_seq_cst);
+            if (seen == slot_frozen) break;
+            if (seen != slot_empty) {
+                probe.advance();
                 continue;
             }
-            // As an insertion does: claim the word if the table is the last, or else close it.
-            const bool last = !place.table->next.load(std::memory_order_seq_cst);
-            const Word mine = last ? place.naming(node) : word_frozen;
-            if (place.slot().compare_exchange_strong(word, mine, std::memory_order_seq_cst) && last)
+            // As an insertion does: claim the slot if the table is the last, or else close it.
+            const bool last = !probe.table->next.load(std::memory_order_seq_cst);
+            const Slot mine = last ? probe.pack(node) : slot_frozen;
+            if (probe.slot().compare_exchange_strong(seen, mine, std::memory_order_seq_cst) && last)
                 return 0;
             // Closed, or lost to another insertion or freeze: look again.
         }
-        Table* next = place.table->next.load(std::memory_order_seq_cst);
-        if (!next) return place.table->serial;
+        Table* next = probe.table->next.load(std::memory_order_seq_cst);
+        if (!next) return probe.table->serial;
         const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
         next->announce(hash);
-        place.start(next, hash);
+        probe.start(next, hash);
     }
 }
 
@@ -78,21 +78,21 @@ public:
         std::array<std::size_t, Table::chunk_size> asked;
         std::size_t count = 0;
         for (std::size_t i = begin_; i < end_; ++i) {
-            const Word word = root_->word(i).load(std::memory_order_seq_cst);
-            if (names_node(word) && !tells_hash(word)) {
-                prefetch(node_of(word));
+            const Slot seen = root_->slot(i).load(std::memory_order_seq_cst);
+            if (names_node(seen) && !tells_hash(seen)) {
+                prefetch(node_of(seen));
                 asked[count++] = i;
                 continue;
             }
-            if (const std::uint64_t full = move_word(i)) return full;
+            if (const std::uint64_t full = move_slot(i)) return full;
         }
         constexpr std::size_t ahead = 16;
         for (std::size_t i = 0; i < count; ++i) {
             if (i + ahead < count)
                 if (const Node* node =
-                        node_of(root_->word(asked[i + ahead]).load(std::memory_order_seq_cst)))
-                    prefetch(&next_->word(next_->home(node->hash.load(std::memory_order_relaxed))));
-            if (const std::uint64_t full = move_word(asked[i])) return full;
+                        node_of(root_->slot(asked[i + ahead]).load(std::memory_order_seq_cst)))
+                    prefetch(&next_->slot(next_->home(node->hash.load(std::memory_order_relaxed))));
+            if (const std::uint64_t full = move_slot(asked[i])) return full;
         }
         return 0;
     }
@@ -105,9 +105,9 @@ public:
             !root_->chunk_was_returned.load(std::memory_order_seq_cst)) [[likely]]
             return;
         for (std::size_t i = begin_; i < end_; ++i) {
-            const Word word = root_->word(i).load(std::memory_order_seq_cst);
-            if (!names_node(word)) continue;
-            Node* node = node_of(word);
+            const Slot seen = root_->slot(i).load(std::memory_order_seq_cst);
+            if (!names_node(seen)) continue;
+            Node* node = node_of(seen);
             // A link, if the node has been retired: then it is in no table any more.
             const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
             if (Node::is_dead(node->value.load(std::memory_order_seq_cst)))
@@ -117,37 +117,37 @@ public:
 
 private:
     // Enough of it for the next table.
-    bool tells_hash(Word word) const noexcept { return tags_tell_ && lines_away(word) != far_away; }
+    bool tells_hash(Slot seen) const noexcept { return tags_tell_ && lines_away(seen) != far_away; }
 
-    [[gnu::always_inline]] std::uint64_t move_word(std::size_t index) noexcept {
-        std::atomic<Word>& slot = root_->word(index);
+    [[gnu::always_inline]] std::uint64_t move_slot(std::size_t index) noexcept {
+        std::atomic<Slot>& slot = root_->slot(index);
         for (;;) {
-            Word word = slot.load(std::memory_order_seq_cst);
-            if (word == word_empty) {
+            Slot seen = slot.load(std::memory_order_seq_cst);
+            if (seen == slot_empty) {
                 // Lost to an insertion, whose node has to be moved: look again.
-                if (slot.compare_exchange_strong(word, word_frozen, std::memory_order_seq_cst))
+                if (slot.compare_exchange_strong(seen, slot_frozen, std::memory_order_seq_cst))
                     return 0;
                 continue;
             }
-            if (!names_node(word) || (word & state_mask) != 0) return 0;
-            // From now on only we change the word, and whoever deletes the node leaves it to us.
+            if (!names_node(seen) || (seen & state_mask) != 0) return 0;
+            // From now on only we change the slot, and whoever deletes the node leaves it to us.
             // Lost to an unlink: look again.
-            if (!slot.compare_exchange_strong(word, word | moving_bit, std::memory_order_seq_cst))
+            if (!slot.compare_exchange_strong(seen, seen | moving_bit, std::memory_order_seq_cst))
                 continue;
-            const Node* node = node_of(word);
-            const bool tells = tells_hash(word);
+            const Node* node = node_of(seen);
+            const bool tells = tells_hash(seen);
             const std::uint64_t hash =
-                tells ? root_->known_hash(index, word) : node->hash.load(std::memory_order_relaxed);
-            Place place;
-            place.start(next_, tells ? word & tag_mask : next_->tag_of(hash), next_->home(hash));
+                tells ? root_->known_hash(index, seen) : node->hash.load(std::memory_order_relaxed);
+            Probe probe;
+            probe.start(next_, tells ? seen & tag_mask : next_->tag_of(hash), next_->home(hash));
             // Neighbours are announced by one bit.
             if (const std::uint64_t bit = next_->announced_by(hash); bit != announced_) {
                 next_->announce(hash);
                 announced_ = bit;
             }
-            const std::uint64_t full = insert_further(place, node);
+            const std::uint64_t full = insert_further(probe, node);
             // Release: whoever sees it may go on in the next table. The fence comes later.
-            slot.store(full == 0 ? word | moved_bit : word, std::memory_order_release);
+            slot.store(full == 0 ? seen | moved_bit : seen, std::memory_order_release);
             return full;
         }
     }
@@ -250,33 +250,33 @@ bool raise(std::atomic<std::size_t>& floor, std::size_t capacity) noexcept {
 }  // namespace
 
 bool unlink(HashMap& map, Node* node, std::uint64_t hash) noexcept {
-    std::atomic<Word>* marks[longest_chain];  // the MOVED words that name the node
+    std::atomic<Slot>* marks[longest_chain];  // the MOVED slots that name the node
     std::size_t marked = 0;
     // From the root of now: no table before it can be reached by a new reader.
     Table* table = map.root.load(std::memory_order_seq_cst);
     while (table) {
-        Place place;
-        for (place.start(table, hash); place.left > 0; place.advance()) {
-            std::atomic<Word>& slot = place.slot();
-            Word word = slot.load(std::memory_order_seq_cst);
-            if (word == word_empty) return false;  // somebody else has done it
-            if (word == word_frozen) break;
-            if (node_of(word) != node) continue;
-            while (names_node(word) && (word & moved_bit) == 0) {
-                if ((word & moving_bit) != 0) {
+        Probe probe;
+        for (probe.start(table, hash); probe.left > 0; probe.advance()) {
+            std::atomic<Slot>& slot = probe.slot();
+            Slot seen = slot.load(std::memory_order_seq_cst);
+            if (seen == slot_empty) return false;  // somebody else has done it
+            if (seen == slot_frozen) break;
+            if (node_of(seen) != node) continue;
+            while (names_node(seen) && (seen & moved_bit) == 0) {
+                if ((seen & moving_bit) != 0) {
                     // Left to the mover, which looks whether anything was once it has written
                     // MOVED, or NODE; unless it has written that already.
                     table->left_to_movers.fetch_add(1, std::memory_order_seq_cst);
-                    word = slot.load(std::memory_order_seq_cst);
-                    if ((word & moving_bit) != 0) return false;
-                } else if (slot.compare_exchange_strong(word, word_tomb,
+                    seen = slot.load(std::memory_order_seq_cst);
+                    if ((seen & moving_bit) != 0) return false;
+                } else if (slot.compare_exchange_strong(seen, slot_tomb,
                                                         std::memory_order_seq_cst)) {
-                    // Nobody else writes the MOVED words of a node that is in no table any more.
-                    while (marked > 0) marks[--marked]->store(word_tomb, std::memory_order_seq_cst);
+                    // Nobody else writes the MOVED slots of a node that is in no table any more.
+                    while (marked > 0) marks[--marked]->store(slot_tomb, std::memory_order_seq_cst);
                     return true;
                 }
             }
-            if (!names_node(word)) return false;  // TOMB: another unlink has won
+            if (!names_node(seen)) return false;  // TOMB: another unlink has won
             marks[marked++] = &slot;
             break;
         }
@@ -320,12 +320,12 @@ bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t
     Table* fresh = Table::allocate(capacity);
     if (!fresh) return false;
     guard.pin_reading();
-    Table* place = find(root);
+    Table* probe = find(root);
     bool published = false;
-    if (place) {
-        fresh->count_in(place->count);
+    if (probe) {
+        fresh->count_in(probe->count);
         Table* none = nullptr;
-        published = place->next.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
+        published = probe->next.compare_exchange_strong(none, fresh, std::memory_order_seq_cst);
     }
     guard.unpin();
     if (!published) Table::deallocate(fresh);  // lost to another one, which does as well
@@ -372,13 +372,13 @@ void touch_pages(HashMap& map) {
 #if defined(MADV_HUGEPAGE)
     Guard guard(map);
     Pace pace(1);
-    for (std::size_t at = 0;; at += huge_page / sizeof(Word)) {
+    for (std::size_t at = 0;; at += huge_page / sizeof(Slot)) {
         guard.pin_reading();
         Table* root = map.root.load(std::memory_order_seq_cst);
         Table* next = root ? root->next.load(std::memory_order_seq_cst) : nullptr;
         const bool goes_on = next && at < next->capacity();
         // Changes nothing, but is a write.
-        if (goes_on) next->word(at).fetch_or(0, std::memory_order_relaxed);
+        if (goes_on) next->slot(at).fetch_or(0, std::memory_order_relaxed);
         guard.unpin();
         if (!goes_on) return;
         pace.rest();

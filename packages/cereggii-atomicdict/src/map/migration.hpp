@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "map/find.hpp"
 #include "map/guard.hpp"
+#include "map/probe.hpp"
 
 // Taking a dead node out of the tables, and emptying a table into the next one.
 namespace cereggii::atomicdict {
@@ -45,21 +45,21 @@ inline void note_looks(Table& table, std::size_t looks, std::size_t found,
         clear_of_tombstones(table, tombstones_in(table), table.capacity() / 64, upkeep);
 }
 
-// For whoever has made the node at `place` dead, in the same pin: counts that, and unlinks the
+// For whoever has made the node at `probe` dead, in the same pin: counts that, and unlinks the
 // node. `root` is the table that was the root when this operation began, `hash` the node's: it is
 // not to be asked for it any more, for a mover may have retired it already.
-[[gnu::always_inline]] inline void bury(HashMap& map, Guard& guard, const Place& place,
+[[gnu::always_inline]] inline void bury(HashMap& map, Guard& guard, const Probe& probe,
                                         std::uint64_t hash, const Table* root,
                                         Upkeep& upkeep) noexcept {
-    Node* node = place.node();
-    Table* table = place.table;
+    Node* node = probe.node();
+    Table* table = probe.table;
     const bool look = table->count->note_deletion(guard.thread(), table->limit);
     if (look && table->count->live() < static_cast<std::int64_t>(table->capacity() / 8))
         note_few_keys(map, *table, upkeep);
-    // In the root, a NODE word is the only one that names the node: no table before can be reached.
-    Word word = place.word;
-    if (table == root && (word & state_mask) == 0 &&
-        place.slot().compare_exchange_strong(word, word_tomb, std::memory_order_seq_cst)) [[likely]]
+    // In the root, a NODE slot is the only one that names the node: no table before can be reached.
+    Slot seen = probe.seen;
+    if (table == root && (seen & state_mask) == 0 &&
+        probe.slot().compare_exchange_strong(seen, slot_tomb, std::memory_order_seq_cst)) [[likely]]
         guard.retire(node);
     else if (unlink(map, node, hash))
         guard.retire(node);

@@ -34,19 +34,19 @@ inline constexpr std::uint64_t reversed(std::uint64_t number, int bits) noexcept
     return bits == 0 ? 0 : x >> (64 - bits);
 }
 
-// Cells are visited in groups of 8, whose positions follow each other: the cells of a group are at
-// the same place in each 8th part of the table. A map of fewer cells is one group.
-inline constexpr int group_bits = 3;
+// Cells are visited in bundles of 8, whose positions follow each other: the cells of a bundle are
+// at the same place in each 8th part of the table. A map of fewer cells is one bundle.
+inline constexpr int bundle_bits = 3;
 // A cell of an iterator has 2^n lines. To go from one place of a table to another takes an iterator
 // two misses of the cache: with cells of one line, iterating over 10^6 keys took half as long
 // again.
 inline constexpr int lines_bits = 2;
-inline constexpr std::uint64_t group_size = std::uint64_t{1} << group_bits;
+inline constexpr std::uint64_t bundle_size = std::uint64_t{1} << bundle_bits;
 
-inline constexpr auto reversed_in_group = [] {
-    std::array<std::uint8_t, group_size> all{};
-    for (std::uint64_t i = 0; i < group_size; ++i)
-        all[i] = static_cast<std::uint8_t>(reversed(i, group_bits));
+inline constexpr auto reversed_in_bundle = [] {
+    std::array<std::uint8_t, bundle_size> all{};
+    for (std::uint64_t i = 0; i < bundle_size; ++i)
+        all[i] = static_cast<std::uint8_t>(reversed(i, bundle_bits));
     return all;
 }();
 
@@ -61,12 +61,12 @@ inline HashRange cell_at(std::uint64_t position, int level) noexcept {
     return {first, first | UINT64_MAX >> level};
 }
 
-// A number that orders the hashes of one group as they are visited: by position, then by hash. It
-// is its own inverse. `bits`: of a group, fewer than group_bits at lower levels.
-inline std::uint64_t order_in_group(std::uint64_t hash, int bits) noexcept {
+// A number that orders the hashes of one bundle as they are visited: by position, then by hash. It
+// is its own inverse. `bits`: of a bundle, fewer than bundle_bits at lower levels.
+inline std::uint64_t order_in_bundle(std::uint64_t hash, int bits) noexcept {
     if (bits == 0) return hash;
     const std::uint64_t top = hash >> (64 - bits);
-    const std::uint64_t place = reversed_in_group[top] >> (group_bits - bits);
+    const std::uint64_t place = reversed_in_bundle[top] >> (bundle_bits - bits);
     return place << (64 - bits) | (hash << bits >> bits);
 }
 

@@ -18,23 +18,23 @@ namespace {
 constexpr std::uint64_t line_size = neighbour_mask + 1;
 constexpr std::size_t words_per_cell = line_size << lines_bits;
 constexpr std::size_t lines_per_cell = std::size_t{1} << lines_bits;
-constexpr std::size_t lines_per_group = group_size * lines_per_cell;
-constexpr std::size_t words_per_group = group_size * words_per_cell;
+constexpr std::size_t lines_per_bundle = bundle_size * lines_per_cell;
+constexpr std::size_t words_per_bundle = bundle_size * words_per_cell;
 
 // The level of an iterator's cells in this table.
 int level_of(const Table& table) noexcept { return std::max(0, table.line_bits() - lines_bits); }
 
-// Groups without a key that are passed over under one pin.
-constexpr int groups_per_pin = 1 << 14;
+// Bundles without a key that are passed over under one pin.
+constexpr int bundles_per_pin = 1 << 14;
 
-// Groups in which no key was found, one after the other, before others come in between.
+// Bundles in which no key was found, one after the other, before others come in between.
 constexpr int collects_per_step = 16;
 
-// A table of so few words is collected at once if there are many more cells than lines in it.
+// A table of so few slots is collected at once if there are many more cells than lines in it.
 constexpr std::size_t few_words = std::size_t{1} << 14;
 
 // Keys and values are fetched so many items before they are returned: for about as long as memory
-// takes to answer, and no more at a time than a processor asks for at a time.
+// takes to keys_are, and no more at a time than a processor asks for at a time.
 constexpr std::size_t items_ahead = 15;
 
 // One thread at a time takes a step, natively. Who waits for it is detached meanwhile.
@@ -69,26 +69,26 @@ constexpr std::size_t items_between = 256;
     } while (Clock::now() < end);
 }
 
-// The node's hash, if the word at `slot` still names it; a retired node has a link in its place.
-bool hash_of(const std::atomic<Word>& slot, Word word, std::uint64_t& hash) noexcept {
-    // Acquire: pairs with the release of a link, which is written when no word names the node.
-    hash = node_of(word)->hash.load(std::memory_order_acquire);
-    const Word now = slot.load(std::memory_order_seq_cst);
-    return (now & node_mask) == (word & node_mask);
+// The node's hash, if the slot at `slot` still names it; a retired node has a link in its place.
+bool hash_of(const std::atomic<Slot>& slot, Slot seen, std::uint64_t& hash) noexcept {
+    // Acquire: pairs with the release of a link, which is written when no slot names the node.
+    hash = node_of(seen)->hash.load(std::memory_order_acquire);
+    const Slot now = slot.load(std::memory_order_seq_cst);
+    return (now & node_mask) == (seen & node_mask);
 }
 
 // The nodes with this hash, each once.
 void find_nodes(HashMap& map, std::uint64_t hash, std::vector<Node*>& nodes) {
     for (Table* table = map.root.load(std::memory_order_seq_cst); table;
          table = table->next.load(std::memory_order_seq_cst)) {
-        const Word tag = table->tag_of(hash);
+        const Slot tag = table->tag_of(hash);
         Place place;
         for (place.start(table, hash); place.left > 0; place.advance()) {
-            const Word word = place.slot().load(std::memory_order_seq_cst);
-            if (ends_path(word)) break;
+            const Slot seen = place.slot().load(std::memory_order_seq_cst);
+            if (ends_path(seen)) break;
             std::uint64_t found = 0;
-            if (same_tag(word, tag) && hash_of(place.slot(), word, found) && found == hash)
-                nodes.push_back(node_of(word));
+            if (same_tag(seen, tag) && hash_of(place.slot(), seen, found) && found == hash)
+                nodes.push_back(node_of(seen));
         }
     }
     std::sort(nodes.begin(), nodes.end());
@@ -169,7 +169,7 @@ Scan::Step Scan::step(HashMap& map, Guard& guard, bool with_value, Item& item, U
                 return Step::item;
             if (take == Take::again ||
                 (take == Take::elsewhere &&
-                 !take_group(map, order_in_group(entry.order, bits_in_group()), unused))) {
+                 !take_bundle(map, order_in_bundle(entry.order, bits_in_bundle()), unused))) {
                 --done_;
                 return Step::again;
             }
@@ -217,56 +217,58 @@ std::size_t Scan::memory() {
 void Scan::begin(const Table* largest, std::uint32_t thread) noexcept {
     level_ = level_of(*largest);
     rounds_ = level_ <= Part::level ? 1 : std::uint64_t{1} << (level_ - Part::level);
-    const std::uint64_t all = level_ <= group_bits ? 1 : (std::uint64_t{1} << level_) / group_size;
+    const std::uint64_t all =
+        level_ <= bundle_bits ? 1 : (std::uint64_t{1} << level_) / bundle_size;
     const std::uint64_t in_round = all / rounds_;
-    // Of the groups of a round, those with positions of this part, around the end.
-    first_group_ = part_.first_position() / group_size % in_round;
+    // Of the bundles of a round, those with positions of this part, around the end.
+    first_bundle_ = part_.first_position() / bundle_size % in_round;
     const std::uint64_t last =
-        first_group_ + part_.last_position() / group_size - part_.first_position() / group_size;
-    groups_ = std::min(last - first_group_ + 1, in_round) * rounds_;
-    where_.groups_left = groups_;
+        first_bundle_ + part_.last_position() / bundle_size - part_.first_position() / bundle_size;
+    bundles_ = std::min(last - first_bundle_ + 1, in_round) * rounds_;
+    where_.bundles_left = bundles_;
     if (start_ == Start::first) return;
     constexpr std::uint32_t golden_ratio = 0x9E3779B9u;  // its fraction times 2^32
     const std::uint64_t fraction = thread * golden_ratio;
-    where_.group = fraction * groups_ >> 32;
+    where_.bundle = fraction * bundles_ >> 32;
 }
 
-// Of the first cell of a group. Where there are more cells than parts are made of, a part has the
-// same groups in each of several rounds.
-std::uint64_t Scan::position_of(std::uint64_t group) const noexcept {
-    if (level_ <= group_bits) return 0;
+// Of the first cell of a bundle. Where there are more cells than parts are made of, a part has the
+// same bundles in each of several rounds.
+std::uint64_t Scan::position_of(std::uint64_t bundle) const noexcept {
+    if (level_ <= bundle_bits) return 0;
     const int round_bits = std::min(level_, Part::level);
-    const std::uint64_t in_round = groups_ / rounds_;
-    const std::uint64_t place = first_group_ + group % in_round;
+    const std::uint64_t in_round = bundles_ / rounds_;
+    const std::uint64_t place = first_bundle_ + bundle % in_round;
     const std::uint64_t mask = (std::uint64_t{1} << round_bits) - 1;
-    return (group / in_round) << round_bits | (place * group_size & mask);
+    return (bundle / in_round) << round_bits | (place * bundle_size & mask);
 }
 
-void Scan::end_group() noexcept {
-    where_.group = after(where_.group);
+void Scan::end_bundle() noexcept {
+    where_.bundle = after(where_.bundle);
     where_.cell = 0;
     where_.resume_at = 0;
-    --where_.groups_left;
+    --where_.bundles_left;
 }
 
 // `table` is the only one, and of the scan's level.
-void Scan::skip_empty_groups(const Table* table) noexcept {
-    for (int i = 0; i < groups_per_pin && where_.groups_left > 0 && is_at_group(); ++i, ++looks_) {
-        if (table->may_be_homes(position_of(where_.group))) return;
-        end_group();
+void Scan::skip_empty_bundles(const Table* table) noexcept {
+    for (int i = 0; i < bundles_per_pin && where_.bundles_left > 0 && is_at_bundle();
+         ++i, ++looks_) {
+        if (table->may_be_homes(position_of(where_.bundle))) return;
+        end_bundle();
     }
 }
 
-// The next cells: about as many as are some words of the largest table. (A root may be much smaller
+// The next cells: about as many as are some slots of the largest table. (A root may be much smaller
 // than what is behind it; and tables may have grown since the scan began.) `only`: the map's only
 // table, if it is of the scan's level; then cells that are nobody's home are left out.
 Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
     Cells next;
     const int finer = std::max(0, largest->line_bits() - level_);
-    const std::uint64_t first = position_of(where_.group);
-    const std::uint64_t size = std::uint64_t{1} << bits_in_group();
+    const std::uint64_t first = position_of(where_.bundle);
+    const std::uint64_t size = std::uint64_t{1} << bits_in_bundle();
     const std::uint64_t in_cell = level_ == 0 ? UINT64_MAX : UINT64_MAX >> level_;
-    std::uint64_t lines_left = group_size << lines_bits;
+    std::uint64_t lines_left = bundle_size << lines_bits;
     while (where_.cell < size && lines_left > 0) {
         const std::uint64_t position = first + where_.cell;
         bool is_cut = !part_.is_everything();
@@ -303,7 +305,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
         ++where_.cell;
         lines_left -= std::min(lines_left, lines_of_cell);
     }
-    if (where_.cell == size) end_group();
+    if (where_.cell == size) end_bundle();
     return next;
 }
 
@@ -336,20 +338,20 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
         if (level_of(*root) == level_ && level_ > 0) only = root;
     }
     if (!root->next.load(std::memory_order_seq_cst) && root->line_bits() < level_ &&
-        root->capacity() <= few_words && root->capacity() < where_.groups_left * group_size) {
+        root->capacity() <= few_words && root->capacity() < where_.bundles_left * bundle_size) {
         collect_rest(root);
         return;
     }
-    if (only && is_at_group()) {
-        const std::uint64_t group = where_.group;
-        skip_empty_groups(only);
-        if (group != where_.group) fetched_ = to_fetch_ = 0;
-        if (where_.groups_left == 0) {
+    if (only && is_at_bundle()) {
+        const std::uint64_t bundle = where_.bundle;
+        skip_empty_bundles(only);
+        if (bundle != where_.bundle) fetched_ = to_fetch_ = 0;
+        if (where_.bundles_left == 0) {
             at_end_ = true;
             return;
         }
     }
-    if (level_of(*root) == level_ && is_at_group()) fetch_rest_of_group(root);
+    if (level_of(*root) == level_ && is_at_bundle()) fetch_rest_of_bundle(root);
     const Where before = where_;
     const std::size_t looks = looks_;
     const Cells next = next_cells(largest, only);
@@ -371,7 +373,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
         where_ = before;  // for another try
         throw;
     }
-    at_end_ = where_.groups_left == 0;
+    at_end_ = where_.bundles_left == 0;
     if (!entries_.empty()) sort();
     if (only) note_looks(*root, looks_ - looks, entries_.size(), upkeep_);
     for (std::size_t i = 0; i < std::min(items_ahead, entries_.size()); ++i) {
@@ -385,16 +387,16 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
 // that is in the map throughout is in it.
 void Scan::collect_rest(Table* root) {
     for (std::size_t i = 0; i < root->capacity(); ++i) {
-        const std::atomic<Word>& slot = root->word(i);
-        const Word word = slot.load(std::memory_order_seq_cst);
+        const std::atomic<Slot>& slot = root->slot(i);
+        const Slot seen = slot.load(std::memory_order_seq_cst);
         ++looks_;
         std::uint64_t hash = 0;
-        if (!names_node(word) || !hash_of(slot, word, hash) || !is_left(hash)) continue;
+        if (!names_node(seen) || !hash_of(slot, seen, hash) || !is_left(hash)) continue;
         entries_.push_back(
-            {order_in_group(hash, bits_in_group()), word, elsewhere, nullptr, nullptr});
+            {order_in_bundle(hash, bits_in_bundle()), seen, elsewhere, nullptr, nullptr});
     }
     at_end_ = true;
-    where_.groups_left = 0;
+    where_.bundles_left = 0;
     if (!entries_.empty()) sort();
 }
 
@@ -402,19 +404,19 @@ void Scan::collect_rest(Table* root) {
 bool Scan::is_left(std::uint64_t hash) const noexcept {
     if (!part_.is_everything() && !part_.has(hash)) return false;
     const std::uint64_t position = level_ == 0 ? 0 : reversed(hash >> (64 - level_), level_);
-    std::uint64_t group = 0;
-    if (level_ > group_bits) {
+    std::uint64_t bundle = 0;
+    if (level_ > bundle_bits) {
         const int round_bits = std::min(level_, Part::level);
-        const std::uint64_t groups = std::uint64_t{1} << (round_bits - group_bits);
+        const std::uint64_t bundles = std::uint64_t{1} << (round_bits - bundle_bits);
         const std::uint64_t place =
-            (position & ((std::uint64_t{1} << round_bits) - 1)) / group_size;
-        const std::uint64_t in_round = groups_ / rounds_;
-        group = (position >> round_bits) * in_round + ((place - first_group_) & (groups - 1));
+            (position & ((std::uint64_t{1} << round_bits) - 1)) / bundle_size;
+        const std::uint64_t in_round = bundles_ / rounds_;
+        bundle = (position >> round_bits) * in_round + ((place - first_bundle_) & (bundles - 1));
     }
     const std::uint64_t ahead =
-        group >= where_.group ? group - where_.group : group + groups_ - where_.group;
-    if (ahead != 0 || is_at_group()) return ahead < where_.groups_left;
-    const std::uint64_t cell = position & ((std::uint64_t{1} << bits_in_group()) - 1);
+        bundle >= where_.bundle ? bundle - where_.bundle : bundle + bundles_ - where_.bundle;
+    if (ahead != 0 || is_at_bundle()) return ahead < where_.bundles_left;
+    const std::uint64_t cell = position & ((std::uint64_t{1} << bits_in_bundle()) - 1);
     if (cell != where_.cell) return cell > where_.cell;
     return hash - cell_at(position, level_).first >= where_.resume_at;
 }
@@ -422,32 +424,32 @@ bool Scan::is_left(std::uint64_t hash) const noexcept {
 void Scan::scan_cell(Table* table, bool is_root, const Cell& cell) {
     const HashRange& hashes = cell.hashes;
     const std::uint64_t width = hashes.last - hashes.first;
-    // The hashes of a cell have the bits in common that tell its place in the group.
-    const std::uint64_t to_order = hashes.first ^ order_in_group(hashes.first, bits_in_group());
+    // The hashes of a cell have the bits in common that tell its place in the bundle.
+    const std::uint64_t to_order = hashes.first ^ order_in_bundle(hashes.first, bits_in_bundle());
     const std::size_t line_mask = table->capacity() / line_size - 1;
     const std::size_t first = table->line(hashes.first);
     const std::size_t last = table->line(hashes.last) | neighbour_mask;
     const std::size_t lines_after_first = (last - first) / line_size;
-    // On past the cell's end until a word where every path has ended, around the end of the table.
+    // On past the cell's end until a slot where every path has ended, around the end of the table.
     std::size_t i = first;
     for (; i <= first + table->mask; ++i) {
         const std::size_t index = i & table->mask;
-        const std::atomic<Word>& slot = table->word(index);
-        const Word word = slot.load(std::memory_order_seq_cst);
-        if (!names_node(word)) {
-            if (i > last && ends_path(word)) break;
+        const std::atomic<Slot>& slot = table->slot(index);
+        const Slot seen = slot.load(std::memory_order_seq_cst);
+        if (!names_node(seen)) {
+            if (i > last && ends_path(seen)) break;
             continue;
         }
-        // As a rule the word tells the line of its key, so the node need not be fetched.
-        if (const Word away = lines_away(word); away != far_away) {
+        // As a rule the slot tells the line of its key, so the node need not be fetched.
+        if (const Slot away = lines_away(seen); away != far_away) {
             const std::size_t home = ((i - first) / line_size - away) & line_mask;
             if (home > lines_after_first) continue;
         }
         std::uint64_t hash = 0;
-        if (!hash_of(slot, word, hash) || hash - hashes.first > width) continue;
+        if (!hash_of(slot, seen, hash) || hash - hashes.first > width) continue;
         if (cell.is_cut && !part_.has(hash)) continue;
-        const Node* node = node_of(word);
-        entries_.push_back({hash ^ to_order, word, is_root ? index : elsewhere,
+        const Node* node = node_of(seen);
+        entries_.push_back({hash ^ to_order, seen, is_root ? index : elsewhere,
                             key_object(node->key),
                             Node::object(node->value.load(std::memory_order_relaxed))});
     }
@@ -457,7 +459,7 @@ void Scan::scan_cell(Table* table, bool is_root, const Cell& cell) {
 // In order, each once. Nearly sorted as it comes from one table, in which few are far from home.
 void Scan::sort() {
     const auto begin = entries_.begin();
-    if (entries_.size() > words_per_group || entries_.back().index == elsewhere) {
+    if (entries_.size() > words_per_bundle || entries_.back().index == elsewhere) {
         std::sort(begin, entries_.end(),
                   [](const Entry& a, const Entry& b) { return a.order < b.order; });
     } else {
@@ -487,62 +489,63 @@ void Scan::sort() {
 //
 // Lines, nodes, keys and values are anywhere in memory. While some wait for the processor others
 // are on their way to it: the key and value of an item that is returned soon, nodes of the next
-// group, and lines of the group after that.
+// bundle, and lines of the bundle after that.
 
-// The first word of the first cell of a group, in a table of the scan's level.
-std::size_t Scan::index_of_group(std::uint64_t group) const noexcept {
-    return reversed(position_of(group) / group_size, level_ - group_bits) * words_per_cell;
+// The first slot of the first cell of a bundle, in a table of the scan's level.
+std::size_t Scan::index_of_bundle(std::uint64_t bundle) const noexcept {
+    return reversed(position_of(bundle) / bundle_size, level_ - bundle_bits) * words_per_cell;
 }
 
-// The first word of a line of a group. The cells of a group are capacity / group_size words apart.
-inline std::size_t index_of_line(const Table& table, std::size_t group_index,
+// The first slot of a line of a bundle. The cells of a bundle are capacity / bundle_size slots
+// apart.
+inline std::size_t index_of_line(const Table& table, std::size_t bundle_index,
                                  std::size_t line) noexcept {
-    return group_index + line / lines_per_cell * (table.capacity() / group_size) +
+    return bundle_index + line / lines_per_cell * (table.capacity() / bundle_size) +
            line % lines_per_cell * line_size;
 }
 
 // Fetches a line. After the last line of a cell comes one more, in which the cell's paths may end.
-inline void fetch_line(Table& table, std::size_t group_index, std::size_t line) noexcept {
-    const std::size_t index = index_of_line(table, group_index, line);
-    prefetch(&table.word(index));
-    if ((line + 1) % lines_per_cell == 0) prefetch(&table.word((index + line_size) & table.mask));
+inline void fetch_line(Table& table, std::size_t bundle_index, std::size_t line) noexcept {
+    const std::size_t index = index_of_line(table, bundle_index, line);
+    prefetch(&table.slot(index));
+    if ((line + 1) % lines_per_cell == 0) prefetch(&table.slot((index + line_size) & table.mask));
 }
 
 inline void fetch_node(Table& table, std::size_t index) noexcept {
-    const Word word = table.word(index).load(std::memory_order_relaxed);
-    if (names_node(word)) prefetch(node_of(word));
+    const Slot seen = table.slot(index).load(std::memory_order_relaxed);
+    if (names_node(seen)) prefetch(node_of(seen));
 }
 
-// Before a group is collected: what was not fetched while others were returned.
-void Scan::fetch_rest_of_group(Table* root) noexcept {
-    if (level_ <= group_bits) return;
-    const std::size_t group_index = index_of_group(where_.group);
+// Before a bundle is collected: what was not fetched while others were returned.
+void Scan::fetch_rest_of_bundle(Table* root) noexcept {
+    if (level_ <= bundle_bits) return;
+    const std::size_t bundle_index = index_of_bundle(where_.bundle);
     if (to_fetch_ == 0)
-        for (std::size_t line = 0; line < lines_per_group; ++line)
-            fetch_line(*root, group_index, line);
-    for (std::size_t line = fetched_ / line_size; line < lines_per_group; ++line) {
-        const std::size_t index = index_of_line(*root, group_index, line);
+        for (std::size_t line = 0; line < lines_per_bundle; ++line)
+            fetch_line(*root, bundle_index, line);
+    for (std::size_t line = fetched_ / line_size; line < lines_per_bundle; ++line) {
+        const std::size_t index = index_of_line(*root, bundle_index, line);
         for (std::size_t i = 0; i < line_size; ++i) fetch_node(*root, index + i);
     }
 }
 
 void Scan::plan_fetching(Table* root) noexcept {
     fetched_ = to_fetch_ = 0;
-    // Where there are no entries there are few in the next group.
-    if (at_end_ || !is_at_group() || level_ <= group_bits || level_of(*root) != level_ ||
+    // Where there are no entries there are few in the next bundle.
+    if (at_end_ || !is_at_bundle() || level_ <= bundle_bits || level_of(*root) != level_ ||
         entries_.empty())
         return;
-    to_fetch_ = words_per_group;
+    to_fetch_ = words_per_bundle;
     words_per_item_ = to_fetch_ / entries_.size() + 1;
-    fetch_index_ = next_group_index_ = index_of_group(where_.group);
-    index_after_next_ = index_of_group(after(where_.group));
+    fetch_index_ = next_bundle_index_ = index_of_bundle(where_.bundle);
+    index_after_next_ = index_of_bundle(after(where_.bundle));
     fetch_line(*root, index_after_next_, 0);
 }
 
 [[gnu::noinline]] void Scan::fetch_next_line(Table* root) noexcept {
     const std::size_t line = fetched_ / line_size;
-    if (line == lines_per_group) return;
-    fetch_index_ = index_of_line(*root, next_group_index_, line);
+    if (line == lines_per_bundle) return;
+    fetch_index_ = index_of_line(*root, next_bundle_index_, line);
     fetch_line(*root, index_after_next_, line);
 }
 
@@ -566,9 +569,9 @@ inline void Scan::fetch_ahead(Table* root) noexcept {
     Table* root = map.root.load(std::memory_order_seq_cst);
     if (!root || root->serial != serial_ || entry.index == elsewhere) return Take::elsewhere;
     fetch_ahead(root);
-    const Word now = root->word(entry.index).load(std::memory_order_seq_cst);
-    if ((now & node_mask) != (entry.word & node_mask)) return Take::elsewhere;
-    const Node* node = node_of(entry.word);
+    const Slot now = root->slot(entry.index).load(std::memory_order_seq_cst);
+    if ((now & node_mask) != (entry.seen & node_mask)) return Take::elsewhere;
+    const Node* node = node_of(entry.seen);
     PyObject* value = nullptr;
     if (with_value) {
         const Taken taken = take_value(node, value, &contended);
@@ -588,7 +591,7 @@ inline void Scan::fetch_ahead(Table* root) noexcept {
 
 // All that have this hash, wherever they are by now. False: another try is due, since a value was
 // replaced in between. Only while pinned.
-[[gnu::noinline]] bool Scan::take_group(HashMap& map, std::uint64_t hash, Unused& unused) {
+[[gnu::noinline]] bool Scan::take_bundle(HashMap& map, std::uint64_t hash, Unused& unused) {
     std::vector<Node*> nodes;
     find_nodes(map, hash, nodes);
     same_hash_.reserve(nodes.size());

@@ -59,7 +59,7 @@ public:
     // How much memory it has besides itself.
     std::size_t memory();
 
-    // How many words, and bits for many of them, it has looked at so far.
+    // How many slots, and bits for many of them, it has looked at so far.
     std::size_t looks() const noexcept { return looks_; }
 
     // What it holds, for the collector, and to be released by the caller.
@@ -69,11 +69,11 @@ public:
 private:
     Scan(const Scan&) = default;
 
-    // What was found: a node with this hash, named by this word, at this index of a table; and the
+    // What was found: a node with this hash, named by this slot, at this index of a table; and the
     // addresses of what it named then, which are only good for being fetched ahead.
     struct Entry {
-        std::uint64_t order;  // of its hash, in the group
-        Word word;
+        std::uint64_t order;  // of its hash, in the bundle
+        Slot seen;
         std::size_t index;  // elsewhere: it is not the root, or more than one node has this hash
         const void* key;
         const void* value;
@@ -100,7 +100,7 @@ private:
     enum class Take { item, nothing, again, elsewhere };
     Take take_from_root(HashMap& map, const Entry& entry, bool with_value, Item& item,
                         Unused& unused, bool& contended);
-    bool take_group(HashMap& map, std::uint64_t hash, Unused& unused);
+    bool take_bundle(HashMap& map, std::uint64_t hash, Unused& unused);
 
     // A cell, or as much of it as is collected at a time.
     struct Cell {
@@ -108,28 +108,28 @@ private:
         bool is_cut;  // some of its keys may belong to another part
     };
     struct Cells {
-        std::array<Cell, group_size> cells;
+        std::array<Cell, bundle_size> cells;
         std::size_t count = 0;
     };
 
     void begin(const Table* largest, std::uint32_t thread) noexcept;
-    int bits_in_group() const noexcept { return std::min(level_, group_bits); }
-    std::uint64_t position_of(std::uint64_t group) const noexcept;
-    std::uint64_t after(std::uint64_t group) const noexcept {
-        return group + 1 == groups_ ? 0 : group + 1;
+    int bits_in_bundle() const noexcept { return std::min(level_, bundle_bits); }
+    std::uint64_t position_of(std::uint64_t bundle) const noexcept;
+    std::uint64_t after(std::uint64_t bundle) const noexcept {
+        return bundle + 1 == bundles_ ? 0 : bundle + 1;
     }
-    void end_group() noexcept;
-    bool is_at_group() const noexcept { return where_.cell == 0 && where_.resume_at == 0; }
-    void skip_empty_groups(const Table* table) noexcept;
+    void end_bundle() noexcept;
+    bool is_at_bundle() const noexcept { return where_.cell == 0 && where_.resume_at == 0; }
+    void skip_empty_bundles(const Table* table) noexcept;
     Cells next_cells(const Table* largest, const Table* only) noexcept;
     void collect(HashMap& map, const Guard& guard);
     void collect_rest(Table* root);
     bool is_left(std::uint64_t hash) const noexcept;
     void scan_cell(Table* table, bool is_root, const Cell& cell);
     void sort();
-    std::size_t index_of_group(std::uint64_t group) const noexcept;
+    std::size_t index_of_bundle(std::uint64_t bundle) const noexcept;
     void fetch_next_line(Table* root) noexcept;
-    void fetch_rest_of_group(Table* root) noexcept;
+    void fetch_rest_of_bundle(Table* root) noexcept;
     void plan_fetching(Table* root) noexcept;
     void fetch_ahead(Table* root) noexcept;
 
@@ -143,23 +143,23 @@ private:
     Part part_;
     Start start_;
 
-    // At a cell of a group, whose first hashes may be collected already.
+    // At a cell of a bundle, whose first hashes may be collected already.
     struct Where {
-        std::uint64_t groups_left = 0;  // that are not collected, this one included
-        std::uint64_t group = 0;
+        std::uint64_t bundles_left = 0;  // that are not collected, this one included
+        std::uint64_t bundle = 0;
         std::uint64_t cell = 0;       // by position
         std::uint64_t resume_at = 0;  // that many hashes further on
     };
-    int level_ = -1;                 // -1: it has not begun
-    std::uint64_t groups_ = 0;       // in all
-    std::uint64_t rounds_ = 1;       // which have as many of these groups each
-    std::uint64_t first_group_ = 0;  // of a round
+    int level_ = -1;                  // -1: it has not begun
+    std::uint64_t bundles_ = 0;       // in all
+    std::uint64_t rounds_ = 1;        // which have as many of these bundles each
+    std::uint64_t first_bundle_ = 0;  // of a round
     Where where_;
 
     std::size_t looks_ = 0;
     Upkeep upkeep_;
     bool has_collected_ = false;     // since the last look at the pace
-    Pace pace_{8};                   // in groups
+    Pace pace_{8};                   // in bundles
     std::uint64_t serial_ = 0;       // of the root when the entries were collected
     std::vector<Entry> entries_;     // in order
     std::size_t done_ = 0;           // of these entries
@@ -168,14 +168,14 @@ private:
     std::size_t stood_back_at_ = 0;  // after so many
     std::vector<Item> same_hash_;    // of one hash, or put back: still to be returned
 
-    // Of the next group, the words whose nodes are fetched while entries are returned: so far, of
-    // so many. With each line of it, one of the group after that is fetched.
+    // Of the next bundle, the slots whose nodes are fetched while entries are returned: so far, of
+    // so many. With each line of it, one of the bundle after that is fetched.
     std::size_t fetched_ = 0;
     std::size_t to_fetch_ = 0;
     std::size_t words_per_item_ = 0;
-    std::size_t fetch_index_ = 0;       // where the next of these words is
-    std::size_t next_group_index_ = 0;  // where the next group begins
-    std::size_t index_after_next_ = 0;  // where the group after that begins
+    std::size_t fetch_index_ = 0;        // where the next of these slots is
+    std::size_t next_bundle_index_ = 0;  // where the next bundle begins
+    std::size_t index_after_next_ = 0;   // where the bundle after that begins
 };
 
 }  // namespace cereggii::atomicdict

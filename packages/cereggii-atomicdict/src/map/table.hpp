@@ -18,16 +18,16 @@
 // What an AtomicDict is made of in memory.
 //
 //     HashMap ── root ─▶ Table ── next ─▶ Table ── next ─▶ …        a chain, of one table as a rule
-//                        words[]          words[]
+//                        slots[]          slots[]
 //                          └──▶ Node ◀──────┘
 //
-// A *table* is an array of words with linear probing; the first word on the path of a key is, of
+// A *table* is an array of slots with linear probing; the first slot on the path of a key is, of
 // the cache line at the top bits of its hash, the one at the low bits. A *node* is a key and its
 // value, and never moves: every table of the chain that has come to know the key points at the same
 // node. So changing a value is one compare-and-swap on the node, whatever becomes of the tables
 // meanwhile.
 //
-//     word    tag:13 │ away:2 │ 1:1 │ node:48, of which the low 3 bits are a state
+//     slot    tag:13 │ away:2 │ 1:1 │ node:48, of which the low 3 bits are a state
 //
 //     EMPTY ──▶ NODE ──▶ TOMB                      EMPTY   the end of a path: its key may be put
 //     here
@@ -37,8 +37,8 @@
 //       ▼         │        │  is emptied            MOVED   it is there; this still names it
 //     FROZEN    MOVED ─────┘                        FROZEN  was EMPTY; the path goes on in `next`
 //
-// A word never becomes EMPTY again, so the end of its path is the only place where a key can be
-// inserted, and a word names at most one node in its life.
+// A slot never becomes EMPTY again, so the end of its path is the only place where a key can be
+// inserted, and a slot names at most one node in its life.
 namespace cereggii::atomicdict {
 
 // ── nodes ──────────────────────────────────────────────────────────────────────────────────────
@@ -61,7 +61,7 @@ struct Node {
     static Node* allocate() noexcept {
         void* memory = allocate_memory(sizeof(Node));
         if (reinterpret_cast<std::uintptr_t>(memory) >> 48) [[unlikely]] {
-            free_memory(memory);  // a word cannot hold the address
+            free_memory(memory);  // a slot cannot hold the address
             return nullptr;
         }
         return memory ? new (memory) Node : nullptr;
@@ -79,38 +79,38 @@ private:
 #endif
 };
 
-static_assert(sizeof(void*) == 8, "a word holds a 48-bit pointer and a 16-bit tag");
+static_assert(sizeof(void*) == 8, "a slot holds a 48-bit pointer and a 16-bit tag");
 static_assert(sizeof(Node) == 24);
 
-// ── words ──────────────────────────────────────────────────────────────────────────────────────
+// ── slots ──────────────────────────────────────────────────────────────────────────────────────
 
-using Word = std::uint64_t;
+using Slot = std::uint64_t;
 
-inline constexpr Word word_empty = 0;
-inline constexpr Word word_frozen = 4;
-inline constexpr Word word_tomb = 5;
-inline constexpr Word moving_bit = 1;
-inline constexpr Word moved_bit = 2;
-inline constexpr Word state_mask = 7;
-inline constexpr Word node_mask = 0x0000'FFFF'FFFF'FFF8;
+inline constexpr Slot slot_empty = 0;
+inline constexpr Slot slot_frozen = 4;
+inline constexpr Slot slot_tomb = 5;
+inline constexpr Slot moving_bit = 1;
+inline constexpr Slot moved_bit = 2;
+inline constexpr Slot state_mask = 7;
+inline constexpr Slot node_mask = 0x0000'FFFF'FFFF'FFF8;
 
-// Of a word that names a node: a tag, which is ten bits of its hash and which of the neighbours it
+// Of a slot that names a node: a tag, which is ten bits of its hash and which of the neighbours it
 // is; how many lines it is away from the one where its path begins, or 3 if that is more than two;
-// and a bit that is always set, so that no other word looks like it.
-inline constexpr Word named_bit = Word{1} << 48;
+// and a bit that is always set, so that no other slot looks like it.
+inline constexpr Slot named_bit = Slot{1} << 48;
 inline constexpr int away_at = 49, neighbour_at = 51, hash_at = 54;
-inline constexpr Word far_away = 3;
-inline constexpr Word hash_mask = ~Word{0} << hash_at;
-inline constexpr Word tag_mask = ~Word{0} << neighbour_at | named_bit;
+inline constexpr Slot far_away = 3;
+inline constexpr Slot hash_mask = ~Slot{0} << hash_at;
+inline constexpr Slot tag_mask = ~Slot{0} << neighbour_at | named_bit;
 
-inline bool same_tag(Word word, Word tag) noexcept { return ((word ^ tag) & tag_mask) == 0; }
-inline Word lines_away(Word word) noexcept { return word >> away_at & far_away; }
-inline bool names_node(Word word) noexcept { return (word & node_mask) != 0; }
-inline Node* node_of(Word word) noexcept {
-    return reinterpret_cast<Node*>(static_cast<std::uintptr_t>(word & node_mask));
+inline bool same_tag(Slot slot, Slot tag) noexcept { return ((slot ^ tag) & tag_mask) == 0; }
+inline Slot lines_away(Slot slot) noexcept { return slot >> away_at & far_away; }
+inline bool names_node(Slot slot) noexcept { return (slot & node_mask) != 0; }
+inline Node* node_of(Slot slot) noexcept {
+    return reinterpret_cast<Node*>(static_cast<std::uintptr_t>(slot & node_mask));
 }
 // EMPTY or FROZEN: every path that has come this far ends here in this table.
-inline bool ends_path(Word word) noexcept { return word <= word_frozen; }
+inline bool ends_path(Slot slot) noexcept { return slot <= slot_frozen; }
 
 [[gnu::always_inline]] inline void prefetch([[maybe_unused]] const void* address) noexcept {
 #if defined(__GNUC__) || defined(__clang__)
@@ -126,13 +126,13 @@ enum class ChunkState : std::uint8_t { free, claimed, done };
 
 struct Table {
     // Read by every operation.
-    std::uint32_t shift;     // 64 - log2 of the number of words
+    std::uint32_t shift;     // 64 - log2 of the number of slots
     std::uint32_t tag_skip;  // the bits of a hash before those in a tag
-    std::size_t mask;        // the number of words - 1
+    std::size_t mask;        // the number of slots - 1
     std::atomic<Table*> next{nullptr};
     LiveCount* count;             // shared by the tables of a chain
     std::uint64_t serial;         // names the table for ever, as its address does not
-    std::int64_t limit;           // of words in use, when a larger table is due
+    std::int64_t limit;           // of slots in use, when a larger table is due
     std::int64_t deleted_before;  // of `count`, when the table was made
 
     // The migration out of this table.
@@ -152,7 +152,7 @@ struct Table {
     std::uint64_t epoch_tag = 0;
 
     // A Bloom filter of each line, of one hash function: it has the bits of the keys at home there
-    // that a word was ever claimed for. Neighbours have the same bit. (Blocked, after Putze,
+    // that a slot was ever claimed for. Neighbours have the same bit. (Blocked, after Putze,
     // Sanders and Singler, Cache-, Hash- and Space-Efficient Bloom Filters, 2007.)
     using FilterBits = std::uint16_t;
 
@@ -165,33 +165,33 @@ struct Table {
     std::size_t capacity() const noexcept { return mask + 1; }
     // log2 of the number of lines.
     int line_bits() const noexcept { return 64 - neighbour_bits - static_cast<int>(shift); }
-    // Whether so many words are in use that a larger table is due. At most, as a rule: of the keys
+    // Whether so many slots are in use that a larger table is due. At most, as a rule: of the keys
     // that were alive when the table was made, some may be gone before they were moved here. (Dead
     // nodes whose deleter is asleep are moved, and not counted.)
     [[gnu::always_inline]] bool is_crowded() const noexcept {
         return count->inserted() - deleted_before > limit;
     }
-    // The first word of the cache line of a hash. In the order of the hashes.
+    // The first slot of the cache line of a hash. In the order of the hashes.
     std::size_t line(std::uint64_t hash) const noexcept {
         return static_cast<std::size_t>(hash >> shift & ~neighbour_mask);
     }
     std::size_t home(std::uint64_t hash) const noexcept { return home(hash, shift); }
-    std::atomic<Word>& word(std::size_t index) noexcept { return words()[index]; }
+    std::atomic<Slot>& slot(std::size_t index) noexcept { return slots()[index]; }
 
     // The bits of a hash that come soon after those that are the line: they tell keys of one line
     // apart, and are the line in a table that is larger. Neighbours have different tags.
-    Word tag_of(std::uint64_t hash) const noexcept {
+    Slot tag_of(std::uint64_t hash) const noexcept {
         return (hash << tag_skip & hash_mask) | (hash & neighbour_mask) << neighbour_at | named_bit;
     }
-    // Of the hash of a node that is not far away from home: what the word at this index tells,
+    // Of the hash of a node that is not far away from home: what the slot at this index tells,
     // which is enough to know its home in any table with such tags.
-    std::uint64_t known_hash(std::size_t index, Word word) const noexcept {
-        const std::uint64_t line = (index >> neighbour_bits) - lines_away(word);
-        return line << shift << neighbour_bits | (word & hash_mask) >> tag_skip |
-               (word >> neighbour_at & neighbour_mask);
+    std::uint64_t known_hash(std::size_t index, Slot slot) const noexcept {
+        const std::uint64_t line = (index >> neighbour_bits) - lines_away(slot);
+        return line << shift << neighbour_bits | (slot & hash_mask) >> tag_skip |
+               (slot >> neighbour_at & neighbour_mask);
     }
 
-    // Whoever goes through keys has looked at so many words, and found so many keys. True: that has
+    // Whoever goes through keys has looked at so many slots, and found so many keys. True: that has
     // cost as much as to go without the tombstones.
     bool note_looks(std::size_t looks, std::size_t found) noexcept {
         constexpr std::size_t enough_for_each = 16;
@@ -207,9 +207,9 @@ struct Table {
     // need be true, or there be a table at all.
     [[gnu::always_inline]] static void prefetch_supposed(const Table* table, std::uint32_t shift,
                                                          std::uint64_t hash) noexcept {
-        const auto words = reinterpret_cast<std::uintptr_t>(table) + sizeof(Table);
-        prefetch(reinterpret_cast<const void*>(words + home(hash, shift) * sizeof(Word)));
-        const auto filter = words + (sizeof(Word) << (64 - shift));
+        const auto slots = reinterpret_cast<std::uintptr_t>(table) + sizeof(Table);
+        prefetch(reinterpret_cast<const void*>(slots + home(hash, shift) * sizeof(Slot)));
+        const auto filter = slots + (sizeof(Slot) << (64 - shift));
         prefetch(reinterpret_cast<const void*>(filter + (hash >> shift >> neighbour_bits) *
                                                             sizeof(FilterBits)));
     }
@@ -217,7 +217,7 @@ struct Table {
         return reinterpret_cast<std::atomic<ChunkState>*>(filter() + lines_of(capacity()))[index];
     }
 
-    // Before a word is claimed for a key with this hash.
+    // Before a slot is claimed for a key with this hash.
     [[gnu::always_inline]] void announce(std::uint64_t hash) noexcept {
         const std::size_t line = hash >> shift >> neighbour_bits;
         std::atomic<FilterBits>& bits = filter()[line];
@@ -231,7 +231,7 @@ struct Table {
     }
     // The number of the bit that does it.
     std::uint64_t announced_by(std::uint64_t hash) const noexcept { return hash >> (shift - 1); }
-    // Whether no word has ever been claimed for a key with this hash.
+    // Whether no slot has ever been claimed for a key with this hash.
     [[gnu::always_inline]] bool excludes(std::uint64_t hash) noexcept {
         const std::atomic<FilterBits>& bits = filter()[hash >> shift >> neighbour_bits];
         return (bits.load(std::memory_order_seq_cst) & filter_bit(hash)) == 0;
@@ -243,7 +243,7 @@ struct Table {
     // reverse (see order.hpp). One bit for each chunk says whether any line in it was ever the home
     // of a key, so that a nearly empty table costs what is in it. The bits are in the order of
     // positions: the 32 lines at positions 32 g to 32 g + 31 are in different chunks, whose bits
-    // are one word.
+    // are one word of the bitmap.
 
     static constexpr std::uint64_t homes_per_word = 32;
 
@@ -255,29 +255,29 @@ struct Table {
                    (bit % homes_per_word) &
                1;
     }
-    // The same for a group of positions (order.hpp) from a multiple of its size on.
+    // The same for a bundle of positions (order.hpp) from a multiple of its size on.
     bool may_be_homes(std::uint64_t position) const noexcept {
-        static_assert(homes_per_word % group_size == 0);
-        constexpr std::uint32_t of_group = (std::uint64_t{1} << group_size) - 1;
+        static_assert(homes_per_word % bundle_size == 0);
+        constexpr std::uint32_t of_bundle = (std::uint64_t{1} << bundle_size) - 1;
         const std::uint64_t bit = position & (chunk_count - 1);
         return (homes()[bit / homes_per_word].load(std::memory_order_seq_cst) >>
                     (bit % homes_per_word) &
-                of_group) != 0;
+                of_bundle) != 0;
     }
-    // Whether a chunk can have words that are not EMPTY: some line in it is a home, or a path leads
+    // Whether a chunk can have slots that are not EMPTY: some line in it is a home, or a path leads
     // into it from the chunk before.
     bool may_be_in_use(std::size_t chunk_number) const noexcept {
         if (may_be_home(reversed(chunk_number, chunk_bits()))) return true;
         const std::size_t before = (chunk_number * chunk_size - 1) & mask;
-        return !ends_path(words()[before].load(std::memory_order_seq_cst));
+        return !ends_path(slots()[before].load(std::memory_order_seq_cst));
     }
-    // The line where the path of a key begins whose node this word names. Wrong if the node is
+    // The line where the path of a key begins whose node this slot names. Wrong if the node is
     // retired meanwhile.
-    std::size_t home_line(std::size_t index, Word word) const noexcept {
+    std::size_t home_line(std::size_t index, Slot slot) const noexcept {
         const std::size_t lines = capacity() >> neighbour_bits;
-        if (const Word away = lines_away(word); away != far_away) [[likely]]
+        if (const Slot away = lines_away(slot); away != far_away) [[likely]]
             return ((index >> neighbour_bits) - away) & (lines - 1);
-        return node_of(word)->hash.load(std::memory_order_relaxed) >> shift >> neighbour_bits;
+        return node_of(slot)->hash.load(std::memory_order_relaxed) >> shift >> neighbour_bits;
     }
 
     static std::int64_t limit_of(std::size_t capacity) noexcept {
@@ -354,9 +354,9 @@ private:
     static constexpr std::size_t largest = std::size_t{1} << 39;
 
     // Neighbours are on one cache line, but in small tables, which are a few lines in all.
-    static constexpr std::size_t line_size = (neighbour_mask + 1) * sizeof(Word);
+    static constexpr std::size_t line_size = (neighbour_mask + 1) * sizeof(Slot);
     static std::size_t padding_of(std::size_t capacity) noexcept {
-        return capacity * sizeof(Word) > 16 * line_size ? line_size - 1 : 0;
+        return capacity * sizeof(Slot) > 16 * line_size ? line_size - 1 : 0;
     }
 
     FilterBits filter_bit(std::uint64_t hash) const noexcept {
@@ -365,25 +365,25 @@ private:
     }
     static std::size_t lines_of(std::size_t capacity) noexcept { return capacity / smallest; }
     std::atomic<FilterBits>* filter() noexcept {
-        return reinterpret_cast<std::atomic<FilterBits>*>(words() + capacity());
+        return reinterpret_cast<std::atomic<FilterBits>*>(slots() + capacity());
     }
 
     static std::size_t chunks_of(std::size_t capacity) noexcept {
         return std::max<std::size_t>(1, capacity / chunk_size);
     }
-    std::atomic<Word>* words() noexcept { return reinterpret_cast<std::atomic<Word>*>(this + 1); }
-    const std::atomic<Word>* words() const noexcept {
-        return reinterpret_cast<const std::atomic<Word>*>(this + 1);
+    std::atomic<Slot>* slots() noexcept { return reinterpret_cast<std::atomic<Slot>*>(this + 1); }
+    const std::atomic<Slot>* slots() const noexcept {
+        return reinterpret_cast<const std::atomic<Slot>*>(this + 1);
     }
 
     int chunk_bits() const noexcept { return std::countr_zero(chunk_count); }
     static std::size_t home_words_of(std::size_t capacity) noexcept {
         return (chunks_of(capacity) + homes_per_word - 1) / homes_per_word;
     }
-    // Behind words, filter and the states of chunks.
+    // Behind slots, filter and the states of chunks.
     static std::size_t homes_at(std::size_t capacity) noexcept {
         const std::size_t end =
-            capacity * sizeof(Word) + lines_of(capacity) * sizeof(FilterBits) + chunks_of(capacity);
+            capacity * sizeof(Slot) + lines_of(capacity) * sizeof(FilterBits) + chunks_of(capacity);
         return (end + sizeof(std::uint32_t) - 1) & ~(sizeof(std::uint32_t) - 1);
     }
     const std::atomic<std::uint32_t>* homes() const noexcept {
@@ -401,6 +401,6 @@ private:
     }
 };
 
-static_assert(sizeof(Table) % alignof(Word) == 0);
+static_assert(sizeof(Table) % alignof(Slot) == 0);
 
 }  // namespace cereggii::atomicdict

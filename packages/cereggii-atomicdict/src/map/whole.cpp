@@ -44,16 +44,16 @@ void for_each_table(Table* table, const Visit& visit) {
 
 // Calls visit(node) for each node of a table that nobody changes, but those that a later table has,
 // too, until it returns something else than 0. Nodes, keys and values are anywhere in memory, and
-// are fetched some words ahead. Chunks that were never used are left out.
+// are fetched some slots ahead. Chunks that were never used are left out.
 template <class Visit, class Between>
 int for_each_node(Table& table, const Visit& visit, const Between& between_chunks) {
     constexpr std::size_t near = 16, far = 40;
     const std::size_t in_chunk = std::min(Table::chunk_size, table.capacity());
     const auto node_at = [&table](std::size_t i) -> Node* {
         if (i >= table.capacity()) return nullptr;
-        // Each node once: MOVED words name those of later tables.
-        const Word word = table.word(i).load(std::memory_order_relaxed);
-        return names_node(word) && (word & state_mask) == 0 ? node_of(word) : nullptr;
+        // Each node once: MOVED slots name those of later tables.
+        const Slot seen = table.slot(i).load(std::memory_order_relaxed);
+        return names_node(seen) && (seen & state_mask) == 0 ? node_of(seen) : nullptr;
     };
     for (std::size_t chunk = 0; chunk < table.chunk_count; ++chunk) {
         between_chunks();
@@ -71,16 +71,16 @@ int for_each_node(Table& table, const Visit& visit, const Between& between_chunk
     return 0;
 }
 
-// Calls visit(index, word) for each word on the paths that begin in a line, until it returns false.
+// Calls visit(index, slot) for each slot on the paths that begin in a line, until it returns false.
 template <class Visit>
 bool for_each_on_paths(Table& table, std::size_t line, const Visit& visit) {
     const std::size_t first = line << neighbour_bits;
     for (std::size_t i = first; i <= first + table.mask; ++i) {
         const std::size_t index = i & table.mask;
-        const Word word = table.word(index).load(std::memory_order_seq_cst);
-        if (names_node(word)) {
-            if (!visit(index, word)) return false;
-        } else if (i > (first | neighbour_mask) && ends_path(word)) {
+        const Slot seen = table.slot(index).load(std::memory_order_seq_cst);
+        if (names_node(seen)) {
+            if (!visit(index, seen)) return false;
+        } else if (i > (first | neighbour_mask) && ends_path(seen)) {
             break;
         }
     }
@@ -95,9 +95,9 @@ bool for_each_home(const Table& table, std::uint64_t& from, const Visit& visit) 
     const std::uint64_t lines = std::uint64_t{1} << bits;
     from &= lines - 1;
     for (std::uint64_t left = lines; left > 0;) {
-        if (from % group_size == 0 && left >= group_size && !table.may_be_homes(from)) {
-            from = (from + group_size) & (lines - 1);
-            left -= group_size;
+        if (from % bundle_size == 0 && left >= bundle_size && !table.may_be_homes(from)) {
+            from = (from + bundle_size) & (lines - 1);
+            left -= bundle_size;
             continue;
         }
         if (table.may_be_home(from) && !visit(reversed(from, bits))) return false;
@@ -140,18 +140,18 @@ bool take_from(Table& table, std::size_t all, Items& items, Pace& pace, bool can
     constexpr std::size_t ahead = 32, nodes_ahead = 16, objects_ahead = 8;
     std::array<std::size_t, ahead> coming{};  // at positions to come, modulo `ahead`
     const auto fetch = [&](std::uint64_t position) {
-        const auto words = [&](std::uint64_t at, const auto& use) {
+        const auto slots_at = [&](std::uint64_t at, const auto& use) {
             const std::size_t first = coming[at % ahead] << neighbour_bits;
             for (std::size_t i = first; i <= (first | neighbour_mask); ++i)
-                if (const Word word = table.word(i).load(std::memory_order_relaxed);
-                    names_node(word))
-                    use(node_of(word));
+                if (const Slot seen = table.slot(i).load(std::memory_order_relaxed);
+                    names_node(seen))
+                    use(node_of(seen));
         };
         coming[(position + ahead - 1) % ahead] =
             reversed((position + ahead - 1) & (lines - 1), bits);
-        prefetch(&table.word(coming[(position + ahead - 1) % ahead] << neighbour_bits));
-        words(position + nodes_ahead, [](const Node* node) { prefetch(node); });
-        words(position + objects_ahead, [](const Node* node) {
+        prefetch(&table.slot(coming[(position + ahead - 1) % ahead] << neighbour_bits));
+        slots_at(position + nodes_ahead, [](const Node* node) { prefetch(node); });
+        slots_at(position + objects_ahead, [](const Node* node) {
             prefetch(key_object(node->key));
             prefetch(Node::object(node->value.load(std::memory_order_relaxed)));
         });
@@ -160,10 +160,10 @@ bool take_from(Table& table, std::size_t all, Items& items, Pace& pace, bool can
     std::uint64_t position = 0;
     for_each_home(table, position, [&](std::size_t line) {
         fetch(position);
-        for_each_on_paths(table, line, [&](std::size_t index, Word word) {
+        for_each_on_paths(table, line, [&](std::size_t index, Slot seen) {
             // Once: in the line where it is at home. MOVED: a later table has it, too.
-            if ((word & state_mask) != 0 || table.home_line(index, word) != line) return true;
-            take_node(node_of(word), items);
+            if ((seen & state_mask) != 0 || table.home_line(index, seen) != line) return true;
+            take_node(node_of(seen), items);
             return true;
         });
         if (pace.rest()) interrupted = can_be_interrupted && PyOS_InterruptOccurred();
@@ -178,9 +178,9 @@ struct Popped {
 };
 
 // Takes a node out of the map, in whatever table it is. False: it is dead already.
-bool pop_node(HashMap& map, Guard& guard, const Place& place, const Table* root, Upkeep& upkeep,
+bool pop_node(HashMap& map, Guard& guard, const Probe& probe, const Table* root, Upkeep& upkeep,
               Popped& item) {
-    Node* node = place.node();
+    Node* node = probe.node();
     const std::uint64_t hash = node->hash.load(std::memory_order_acquire);
     std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
     while (!Node::is_dead(value)) {
@@ -188,7 +188,7 @@ bool pop_node(HashMap& map, Guard& guard, const Place& place, const Table* root,
             continue;  // lost to an update or a deletion: look again
         item = {Py_NewRef(key_object(node->key)), Node::object(value)};
         // Alive until now, so the hash was not a link.
-        bury(map, guard, place, hash, root, upkeep);
+        bury(map, guard, probe, hash, root, upkeep);
         return true;
     }
     return false;
@@ -225,15 +225,15 @@ Pop pop_any(HashMap& map, Guard& guard, Upkeep& upkeep, std::uint64_t& looked_at
          table = table->next.load(std::memory_order_seq_cst)) {
         std::uint64_t lines = 0;
         for_each_home(*table, position, [&](std::size_t line) {
-            for_each_on_paths(*table, line, [&](std::size_t index, Word word) {
+            for_each_on_paths(*table, line, [&](std::size_t index, Slot seen) {
                 // Only those at home here, so that they come out spread. (Of a node that is dead
                 // already, the home may be wrong.)
-                if (table->home_line(index, word) != line) return true;
-                Place place;
-                place.table = table;
-                place.index = index;
-                place.word = word;
-                popped = pop_node(map, guard, place, root, upkeep, item);
+                if (table->home_line(index, seen) != line) return true;
+                Probe probe;
+                probe.table = table;
+                probe.index = index;
+                probe.seen = seen;
+                popped = pop_node(map, guard, probe, root, upkeep, item);
                 return !popped;
             });
             ++lines;
@@ -331,9 +331,9 @@ std::size_t total_detour(HashMap& map) {
     std::size_t total = 0;
     for_each_table(map.root.load(std::memory_order_seq_cst), [&](Table* table) {
         for (std::size_t i = 0; i < table->capacity(); ++i) {
-            const Word word = table->word(i).load(std::memory_order_seq_cst);
-            if (!names_node(word) || (word & state_mask) != 0) continue;
-            const std::uint64_t hash = node_of(word)->hash.load(std::memory_order_relaxed);
+            const Slot seen = table->slot(i).load(std::memory_order_seq_cst);
+            if (!names_node(seen) || (seen & state_mask) != 0) continue;
+            const std::uint64_t hash = node_of(seen)->hash.load(std::memory_order_relaxed);
             total += (i - table->home(hash)) & table->mask;
         }
     });

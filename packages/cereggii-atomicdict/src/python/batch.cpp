@@ -30,16 +30,16 @@ void find(Table* root, Lookup& lookup) noexcept {
         lookup.value = Py_NewRef(not_found);
         return;
     }
-    Place place;
-    for (place.start(root, lookup.key.hash);; place.advance()) {
-        const Step step = walk(place, lookup.key);
-        if (step == Step::end || step == Step::full) {
+    Probe probe;
+    for (probe.start(root, lookup.key.hash);; probe.advance()) {
+        const ProbeResult result = probe.find(lookup.key);
+        if (result == ProbeResult::end || result == ProbeResult::full) {
             lookup.value = Py_NewRef(not_found);
             return;
         }
-        lookup.alone = step == Step::ask;
+        lookup.alone = result == ProbeResult::needs_eq;
         if (lookup.alone) return;
-        switch (take_value(place.node(), lookup.value)) {
+        switch (take_value(probe.node(), lookup.value)) {
             case Taken::value: return;
             case Taken::another: lookup.alone = true; return;
             case Taken::dead: break;
