@@ -85,7 +85,7 @@ public:
             // A loop that inserts consecutive ints needs the next neighbours soon. Items of another
             // map are not consecutive, and their keys are not read again.
             if (likely_absent && !kind.adopts)
-                if (const auto next = next_neighbours(key_)) map_.prefetch_home(*next);
+                if (const auto next = next_group_of(key_)) map_.prefetch_home(*next);
             node_ = guard_.take_node();
             if (!node_) return give_up();
             // The processor waits for the slot, if the map is large, and no atomic step that comes

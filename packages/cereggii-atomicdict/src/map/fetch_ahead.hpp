@@ -22,13 +22,13 @@ inline void fetch_ahead(Table* root, std::span<const std::uint64_t> hashes) noex
     for (const std::uint64_t hash : hashes) prefetch(&root->slot(root->home(hash)));
     for (std::size_t i = 0; i < hashes.size(); ++i) {
         nodes[i] = nullptr;
-        const Slot tag = root->tag_of(hashes[i]);
+        const Slot fingerprint = root->fingerprint_of(hashes[i]);
         std::size_t index = root->home(hashes[i]);
         // The key is in the first few slots, as a rule.
         for (int left = 8; left > 0; --left, index = (index + 1) & root->mask) {
             const Slot seen = root->slot(index).load(std::memory_order_seq_cst);
-            if (same_tag(seen, tag)) prefetch(nodes[i] = node_of(seen));
-            if (same_tag(seen, tag) || ends_path(seen)) break;
+            if (same_fingerprint(seen, fingerprint)) prefetch(nodes[i] = node_of(seen));
+            if (same_fingerprint(seen, fingerprint) || ends_path(seen)) break;
         }
     }
     for (const Node* node : std::span(nodes).first(hashes.size())) {

@@ -12,7 +12,7 @@
 
 #include "cereggii/atomics/python/shared_reference.hpp"
 #include "map/hash_map.hpp"
-#include "map/hashing.hpp"
+#include "map/key.hpp"
 #include "map/pauses.hpp"
 
 // What is in a map at one instant.

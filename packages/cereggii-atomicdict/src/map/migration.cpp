@@ -67,7 +67,7 @@ public:
           next_(root->next.load(std::memory_order_seq_cst)),
           begin_(number * std::min(Table::chunk_size, root->capacity())),
           end_(begin_ + std::min(Table::chunk_size, root->capacity())),
-          tags_tell_(next_->tag_skip == root->tag_skip),
+          same_fingerprints_(next_->fingerprint_skip == root->fingerprint_skip),
           left_before_(root->left_to_movers.load(std::memory_order_seq_cst)) {}
 
     // Empties it. If there was no room further on: the serial of the table that was full, otherwise
@@ -117,7 +117,9 @@ public:
 
 private:
     // Enough of it for the next table.
-    bool tells_hash(Slot seen) const noexcept { return tags_tell_ && lines_away(seen) != far_away; }
+    bool tells_hash(Slot seen) const noexcept {
+        return same_fingerprints_ && probe_distance(seen) != saturated;
+    }
 
     [[gnu::always_inline]] std::uint64_t move_slot(std::size_t index) noexcept {
         std::atomic<Slot>& slot = root_->slot(index);
@@ -139,7 +141,8 @@ private:
             const std::uint64_t hash =
                 tells ? root_->known_hash(index, seen) : node->hash.load(std::memory_order_relaxed);
             Probe probe;
-            probe.start(next_, tells ? seen & tag_mask : next_->tag_of(hash), next_->home(hash));
+            probe.start(next_, tells ? seen & fingerprint_mask : next_->fingerprint_of(hash),
+                        next_->home(hash));
             // Neighbours are announced by one bit.
             if (const std::uint64_t bit = next_->announced_by(hash); bit != announced_) {
                 next_->announce(hash);
@@ -155,7 +158,7 @@ private:
     Table* const root_;
     Table* const next_;
     const std::size_t begin_, end_;
-    const bool tags_tell_;  // they are the same in both tables
+    const bool same_fingerprints_;  // they are the same in both tables
     const std::uint64_t left_before_;
     std::uint64_t announced_ = UINT64_MAX;  // the last one
 };

@@ -6,20 +6,21 @@
 
 // The order in which the keys of a map are visited.
 //
-// The top bits of a mixed hash are the number of the key's line, in every table of every map. If
+// The top bits of a mixed hash are the number of the key's group, in every table of every map. If
 // keys were visited in the order of their hashes, a program that puts them into another map, one by
-// one, would fill that map from one end: linear probing then makes one long run of full lines, and
-// each insertion walks through all of it. So lines are visited by *position*:
+// one, would fill that map from one end: linear probing then makes one long run of full groups, and
+// each insertion walks through all of it. So groups are visited by *position*:
 //
-//     position = the bits of the line's number in reverse      line 0, 1/2, 1/4, 3/4, 1/8, 5/8, …
+//     position = the bits of the group's number in reverse      group 0, 1/2, 1/4, 3/4, 1/8, 5/8, …
 //
 // (the van der Corput sequence). The first n keys of a map, for any n, are then spread evenly over
 // the hashes, and so are the others. That holds for every way to copy a map or to move its keys,
 // also back into the same map.
 //
-// A *level* is a number of bits of the hash. A *cell* is what has the same bits at the top: a line,
-// or, for an iterator, four lines that are neighbours. An iterator stays at the level it has begun
-// with, so cells stay what they are when tables come and go: no cell is visited twice or left out.
+// A *level* is a number of bits of the hash. A *cell* is what has the same bits at the top: a
+// group, or, for an iterator, four groups that are neighbours. An iterator stays at the level it
+// has begun with, so cells stay what they are when tables come and go: no cell is visited twice or
+// left out.
 namespace cereggii::atomicdict {
 
 // The lowest `bits` bits of a number in reverse order.
@@ -37,10 +38,10 @@ inline constexpr std::uint64_t reversed(std::uint64_t number, int bits) noexcept
 // Cells are visited in bundles of 8, whose positions follow each other: the cells of a bundle are
 // at the same place in each 8th part of the table. A map of fewer cells is one bundle.
 inline constexpr int bundle_bits = 3;
-// A cell of an iterator has 2^n lines. To go from one place of a table to another takes an iterator
-// two misses of the cache: with cells of one line, iterating over 10^6 keys took half as long
-// again.
-inline constexpr int lines_bits = 2;
+// A cell of an iterator has 2^n groups. To go from one place of a table to another takes an
+// iterator two misses of the cache: with cells of one group, iterating over 10^6 keys took half as
+// long again.
+inline constexpr int cell_group_bits = 2;
 inline constexpr std::uint64_t bundle_size = std::uint64_t{1} << bundle_bits;
 
 inline constexpr auto reversed_in_bundle = [] {
@@ -73,7 +74,7 @@ inline std::uint64_t order_in_bundle(std::uint64_t hash, int bits) noexcept {
 // A part of all keys, for fast_iter(). Which part a key belongs to depends on its hash alone, not
 // on the size of a table. Parts are ranges of cells' positions at one fixed level, so the keys of a
 // part are spread over the hashes, too: one part after the other is no worse a way to copy a map.
-// (A map with fewer lines than that level has cells is gone through once for each part.)
+// (A map with fewer groups than that level has cells is gone through once for each part.)
 class Part {
 public:
     static constexpr int level = 12;

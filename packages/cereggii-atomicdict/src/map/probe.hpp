@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "map/guard.hpp"
-#include "map/hashing.hpp"
+#include "map/key.hpp"
 #include "map/table.hpp"
 
 // Walking the path of a key through the chain of tables. All loads are sequentially consistent.
@@ -15,17 +15,17 @@ namespace cereggii::atomicdict {
 // How far a walk has come: at a slot, in a table of the chain.
 struct Probe {
     Table* table;
-    Slot tag;  // of the key, in this table
+    Slot fingerprint;  // of the key, in this table
     std::size_t index;
     std::size_t left;  // slots of this table still to be looked at
     Slot seen;         // as it was loaded last
 
     void start(Table* in, std::uint64_t hash) noexcept {
-        start(in, in->tag_of(hash), in->home(hash));
+        start(in, in->fingerprint_of(hash), in->home(hash));
     }
-    void start(Table* in, Slot with_tag, std::size_t home) noexcept {
+    void start(Table* in, Slot with_fingerprint, std::size_t home) noexcept {
         table = in;
-        tag = with_tag;
+        fingerprint = with_fingerprint;
         index = home;
         left = in->capacity();
     }
@@ -38,9 +38,9 @@ struct Probe {
     // What the slot is to become if it is to name a node with this key.
     Slot pack(const Node* node) const noexcept {
         const std::size_t steps = table->capacity() - left;
-        const std::size_t lines =
-            ((tag >> neighbour_at & neighbour_mask) + steps) >> neighbour_bits;
-        return tag | std::min<Slot>(lines, far_away) << away_at |
+        const std::size_t groups =
+            ((fingerprint >> slot_in_group_at & group_mask) + steps) >> group_bits;
+        return fingerprint | std::min<Slot>(groups, saturated) << distance_at |
                reinterpret_cast<std::uintptr_t>(node);
     }
 };
@@ -57,7 +57,7 @@ enum class Step {
     for (;;) {
         while (probe.left > 0) {
             const Slot seen = probe.seen = probe.slot().load(std::memory_order_seq_cst);
-            if (same_tag(seen, probe.tag)) {
+            if (same_fingerprint(seen, probe.fingerprint)) {
                 // NODE, MOVING or MOVED: as long as a slot names a node, its value is there.
                 const Node* node = node_of(seen);
                 if (node->key == key.stored) return ProbeResult::match;

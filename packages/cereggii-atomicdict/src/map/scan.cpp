@@ -15,14 +15,16 @@ namespace cereggii::atomicdict {
 
 namespace {
 
-constexpr std::uint64_t line_size = neighbour_mask + 1;
-constexpr std::size_t words_per_cell = line_size << lines_bits;
-constexpr std::size_t lines_per_cell = std::size_t{1} << lines_bits;
-constexpr std::size_t lines_per_bundle = bundle_size * lines_per_cell;
-constexpr std::size_t words_per_bundle = bundle_size * words_per_cell;
+constexpr std::uint64_t group_size = group_mask + 1;
+constexpr std::size_t slots_per_cell = group_size << cell_group_bits;
+constexpr std::size_t groups_per_cell = std::size_t{1} << cell_group_bits;
+constexpr std::size_t groups_per_bundle = bundle_size * groups_per_cell;
+constexpr std::size_t words_per_bundle = bundle_size * slots_per_cell;
 
 // The level of an iterator's cells in this table.
-int level_of(const Table& table) noexcept { return std::max(0, table.line_bits() - lines_bits); }
+int level_of(const Table& table) noexcept {
+    return std::max(0, table.group_number_bits() - cell_group_bits);
+}
 
 // Bundles without a key that are passed over under one pin.
 constexpr int bundles_per_pin = 1 << 14;
@@ -30,7 +32,7 @@ constexpr int bundles_per_pin = 1 << 14;
 // Bundles in which no key was found, one after the other, before others come in between.
 constexpr int collects_per_step = 16;
 
-// A table of so few slots is collected at once if there are many more cells than lines in it.
+// A table of so few slots is collected at once if there are many more cells than groups in it.
 constexpr std::size_t few_words = std::size_t{1} << 14;
 
 // Keys and values are fetched so many items before they are returned: for about as long as memory
@@ -81,13 +83,14 @@ bool hash_of(const std::atomic<Slot>& slot, Slot seen, std::uint64_t& hash) noex
 void find_nodes(HashMap& map, std::uint64_t hash, std::vector<Node*>& nodes) {
     for (Table* table = map.root.load(std::memory_order_seq_cst); table;
          table = table->next.load(std::memory_order_seq_cst)) {
-        const Slot tag = table->tag_of(hash);
+        const Slot fingerprint = table->fingerprint_of(hash);
         Place place;
         for (place.start(table, hash); place.left > 0; place.advance()) {
             const Slot seen = place.slot().load(std::memory_order_seq_cst);
             if (ends_path(seen)) break;
             std::uint64_t found = 0;
-            if (same_tag(seen, tag) && hash_of(place.slot(), seen, found) && found == hash)
+            if (same_fingerprint(seen, fingerprint) && hash_of(place.slot(), seen, found) &&
+                found == hash)
                 nodes.push_back(node_of(seen));
         }
     }
@@ -264,12 +267,12 @@ void Scan::skip_empty_bundles(const Table* table) noexcept {
 // table, if it is of the scan's level; then cells that are nobody's home are left out.
 Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
     Cells next;
-    const int finer = std::max(0, largest->line_bits() - level_);
+    const int finer = std::max(0, largest->group_number_bits() - level_);
     const std::uint64_t first = position_of(where_.bundle);
     const std::uint64_t size = std::uint64_t{1} << bits_in_bundle();
     const std::uint64_t in_cell = level_ == 0 ? UINT64_MAX : UINT64_MAX >> level_;
-    std::uint64_t lines_left = bundle_size << lines_bits;
-    while (where_.cell < size && lines_left > 0) {
+    std::uint64_t groups_left = bundle_size << cell_group_bits;
+    while (where_.cell < size && groups_left > 0) {
         const std::uint64_t position = first + where_.cell;
         bool is_cut = !part_.is_everything();
         if (is_cut && level_ >= Part::level) {
@@ -288,10 +291,10 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
         }
         HashRange hashes = cell_at(position, level_);
         hashes.first += where_.resume_at;
-        const std::uint64_t lines_of_cell = std::uint64_t{1} << finer;
-        if (lines_of_cell > lines_left) {
-            // As many of its hashes as are at home in so many lines.
-            const std::uint64_t most = (in_cell >> finer) * lines_left + (lines_left - 1);
+        const std::uint64_t groups_of_cell = std::uint64_t{1} << finer;
+        if (groups_of_cell > groups_left) {
+            // As many of its hashes as are at home in so many groups.
+            const std::uint64_t most = (in_cell >> finer) * groups_left + (groups_left - 1);
             const std::uint64_t left = hashes.last - hashes.first;
             if (left > most) {
                 hashes.last = hashes.first + most;
@@ -303,7 +306,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
         next.cells[next.count++] = {hashes, is_cut};
         where_.resume_at = 0;
         ++where_.cell;
-        lines_left -= std::min(lines_left, lines_of_cell);
+        groups_left -= std::min(groups_left, groups_of_cell);
     }
     if (where_.cell == size) end_bundle();
     return next;
@@ -327,7 +330,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
         if (table->mask > largest->mask) largest = table;
     if (level_ < 0) begin(largest, guard.thread());
     if (std::exchange(serial_, root->serial) != root->serial) fetched_ = to_fetch_ = 0;
-    // A key that is in the map throughout is in the root if that has no next table, and a line of
+    // A key that is in the map throughout is in the root if that has no next table, and a group of
     // the root was marked before the key was put there.
     const Table* only = nullptr;
     if (!root->next.load(std::memory_order_seq_cst)) {
@@ -337,7 +340,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
         }
         if (level_of(*root) == level_ && level_ > 0) only = root;
     }
-    if (!root->next.load(std::memory_order_seq_cst) && root->line_bits() < level_ &&
+    if (!root->next.load(std::memory_order_seq_cst) && root->group_number_bits() < level_ &&
         root->capacity() <= few_words && root->capacity() < where_.bundles_left * bundle_size) {
         collect_rest(root);
         return;
@@ -426,10 +429,10 @@ void Scan::scan_cell(Table* table, bool is_root, const Cell& cell) {
     const std::uint64_t width = hashes.last - hashes.first;
     // The hashes of a cell have the bits in common that tell its place in the bundle.
     const std::uint64_t to_order = hashes.first ^ order_in_bundle(hashes.first, bits_in_bundle());
-    const std::size_t line_mask = table->capacity() / line_size - 1;
-    const std::size_t first = table->line(hashes.first);
-    const std::size_t last = table->line(hashes.last) | neighbour_mask;
-    const std::size_t lines_after_first = (last - first) / line_size;
+    const std::size_t group_number_mask = table->capacity() / group_size - 1;
+    const std::size_t first = table->group_begin(hashes.first);
+    const std::size_t last = table->group_begin(hashes.last) | group_mask;
+    const std::size_t groups_after_first = (last - first) / group_size;
     // On past the cell's end until a slot where every path has ended, around the end of the table.
     std::size_t i = first;
     for (; i <= first + table->mask; ++i) {
@@ -440,10 +443,10 @@ void Scan::scan_cell(Table* table, bool is_root, const Cell& cell) {
             if (i > last && ends_path(seen)) break;
             continue;
         }
-        // As a rule the slot tells the line of its key, so the node need not be fetched.
-        if (const Slot away = lines_away(seen); away != far_away) {
-            const std::size_t home = ((i - first) / line_size - away) & line_mask;
-            if (home > lines_after_first) continue;
+        // As a rule the slot tells the group of its key, so the node need not be fetched.
+        if (const Slot away = probe_distance(seen); away != saturated) {
+            const std::size_t home = ((i - first) / group_size - away) & group_number_mask;
+            if (home > groups_after_first) continue;
         }
         std::uint64_t hash = 0;
         if (!hash_of(slot, seen, hash) || hash - hashes.first > width) continue;
@@ -487,28 +490,30 @@ void Scan::sort() {
 
 // ── fetching ───────────────────────────────────────────────────────────────────────────────────
 //
-// Lines, nodes, keys and values are anywhere in memory. While some wait for the processor others
+// Groups, nodes, keys and values are anywhere in memory. While some wait for the processor others
 // are on their way to it: the key and value of an item that is returned soon, nodes of the next
-// bundle, and lines of the bundle after that.
+// bundle, and groups of the bundle after that.
 
 // The first slot of the first cell of a bundle, in a table of the scan's level.
 std::size_t Scan::index_of_bundle(std::uint64_t bundle) const noexcept {
-    return reversed(position_of(bundle) / bundle_size, level_ - bundle_bits) * words_per_cell;
+    return reversed(position_of(bundle) / bundle_size, level_ - bundle_bits) * slots_per_cell;
 }
 
-// The first slot of a line of a bundle. The cells of a bundle are capacity / bundle_size slots
+// The first slot of a group of a bundle. The cells of a bundle are capacity / bundle_size slots
 // apart.
-inline std::size_t index_of_line(const Table& table, std::size_t bundle_index,
-                                 std::size_t line) noexcept {
-    return bundle_index + line / lines_per_cell * (table.capacity() / bundle_size) +
-           line % lines_per_cell * line_size;
+inline std::size_t index_of_group(const Table& table, std::size_t bundle_index,
+                                  std::size_t group) noexcept {
+    return bundle_index + group / groups_per_cell * (table.capacity() / bundle_size) +
+           group % groups_per_cell * group_size;
 }
 
-// Fetches a line. After the last line of a cell comes one more, in which the cell's paths may end.
-inline void fetch_line(Table& table, std::size_t bundle_index, std::size_t line) noexcept {
-    const std::size_t index = index_of_line(table, bundle_index, line);
+// Fetches a group. After the last group of a cell comes one more, in which the cell's paths may
+// end.
+inline void fetch_group(Table& table, std::size_t bundle_index, std::size_t group) noexcept {
+    const std::size_t index = index_of_group(table, bundle_index, group);
     prefetch(&table.slot(index));
-    if ((line + 1) % lines_per_cell == 0) prefetch(&table.slot((index + line_size) & table.mask));
+    if ((group + 1) % groups_per_cell == 0)
+        prefetch(&table.slot((index + group_size) & table.mask));
 }
 
 inline void fetch_node(Table& table, std::size_t index) noexcept {
@@ -521,11 +526,11 @@ void Scan::fetch_rest_of_bundle(Table* root) noexcept {
     if (level_ <= bundle_bits) return;
     const std::size_t bundle_index = index_of_bundle(where_.bundle);
     if (to_fetch_ == 0)
-        for (std::size_t line = 0; line < lines_per_bundle; ++line)
-            fetch_line(*root, bundle_index, line);
-    for (std::size_t line = fetched_ / line_size; line < lines_per_bundle; ++line) {
-        const std::size_t index = index_of_line(*root, bundle_index, line);
-        for (std::size_t i = 0; i < line_size; ++i) fetch_node(*root, index + i);
+        for (std::size_t group = 0; group < groups_per_bundle; ++group)
+            fetch_group(*root, bundle_index, group);
+    for (std::size_t group = fetched_ / group_size; group < groups_per_bundle; ++group) {
+        const std::size_t index = index_of_group(*root, bundle_index, group);
+        for (std::size_t i = 0; i < group_size; ++i) fetch_node(*root, index + i);
     }
 }
 
@@ -539,14 +544,14 @@ void Scan::plan_fetching(Table* root) noexcept {
     words_per_item_ = to_fetch_ / entries_.size() + 1;
     fetch_index_ = next_bundle_index_ = index_of_bundle(where_.bundle);
     index_after_next_ = index_of_bundle(after(where_.bundle));
-    fetch_line(*root, index_after_next_, 0);
+    fetch_group(*root, index_after_next_, 0);
 }
 
-[[gnu::noinline]] void Scan::fetch_next_line(Table* root) noexcept {
-    const std::size_t line = fetched_ / line_size;
-    if (line == lines_per_bundle) return;
-    fetch_index_ = index_of_line(*root, next_bundle_index_, line);
-    fetch_line(*root, index_after_next_, line);
+[[gnu::noinline]] void Scan::fetch_next_group(Table* root) noexcept {
+    const std::size_t group = fetched_ / group_size;
+    if (group == groups_per_bundle) return;
+    fetch_index_ = index_of_group(*root, next_bundle_index_, group);
+    fetch_group(*root, index_after_next_, group);
 }
 
 inline void Scan::fetch_ahead(Table* root) noexcept {
@@ -556,7 +561,7 @@ inline void Scan::fetch_ahead(Table* root) noexcept {
     }
     for (const std::size_t end = std::min(fetched_ + words_per_item_, to_fetch_); fetched_ < end;) {
         fetch_node(*root, fetch_index_++);
-        if (++fetched_ % line_size == 0) fetch_next_line(root);
+        if (++fetched_ % group_size == 0) fetch_next_group(root);
     }
 }
 

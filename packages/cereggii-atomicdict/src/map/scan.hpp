@@ -128,7 +128,7 @@ private:
     void scan_cell(Table* table, bool is_root, const Cell& cell);
     void sort();
     std::size_t index_of_bundle(std::uint64_t bundle) const noexcept;
-    void fetch_next_line(Table* root) noexcept;
+    void fetch_next_group(Table* root) noexcept;
     void fetch_rest_of_bundle(Table* root) noexcept;
     void plan_fetching(Table* root) noexcept;
     void fetch_ahead(Table* root) noexcept;
@@ -169,7 +169,7 @@ private:
     std::vector<Item> same_hash_;    // of one hash, or put back: still to be returned
 
     // Of the next bundle, the slots whose nodes are fetched while entries are returned: so far, of
-    // so many. With each line of it, one of the bundle after that is fetched.
+    // so many. With each group of it, one of the bundle after that is fetched.
     std::size_t fetched_ = 0;
     std::size_t to_fetch_ = 0;
     std::size_t words_per_item_ = 0;

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <new>
 
-#include "map/hashing.hpp"
+#include "map/key.hpp"
 #include "map/live_count.hpp"
 #include "map/order.hpp"
 #include "map/zeroed_memory.hpp"
@@ -27,7 +27,7 @@
 // node. So changing a value is one compare-and-swap on the node, whatever becomes of the tables
 // meanwhile.
 //
-//     slot    tag:13 │ away:2 │ 1:1 │ node:48, of which the low 3 bits are a state
+//     slot    fingerprint:13 │ away:2 │ 1:1 │ node:48, of which the low 3 bits are a state
 //
 //     EMPTY ──▶ NODE ──▶ TOMB                      EMPTY   the end of a path: its key may be put
 //     here
@@ -50,7 +50,8 @@ struct Node {
     std::uintptr_t key;               // owned; see own_hash_bit
     std::atomic<std::uintptr_t> value;
 
-    static constexpr std::uintptr_t dead = 1;  // once retired: with the reclaimer's tag above it
+    static constexpr std::uintptr_t dead =
+        1;  // once retired: with the reclaimer's fingerprint above it
 
     static bool is_dead(std::uintptr_t value) noexcept { return value & dead; }
     static PyObject* object(std::uintptr_t value) noexcept {
@@ -79,7 +80,7 @@ private:
 #endif
 };
 
-static_assert(sizeof(void*) == 8, "a slot holds a 48-bit pointer and a 16-bit tag");
+static_assert(sizeof(void*) == 8, "a slot holds a 48-bit pointer and a 16-bit fingerprint");
 static_assert(sizeof(Node) == 24);
 
 // ── slots ──────────────────────────────────────────────────────────────────────────────────────
@@ -94,17 +95,19 @@ inline constexpr Slot moved_bit = 2;
 inline constexpr Slot state_mask = 7;
 inline constexpr Slot node_mask = 0x0000'FFFF'FFFF'FFF8;
 
-// Of a slot that names a node: a tag, which is ten bits of its hash and which of the neighbours it
-// is; how many lines it is away from the one where its path begins, or 3 if that is more than two;
-// and a bit that is always set, so that no other slot looks like it.
+// Of a slot that names a node: a fingerprint, which is ten bits of its hash and which of the
+// neighbours it is; how many groups it is away from the one where its path begins, or 3 if that is
+// more than two; and a bit that is always set, so that no other slot looks like it.
 inline constexpr Slot named_bit = Slot{1} << 48;
-inline constexpr int away_at = 49, neighbour_at = 51, hash_at = 54;
-inline constexpr Slot far_away = 3;
+inline constexpr int distance_at = 49, slot_in_group_at = 51, hash_at = 54;
+inline constexpr Slot saturated = 3;
 inline constexpr Slot hash_mask = ~Slot{0} << hash_at;
-inline constexpr Slot tag_mask = ~Slot{0} << neighbour_at | named_bit;
+inline constexpr Slot fingerprint_mask = ~Slot{0} << slot_in_group_at | named_bit;
 
-inline bool same_tag(Slot slot, Slot tag) noexcept { return ((slot ^ tag) & tag_mask) == 0; }
-inline Slot lines_away(Slot slot) noexcept { return slot >> away_at & far_away; }
+inline bool same_fingerprint(Slot slot, Slot fingerprint) noexcept {
+    return ((slot ^ fingerprint) & fingerprint_mask) == 0;
+}
+inline Slot probe_distance(Slot slot) noexcept { return slot >> distance_at & saturated; }
 inline bool names_node(Slot slot) noexcept { return (slot & node_mask) != 0; }
 inline Node* node_of(Slot slot) noexcept {
     return reinterpret_cast<Node*>(static_cast<std::uintptr_t>(slot & node_mask));
@@ -126,9 +129,9 @@ enum class ChunkState : std::uint8_t { free, claimed, done };
 
 struct Table {
     // Read by every operation.
-    std::uint32_t shift;     // 64 - log2 of the number of slots
-    std::uint32_t tag_skip;  // the bits of a hash before those in a tag
-    std::size_t mask;        // the number of slots - 1
+    std::uint32_t shift;             // 64 - log2 of the number of slots
+    std::uint32_t fingerprint_skip;  // the bits of a hash before those in a fingerprint
+    std::size_t mask;                // the number of slots - 1
     std::atomic<Table*> next{nullptr};
     LiveCount* count;             // shared by the tables of a chain
     std::uint64_t serial;         // names the table for ever, as its address does not
@@ -151,20 +154,20 @@ struct Table {
     Table* link = nullptr;
     std::uint64_t epoch_tag = 0;
 
-    // A Bloom filter of each line, of one hash function: it has the bits of the keys at home there
+    // A Bloom filter of each group, of one hash function: it has the bits of the keys at home there
     // that a slot was ever claimed for. Neighbours have the same bit. (Blocked, after Putze,
     // Sanders and Singler, Cache-, Hash- and Space-Efficient Bloom Filters, 2007.)
     using FilterBits = std::uint16_t;
 
-    static constexpr std::size_t smallest = neighbour_mask + 1;
-    static constexpr std::uint32_t largest_shift = 64 - neighbour_bits;
+    static constexpr std::size_t smallest = group_mask + 1;
+    static constexpr std::uint32_t largest_shift = 64 - group_bits;
     static constexpr std::size_t small = 512;
     static constexpr std::size_t chunk_size = 256;
-    static constexpr int chunk_line_bits = 5;  // log2 of the lines in a chunk
+    static constexpr int chunk_group_bits = 5;  // log2 of the groups in a chunk
 
     std::size_t capacity() const noexcept { return mask + 1; }
-    // log2 of the number of lines.
-    int line_bits() const noexcept { return 64 - neighbour_bits - static_cast<int>(shift); }
+    // log2 of the number of groups.
+    int group_number_bits() const noexcept { return 64 - group_bits - static_cast<int>(shift); }
     // Whether so many slots are in use that a larger table is due. At most, as a rule: of the keys
     // that were alive when the table was made, some may be gone before they were moved here. (Dead
     // nodes whose deleter is asleep are moved, and not counted.)
@@ -172,23 +175,24 @@ struct Table {
         return count->inserted() - deleted_before > limit;
     }
     // The first slot of the cache line of a hash. In the order of the hashes.
-    std::size_t line(std::uint64_t hash) const noexcept {
-        return static_cast<std::size_t>(hash >> shift & ~neighbour_mask);
+    std::size_t group_begin(std::uint64_t hash) const noexcept {
+        return static_cast<std::size_t>(hash >> shift & ~group_mask);
     }
     std::size_t home(std::uint64_t hash) const noexcept { return home(hash, shift); }
     std::atomic<Slot>& slot(std::size_t index) noexcept { return slots()[index]; }
 
-    // The bits of a hash that come soon after those that are the line: they tell keys of one line
-    // apart, and are the line in a table that is larger. Neighbours have different tags.
-    Slot tag_of(std::uint64_t hash) const noexcept {
-        return (hash << tag_skip & hash_mask) | (hash & neighbour_mask) << neighbour_at | named_bit;
+    // The bits of a hash that come soon after those that are the group: they tell keys of one group
+    // apart, and are the group in a table that is larger. Neighbours have different fingerprints.
+    Slot fingerprint_of(std::uint64_t hash) const noexcept {
+        return (hash << fingerprint_skip & hash_mask) | (hash & group_mask) << slot_in_group_at |
+               named_bit;
     }
     // Of the hash of a node that is not far away from home: what the slot at this index tells,
-    // which is enough to know its home in any table with such tags.
+    // which is enough to know its home in any table with such fingerprints.
     std::uint64_t known_hash(std::size_t index, Slot slot) const noexcept {
-        const std::uint64_t line = (index >> neighbour_bits) - lines_away(slot);
-        return line << shift << neighbour_bits | (slot & hash_mask) >> tag_skip |
-               (slot >> neighbour_at & neighbour_mask);
+        const std::uint64_t group = (index >> group_bits) - probe_distance(slot);
+        return group << shift << group_bits | (slot & hash_mask) >> fingerprint_skip |
+               (slot >> slot_in_group_at & group_mask);
     }
 
     // Whoever goes through keys has looked at so many slots, and found so many keys. True: that has
@@ -210,44 +214,44 @@ struct Table {
         const auto slots = reinterpret_cast<std::uintptr_t>(table) + sizeof(Table);
         prefetch(reinterpret_cast<const void*>(slots + home(hash, shift) * sizeof(Slot)));
         const auto filter = slots + (sizeof(Slot) << (64 - shift));
-        prefetch(reinterpret_cast<const void*>(filter + (hash >> shift >> neighbour_bits) *
-                                                            sizeof(FilterBits)));
+        prefetch(reinterpret_cast<const void*>(filter +
+                                               (hash >> shift >> group_bits) * sizeof(FilterBits)));
     }
     std::atomic<ChunkState>& chunk(std::size_t index) noexcept {
-        return reinterpret_cast<std::atomic<ChunkState>*>(filter() + lines_of(capacity()))[index];
+        return reinterpret_cast<std::atomic<ChunkState>*>(filter() + groups_of(capacity()))[index];
     }
 
     // Before a slot is claimed for a key with this hash.
     [[gnu::always_inline]] void announce(std::uint64_t hash) noexcept {
-        const std::size_t line = hash >> shift >> neighbour_bits;
-        std::atomic<FilterBits>& bits = filter()[line];
+        const std::size_t group = hash >> shift >> group_bits;
+        std::atomic<FilterBits>& bits = filter()[group];
         const FilterBits bit = filter_bit(hash);
         const FilterBits seen = bits.load(std::memory_order_seq_cst);
         if ((seen & bit) != 0) return;
-        // Before the line's first bit: a thread that finds a bit in the filter takes the line to be
-        // marked, and inserts.
-        if (seen == 0) mark_home(line);
+        // Before the group's first bit: a thread that finds a bit in the filter takes the group to
+        // be marked, and inserts.
+        if (seen == 0) mark_home(group);
         bits.fetch_or(bit, std::memory_order_seq_cst);
     }
     // The number of the bit that does it.
     std::uint64_t announced_by(std::uint64_t hash) const noexcept { return hash >> (shift - 1); }
     // Whether no slot has ever been claimed for a key with this hash.
     [[gnu::always_inline]] bool excludes(std::uint64_t hash) noexcept {
-        const std::atomic<FilterBits>& bits = filter()[hash >> shift >> neighbour_bits];
+        const std::atomic<FilterBits>& bits = filter()[hash >> shift >> group_bits];
         return (bits.load(std::memory_order_seq_cst) & filter_bit(hash)) == 0;
     }
 
     // ── where keys are at home ─────────────────────────────────────────────────────────────────
     //
-    // The order of iteration visits lines by their *position*: the bits of the line's number in
-    // reverse (see order.hpp). One bit for each chunk says whether any line in it was ever the home
-    // of a key, so that a nearly empty table costs what is in it. The bits are in the order of
-    // positions: the 32 lines at positions 32 g to 32 g + 31 are in different chunks, whose bits
+    // The order of iteration visits groups by their *position*: the bits of the group's number in
+    // reverse (see order.hpp). One bit for each chunk says whether any group in it was ever the
+    // home of a key, so that a nearly empty table costs what is in it. The bits are in the order of
+    // positions: the 32 groups at positions 32 g to 32 g + 31 are in different chunks, whose bits
     // are one word of the bitmap.
 
     static constexpr std::uint64_t homes_per_word = 32;
 
-    // Whether the line at this position may be the home of a key. False: no key at home there was
+    // Whether the group at this position may be the home of a key. False: no key at home there was
     // in this table before the call.
     bool may_be_home(std::uint64_t position) const noexcept {
         const std::uint64_t bit = position & (chunk_count - 1);
@@ -264,20 +268,20 @@ struct Table {
                     (bit % homes_per_word) &
                 of_bundle) != 0;
     }
-    // Whether a chunk can have slots that are not EMPTY: some line in it is a home, or a path leads
-    // into it from the chunk before.
+    // Whether a chunk can have slots that are not EMPTY: some group in it is a home, or a path
+    // leads into it from the chunk before.
     bool may_be_in_use(std::size_t chunk_number) const noexcept {
         if (may_be_home(reversed(chunk_number, chunk_bits()))) return true;
         const std::size_t before = (chunk_number * chunk_size - 1) & mask;
         return !ends_path(slots()[before].load(std::memory_order_seq_cst));
     }
-    // The line where the path of a key begins whose node this slot names. Wrong if the node is
+    // The group where the path of a key begins whose node this slot names. Wrong if the node is
     // retired meanwhile.
-    std::size_t home_line(std::size_t index, Slot slot) const noexcept {
-        const std::size_t lines = capacity() >> neighbour_bits;
-        if (const Slot away = lines_away(slot); away != far_away) [[likely]]
-            return ((index >> neighbour_bits) - away) & (lines - 1);
-        return node_of(slot)->hash.load(std::memory_order_relaxed) >> shift >> neighbour_bits;
+    std::size_t home_group(std::size_t index, Slot slot) const noexcept {
+        const std::size_t groups = capacity() >> group_bits;
+        if (const Slot away = probe_distance(slot); away != saturated) [[likely]]
+            return ((index >> group_bits) - away) & (groups - 1);
+        return node_of(slot)->hash.load(std::memory_order_relaxed) >> shift >> group_bits;
     }
 
     static std::int64_t limit_of(std::size_t capacity) noexcept {
@@ -316,12 +320,12 @@ struct Table {
         if (!memory) return nullptr;
         auto address = reinterpret_cast<std::uintptr_t>(memory);
         if (const std::size_t padding = padding_of(capacity))
-            address = ((address + sizeof(Table) + padding) & -line_size) - sizeof(Table);
+            address = ((address + sizeof(Table) + padding) & -group_bytes) - sizeof(Table);
         static std::atomic<std::uint64_t> serials{1};  // 0 is none
         auto* table = new (reinterpret_cast<void*>(address)) Table;
         table->memory = memory;
         table->shift = 64 - static_cast<std::uint32_t>(std::countr_zero(capacity));
-        table->tag_skip = tag_skip_of(capacity);
+        table->fingerprint_skip = fingerprint_skip_of(capacity);
         table->mask = capacity - 1;
         table->serial = serials.fetch_add(1, std::memory_order_relaxed);
         table->limit = limit_of(capacity);
@@ -339,31 +343,31 @@ struct Table {
     }
 
 private:
-    // Of those that are the line, all but up to five, and the same for six sizes of tables: a key
-    // that moves from one of them to another keeps its tag.
-    static std::uint32_t tag_skip_of(std::size_t capacity) noexcept {
-        const auto line_bits = static_cast<std::uint32_t>(std::countr_zero(capacity / smallest));
-        return line_bits < 1 ? 0 : (line_bits - 1) / 6 * 6 + 1;
+    // Of those that are the group, all but up to five, and the same for six sizes of tables: a key
+    // that moves from one of them to another keeps its fingerprint.
+    static std::uint32_t fingerprint_skip_of(std::size_t capacity) noexcept {
+        const auto group_number_bits =
+            static_cast<std::uint32_t>(std::countr_zero(capacity / smallest));
+        return group_number_bits < 1 ? 0 : (group_number_bits - 1) / 6 * 6 + 1;
     }
 
     static std::size_t home(std::uint64_t hash, std::uint32_t shift) noexcept {
-        return static_cast<std::size_t>((hash >> shift & ~neighbour_mask) |
-                                        (hash & neighbour_mask));
+        return static_cast<std::size_t>((hash >> shift & ~group_mask) | (hash & group_mask));
     }
 
     static constexpr std::size_t largest = std::size_t{1} << 39;
 
-    // Neighbours are on one cache line, but in small tables, which are a few lines in all.
-    static constexpr std::size_t line_size = (neighbour_mask + 1) * sizeof(Slot);
+    // Neighbours are on one cache line, but in small tables, which are a few groups in all.
+    static constexpr std::size_t group_bytes = (group_mask + 1) * sizeof(Slot);
     static std::size_t padding_of(std::size_t capacity) noexcept {
-        return capacity * sizeof(Slot) > 16 * line_size ? line_size - 1 : 0;
+        return capacity * sizeof(Slot) > 16 * group_bytes ? group_bytes - 1 : 0;
     }
 
     FilterBits filter_bit(std::uint64_t hash) const noexcept {
-        // The bits of the hash after those that are the line.
+        // The bits of the hash after those that are the group.
         return static_cast<FilterBits>(1u << (hash >> (shift - 1) & 15));
     }
-    static std::size_t lines_of(std::size_t capacity) noexcept { return capacity / smallest; }
+    static std::size_t groups_of(std::size_t capacity) noexcept { return capacity / smallest; }
     std::atomic<FilterBits>* filter() noexcept {
         return reinterpret_cast<std::atomic<FilterBits>*>(slots() + capacity());
     }
@@ -382,18 +386,18 @@ private:
     }
     // Behind slots, filter and the states of chunks.
     static std::size_t homes_at(std::size_t capacity) noexcept {
-        const std::size_t end =
-            capacity * sizeof(Slot) + lines_of(capacity) * sizeof(FilterBits) + chunks_of(capacity);
+        const std::size_t end = capacity * sizeof(Slot) + groups_of(capacity) * sizeof(FilterBits) +
+                                chunks_of(capacity);
         return (end + sizeof(std::uint32_t) - 1) & ~(sizeof(std::uint32_t) - 1);
     }
     const std::atomic<std::uint32_t>* homes() const noexcept {
         const auto* begin = reinterpret_cast<const char*>(this + 1);
         return reinterpret_cast<const std::atomic<std::uint32_t>*>(begin + homes_at(capacity()));
     }
-    [[gnu::noinline]] void mark_home(std::size_t line) noexcept {
+    [[gnu::noinline]] void mark_home(std::size_t group) noexcept {
         if (!has_homes.load(std::memory_order_seq_cst))
             has_homes.store(true, std::memory_order_seq_cst);
-        const std::uint64_t bit = reversed(line >> chunk_line_bits, chunk_bits());
+        const std::uint64_t bit = reversed(group >> chunk_group_bits, chunk_bits());
         auto& word = const_cast<std::atomic<std::uint32_t>&>(homes()[bit / homes_per_word]);
         const std::uint32_t mask_of_bit = std::uint32_t{1} << (bit % homes_per_word);
         if ((word.load(std::memory_order_seq_cst) & mask_of_bit) == 0)

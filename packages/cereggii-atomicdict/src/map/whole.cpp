@@ -71,37 +71,39 @@ int for_each_node(Table& table, const Visit& visit, const Between& between_chunk
     return 0;
 }
 
-// Calls visit(index, slot) for each slot on the paths that begin in a line, until it returns false.
+// Calls visit(index, slot) for each slot on the paths that begin in a group, until it returns
+// false.
 template <class Visit>
-bool for_each_on_paths(Table& table, std::size_t line, const Visit& visit) {
-    const std::size_t first = line << neighbour_bits;
+bool for_each_on_paths(Table& table, std::size_t group, const Visit& visit) {
+    const std::size_t first = group << group_bits;
     for (std::size_t i = first; i <= first + table.mask; ++i) {
         const std::size_t index = i & table.mask;
         const Slot seen = table.slot(index).load(std::memory_order_seq_cst);
         if (names_node(seen)) {
             if (!visit(index, seen)) return false;
-        } else if (i > (first | neighbour_mask) && ends_path(seen)) {
+        } else if (i > (first | group_mask) && ends_path(seen)) {
             break;
         }
     }
     return true;
 }
 
-// Calls visit(line) for the lines of a table that may be the home of keys, by position from `from`
-// on and around the end, until it returns false. (Then a call that goes on begins at `from` again.)
+// Calls visit(group) for the groups of a table that may be the home of keys, by position from
+// `from` on and around the end, until it returns false. (Then a call that goes on begins at `from`
+// again.)
 template <class Visit>
 bool for_each_home(const Table& table, std::uint64_t& from, const Visit& visit) {
-    const int bits = table.line_bits();
-    const std::uint64_t lines = std::uint64_t{1} << bits;
-    from &= lines - 1;
-    for (std::uint64_t left = lines; left > 0;) {
+    const int bits = table.group_number_bits();
+    const std::uint64_t groups = std::uint64_t{1} << bits;
+    from &= groups - 1;
+    for (std::uint64_t left = groups; left > 0;) {
         if (from % bundle_size == 0 && left >= bundle_size && !table.may_be_homes(from)) {
-            from = (from + bundle_size) & (lines - 1);
+            from = (from + bundle_size) & (groups - 1);
             left -= bundle_size;
             continue;
         }
         if (table.may_be_home(from) && !visit(reversed(from, bits))) return false;
-        from = (from + 1) & (lines - 1);
+        from = (from + 1) & (groups - 1);
         --left;
     }
     return true;
@@ -134,22 +136,22 @@ bool take_in_order_of(Table& table, Items& items, Pace& pace, bool can_be_interr
 // Takes references to all that is in a table that only readers use, until there are `all` of them.
 // False: interrupted by Ctrl-C.
 bool take_from(Table& table, std::size_t all, Items& items, Pace& pace, bool can_be_interrupted) {
-    const int bits = table.line_bits();
-    const std::uint64_t lines = std::uint64_t{1} << bits;
-    // Lines, nodes, keys and values are anywhere in memory: they are fetched some lines ahead.
+    const int bits = table.group_number_bits();
+    const std::uint64_t groups = std::uint64_t{1} << bits;
+    // Groups, nodes, keys and values are anywhere in memory: they are fetched some groups ahead.
     constexpr std::size_t ahead = 32, nodes_ahead = 16, objects_ahead = 8;
     std::array<std::size_t, ahead> coming{};  // at positions to come, modulo `ahead`
     const auto fetch = [&](std::uint64_t position) {
         const auto slots_at = [&](std::uint64_t at, const auto& use) {
-            const std::size_t first = coming[at % ahead] << neighbour_bits;
-            for (std::size_t i = first; i <= (first | neighbour_mask); ++i)
+            const std::size_t first = coming[at % ahead] << group_bits;
+            for (std::size_t i = first; i <= (first | group_mask); ++i)
                 if (const Slot seen = table.slot(i).load(std::memory_order_relaxed);
                     names_node(seen))
                     use(node_of(seen));
         };
         coming[(position + ahead - 1) % ahead] =
-            reversed((position + ahead - 1) & (lines - 1), bits);
-        prefetch(&table.slot(coming[(position + ahead - 1) % ahead] << neighbour_bits));
+            reversed((position + ahead - 1) & (groups - 1), bits);
+        prefetch(&table.slot(coming[(position + ahead - 1) % ahead] << group_bits));
         slots_at(position + nodes_ahead, [](const Node* node) { prefetch(node); });
         slots_at(position + objects_ahead, [](const Node* node) {
             prefetch(key_object(node->key));
@@ -158,11 +160,11 @@ bool take_from(Table& table, std::size_t all, Items& items, Pace& pace, bool can
     };
     bool interrupted = false;
     std::uint64_t position = 0;
-    for_each_home(table, position, [&](std::size_t line) {
+    for_each_home(table, position, [&](std::size_t group) {
         fetch(position);
-        for_each_on_paths(table, line, [&](std::size_t index, Slot seen) {
-            // Once: in the line where it is at home. MOVED: a later table has it, too.
-            if ((seen & state_mask) != 0 || table.home_line(index, seen) != line) return true;
+        for_each_on_paths(table, group, [&](std::size_t index, Slot seen) {
+            // Once: in the group where it is at home. MOVED: a later table has it, too.
+            if ((seen & state_mask) != 0 || table.home_group(index, seen) != group) return true;
             take_node(node_of(seen), items);
             return true;
         });
@@ -210,10 +212,10 @@ PyObject* new_dict([[maybe_unused]] std::size_t keys) {
 
 enum class Pop { item, nothing, goes_on };
 
-// `looked_at`: lines of the root that this call of popitem() has found nothing in, so far. Goes on:
-// there are more, but not under this pin.
+// `looked_at`: groups of the root that this call of popitem() has found nothing in, so far. Goes
+// on: there are more, but not under this pin.
 Pop pop_any(HashMap& map, Guard& guard, Upkeep& upkeep, std::uint64_t& looked_at, Popped& item) {
-    constexpr std::uint64_t lines_per_pin = 1 << 12;
+    constexpr std::uint64_t groups_per_pin = 1 << 12;
     Table* root = map.root.load(std::memory_order_seq_cst);
     // Seldom wrong, and then the exact length tells.
     if (!root || root->count->live() <= 0) return Pop::nothing;
@@ -223,12 +225,12 @@ Pop pop_any(HashMap& map, Guard& guard, Upkeep& upkeep, std::uint64_t& looked_at
     bool popped = false;
     for (Table* table = root; table && !popped;
          table = table->next.load(std::memory_order_seq_cst)) {
-        std::uint64_t lines = 0;
-        for_each_home(*table, position, [&](std::size_t line) {
-            for_each_on_paths(*table, line, [&](std::size_t index, Slot seen) {
+        std::uint64_t groups = 0;
+        for_each_home(*table, position, [&](std::size_t group) {
+            for_each_on_paths(*table, group, [&](std::size_t index, Slot seen) {
                 // Only those at home here, so that they come out spread. (Of a node that is dead
                 // already, the home may be wrong.)
-                if (table->home_line(index, seen) != line) return true;
+                if (table->home_group(index, seen) != group) return true;
                 Probe probe;
                 probe.table = table;
                 probe.index = index;
@@ -236,18 +238,18 @@ Pop pop_any(HashMap& map, Guard& guard, Upkeep& upkeep, std::uint64_t& looked_at
                 popped = pop_node(map, guard, probe, root, upkeep, item);
                 return !popped;
             });
-            ++lines;
-            return !popped && (upkeep.migrating || lines < lines_per_pin);
+            ++groups;
+            return !popped && (upkeep.migrating || groups < groups_per_pin);
         });
         if (upkeep.migrating) continue;
-        note_looks(*table, lines << neighbour_bits, 1, upkeep);
-        looked_at += lines;
+        note_looks(*table, groups << group_bits, 1, upkeep);
+        looked_at += groups;
     }
     // Written only if need be: others read it.
     if (position != begin) map.popped.store(position, std::memory_order_relaxed);
     if (popped) return Pop::item;
-    return upkeep.migrating || looked_at >= root->capacity() >> neighbour_bits ? Pop::nothing
-                                                                               : Pop::goes_on;
+    return upkeep.migrating || looked_at >= root->capacity() >> group_bits ? Pop::nothing
+                                                                           : Pop::goes_on;
 }
 
 }  // namespace

@@ -321,8 +321,7 @@ private:
     bool add(PyObject* key_object, std::int64_t number, PyObject* added) {
         Key key;
         if (!check_key(key_object, key)) return false;
-        const std::uint64_t spread =
-            (key.hash >> 32 & ~neighbour_mask) | (key.hash & neighbour_mask);
+        const std::uint64_t spread = (key.hash >> 32 & ~group_mask) | (key.hash & group_mask);
         const std::size_t home = static_cast<std::size_t>(spread) & (size_ - 1);
         Entry& first = entries_[home];
         Entry& second = entries_[home ^ 1];

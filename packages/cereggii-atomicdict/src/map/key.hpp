@@ -12,9 +12,9 @@
 namespace cereggii::atomicdict {
 
 // Hashes that differ in these low bits only are neighbours in every table: eight slots are a cache
-// line, and what is looked up, inserted or iterated over after one int is the next, as a rule.
-inline constexpr int neighbour_bits = 3;
-inline constexpr std::uint64_t neighbour_mask = 7;
+// group, and what is looked up, inserted or iterated over after one int is the next, as a rule.
+inline constexpr int group_bits = 3;
+inline constexpr std::uint64_t group_mask = 7;
 
 // A bijection, so different hashes stay different: which neighbours a key is among, and, in the low
 // bits, which of them it is. The neighbours' place in a table is at the *top* bits, so the order by
@@ -32,7 +32,7 @@ inline std::uint64_t mix(Py_hash_t hash) noexcept {
     std::uint64_t x = unmixed >> 3;
     x ^= x >> 4 ^ x >> 9 ^ x >> 17 ^ x >> 31;
     // 2^64 divided by the golden ratio, as 8 times an odd number.
-    return x * 0x9E3779B97F4A7C18u | ((unmixed ^ x) & neighbour_mask);
+    return x * 0x9E3779B97F4A7C18u | ((unmixed ^ x) & group_mask);
 }
 
 // A key in a node is a pointer with this bit set if it is an exact int that is its own hash: two
@@ -114,14 +114,14 @@ inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
 }
 
 // For the first of the ints that are neighbours: the mixed hash of the first of those that follow.
-inline std::optional<std::uint64_t> next_neighbours([[maybe_unused]] const Key& key) noexcept {
+inline std::optional<std::uint64_t> next_group_of([[maybe_unused]] const Key& key) noexcept {
 #if PY_VERSION_HEX >= 0x030C0000
     if (key.stored & own_hash_bit) {
         const auto* number = reinterpret_cast<const PyLongObject*>(key.object);
         if (PyUnstable_Long_IsCompact(number)) {
             const Py_ssize_t value = PyUnstable_Long_CompactValue(number);
-            if ((static_cast<std::uint64_t>(value) & neighbour_mask) == 0)
-                return mix(value + static_cast<Py_ssize_t>(neighbour_mask + 1));
+            if ((static_cast<std::uint64_t>(value) & group_mask) == 0)
+                return mix(value + static_cast<Py_ssize_t>(group_mask + 1));
         }
     }
 #endif
