@@ -18,7 +18,7 @@ LINES = 4  # of a cell
 
 
 def mixed(hash_: int) -> int:
-    """As in src/hashing.hpp."""
+    """As in src/map/key.hpp."""
     unmixed = hash_ % 2**64
     line = unmixed >> 3
     line ^= line >> 4 ^ line >> 9 ^ line >> 17 ^ line >> 31

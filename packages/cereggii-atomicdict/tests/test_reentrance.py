@@ -109,7 +109,7 @@ PLACED = """
     import random, sys
     from cereggii_atomicdict import AtomicDict
     def unmixed(mixed):
-        # The hash which src/hashing.hpp mixes to this.
+        # The hash which src/map/key.hpp mixes to this.
         shifted = (mixed >> 3) * pow(0x9E3779B97F4A7C18 >> 3, -1, 2**61) % 2**61
         line = shifted
         for _ in range(64 // 4):
@@ -131,7 +131,7 @@ PLACED = """
     in_order = [Placed(at(8 * line, 64)) for line in range(8)]
     d = AtomicDict(min_size=50)
     d.update(dict.fromkeys(reversed(in_order)))
-    assert list(d) == in_order, "src/hashing.hpp has changed"
+    assert list(d) == in_order, "src/map/key.hpp has changed"
     def reuse_memory(*numbers):
         # Who still knows a freed node will find these numbers in it. (Nothing else of this size may
         # have been made since, so they are made before.)

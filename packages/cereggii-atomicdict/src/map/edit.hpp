@@ -189,7 +189,7 @@ private:
         }
         if (!prepared_) prepare();
         hold_updated();
-        probe.table->announce(key_.hash);
+        probe.table->insert_into_filter(key_.hash);
         // Fails if lost to a rival insertion, or to a freeze.
         if (!probe.slot().compare_exchange_strong(empty, probe.pack(node_),
                                                   std::memory_order_seq_cst))

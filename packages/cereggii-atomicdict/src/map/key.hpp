@@ -12,7 +12,7 @@
 namespace cereggii::atomicdict {
 
 // Hashes that differ in these low bits only are neighbours in every table: eight slots are a cache
-// group, and what is looked up, inserted or iterated over after one int is the next, as a rule.
+// line, and what is looked up, inserted or iterated over after one int is the next, as a rule.
 inline constexpr int group_bits = 3;
 inline constexpr std::uint64_t group_mask = 7;
 

@@ -47,7 +47,7 @@ template <bool with_value>
         guard.pin_reading();
         Table* root = map.root.load(std::memory_order_seq_cst);
         if (!root) return Found::absent;
-        if (root->excludes(key.hash) && !root->next.load(std::memory_order_seq_cst))
+        if (root->rules_out(key.hash) && !root->next.load(std::memory_order_seq_cst))
             return Found::absent;
         Probe probe;
         probe.start(root, key.hash);

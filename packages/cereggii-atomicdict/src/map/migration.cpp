@@ -54,7 +54,7 @@ constexpr std::size_t longest_chain = 48;
         Table* next = probe.table->next.load(std::memory_order_seq_cst);
         if (!next) return probe.table->serial;
         const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
-        next->announce(hash);
+        next->insert_into_filter(hash);
         probe.start(next, hash);
     }
 }
@@ -144,9 +144,9 @@ private:
             probe.start(next_, tells ? seen & fingerprint_mask : next_->fingerprint_of(hash),
                         next_->home(hash));
             // Neighbours are announced by one bit.
-            if (const std::uint64_t bit = next_->announced_by(hash); bit != announced_) {
-                next_->announce(hash);
-                announced_ = bit;
+            if (const std::uint64_t bit = next_->filter_bit_number(hash); bit != in_filter_) {
+                next_->insert_into_filter(hash);
+                in_filter_ = bit;
             }
             const std::uint64_t full = insert_further(probe, node);
             // Release: whoever sees it may go on in the next table. The fence comes later.
@@ -160,7 +160,7 @@ private:
     const std::size_t begin_, end_;
     const bool same_fingerprints_;  // they are the same in both tables
     const std::uint64_t left_before_;
-    std::uint64_t announced_ = UINT64_MAX;  // the last one
+    std::uint64_t in_filter_ = UINT64_MAX;  // the last one
 };
 
 std::uint64_t move_chunk(HashMap& map, Guard& guard, Table* root, std::size_t number) noexcept {

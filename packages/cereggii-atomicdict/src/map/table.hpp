@@ -222,7 +222,7 @@ struct Table {
     }
 
     // Before a slot is claimed for a key with this hash.
-    [[gnu::always_inline]] void announce(std::uint64_t hash) noexcept {
+    [[gnu::always_inline]] void insert_into_filter(std::uint64_t hash) noexcept {
         const std::size_t group = hash >> shift >> group_bits;
         std::atomic<FilterBits>& bits = filter()[group];
         const FilterBits bit = filter_bit(hash);
@@ -234,9 +234,11 @@ struct Table {
         bits.fetch_or(bit, std::memory_order_seq_cst);
     }
     // The number of the bit that does it.
-    std::uint64_t announced_by(std::uint64_t hash) const noexcept { return hash >> (shift - 1); }
+    std::uint64_t filter_bit_number(std::uint64_t hash) const noexcept {
+        return hash >> (shift - 1);
+    }
     // Whether no slot has ever been claimed for a key with this hash.
-    [[gnu::always_inline]] bool excludes(std::uint64_t hash) noexcept {
+    [[gnu::always_inline]] bool rules_out(std::uint64_t hash) noexcept {
         const std::atomic<FilterBits>& bits = filter()[hash >> shift >> group_bits];
         return (bits.load(std::memory_order_seq_cst) & filter_bit(hash)) == 0;
     }
