@@ -319,7 +319,7 @@ private:
             if (!node->value.compare_exchange_strong(value, Node::dead, std::memory_order_seq_cst))
                 return false;
             edited = {Done::removed, Node::object(value)};
-            bury(map_, guard_, probe, hash, root_, upkeep_);
+            unlink_and_retire(map_, guard_, probe, hash, root_, upkeep_);
         }
         return true;
     }

@@ -18,11 +18,11 @@
 // that.
 //
 // A delete changes the value and then reads the slot. If it says MOVING, the delete leaves the node
-// to the mover, tells it so by a counter of the table, and reads the slot again; the mover changes
-// the slots of a chunk and then, after one fence for all of them, reads the counter. All of it is
-// sequentially consistent, so one of them sees the other and unlinks the node.
+// to the migrator, tells it so by a counter of the table, and reads the slot again; the migrator
+// changes the slots of a chunk and then, after one fence for all of them, reads the counter. All of
+// it is sequentially consistent, so one of them sees the other and unlinks the node.
 //
-// As a rule a mover need not look at the nodes at all, which are anywhere in memory: what a slot
+// As a rule a migrator need not look at the nodes at all, which are anywhere in memory: what a slot
 // says of the hash, and where it is, tell where its node belongs in the next table. So dead nodes
 // are moved like others.
 namespace cereggii::atomicdict {
@@ -68,7 +68,7 @@ public:
           begin_(number * std::min(Table::chunk_size, root->capacity())),
           end_(begin_ + std::min(Table::chunk_size, root->capacity())),
           same_fingerprints_(next_->fingerprint_skip == root->fingerprint_skip),
-          left_before_(root->left_to_movers.load(std::memory_order_seq_cst)) {}
+          deferred_before_(root->deferred_unlinks.load(std::memory_order_seq_cst)) {}
 
     // Empties it. If there was no room further on: the serial of the table that was full, otherwise
     // 0.
@@ -98,10 +98,10 @@ public:
     }
 
     // The second look: whoever has deleted a node since may have seen MOVING, and left it to us.
-    void look_again(HashMap& map, Guard& guard) const noexcept {
+    void recheck(HashMap& map, Guard& guard) const noexcept {
         std::atomic_thread_fence(std::memory_order_seq_cst);
-        // Of a chunk that was returned, the mover before us may have been told.
-        if (root_->left_to_movers.load(std::memory_order_seq_cst) == left_before_ &&
+        // Of a chunk that was returned, the migrator before us may have been told.
+        if (root_->deferred_unlinks.load(std::memory_order_seq_cst) == deferred_before_ &&
             !root_->chunk_was_returned.load(std::memory_order_seq_cst)) [[likely]]
             return;
         for (std::size_t i = begin_; i < end_; ++i) {
@@ -159,14 +159,14 @@ private:
     Table* const next_;
     const std::size_t begin_, end_;
     const bool same_fingerprints_;  // they are the same in both tables
-    const std::uint64_t left_before_;
+    const std::uint64_t deferred_before_;
     std::uint64_t in_filter_ = UINT64_MAX;  // the last one
 };
 
 std::uint64_t move_chunk(HashMap& map, Guard& guard, Table* root, std::size_t number) noexcept {
     Chunk chunk(root, number);
     const std::uint64_t full = chunk.move();
-    chunk.look_again(map, guard);
+    chunk.recheck(map, guard);
     return full;
 }
 
@@ -267,9 +267,9 @@ bool unlink(HashMap& map, Node* node, std::uint64_t hash) noexcept {
             if (node_of(seen) != node) continue;
             while (names_node(seen) && (seen & moved_bit) == 0) {
                 if ((seen & moving_bit) != 0) {
-                    // Left to the mover, which looks whether anything was once it has written
+                    // Left to the migrator, which looks whether anything was once it has written
                     // MOVED, or NODE; unless it has written that already.
-                    table->left_to_movers.fetch_add(1, std::memory_order_seq_cst);
+                    table->deferred_unlinks.fetch_add(1, std::memory_order_seq_cst);
                     seen = slot.load(std::memory_order_seq_cst);
                     if ((seen & moving_bit) != 0) return false;
                 } else if (slot.compare_exchange_strong(seen, slot_tomb,
@@ -368,9 +368,9 @@ namespace {
 
 enum class Floor { raised, unchanged };
 
-// A page of fresh memory is filled with zeros when it is touched first. A mover that puts the keys
-// of one chunk all over a large table would do so for many pages under one pin: this touches them
-// before, one under each.
+// A page of fresh memory is filled with zeros when it is touched first. A migrator that puts the
+// keys of one chunk all over a large table would do so for many pages under one pin: this touches
+// them before, one under each.
 void touch_pages(HashMap& map) {
 #if defined(MADV_HUGEPAGE)
     Guard guard(map);

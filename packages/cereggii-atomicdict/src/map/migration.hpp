@@ -47,10 +47,10 @@ inline void note_looks(Table& table, std::size_t looks, std::size_t found,
 
 // For whoever has made the node at `probe` dead, in the same pin: counts that, and unlinks the
 // node. `root` is the table that was the root when this operation began, `hash` the node's: it is
-// not to be asked for it any more, for a mover may have retired it already.
-[[gnu::always_inline]] inline void bury(HashMap& map, Guard& guard, const Probe& probe,
-                                        std::uint64_t hash, const Table* root,
-                                        Upkeep& upkeep) noexcept {
+// not to be asked for it any more, for a migrator may have retired it already.
+[[gnu::always_inline]] inline void unlink_and_retire(HashMap& map, Guard& guard, const Probe& probe,
+                                                     std::uint64_t hash, const Table* root,
+                                                     Upkeep& upkeep) noexcept {
     Node* node = probe.node();
     Table* table = probe.table;
     const bool look = table->count->note_deletion(guard.thread(), table->limit);

@@ -33,7 +33,7 @@
 //     here
 //       │         │        ▲                        NODE    names a node
 //       │         ▼        │                        TOMB    named one; never claimed again
-//       │       MOVING ────┤  while its table       MOVING  a mover inserts the node further on
+//       │       MOVING ────┤  while its table       MOVING  a migrator inserts the node further on
 //       ▼         │        │  is emptied            MOVED   it is there; this still names it
 //     FROZEN    MOVED ─────┘                        FROZEN  was EMPTY; the path goes on in `next`
 //
@@ -141,11 +141,11 @@ struct Table {
     // The migration out of this table.
     std::atomic<std::uint32_t> next_chunk{0};
     std::atomic<std::uint32_t> chunks_done{0};
-    std::atomic<bool> chunk_was_returned{false};   // by a mover that found no room
-    std::atomic<std::uint64_t> left_to_movers{0};  // dead nodes, by whoever saw MOVING
-    std::atomic<bool> has_homes{false};            // whether any key was ever at home here
-    std::atomic<std::uint32_t> looks_in_vain{0};   // by those who went through all keys; a hint
-    bool whole_chain = false;                      // once retired
+    std::atomic<bool> chunk_was_returned{false};     // by a migrator that found no room
+    std::atomic<std::uint64_t> deferred_unlinks{0};  // dead nodes, by whoever saw MOVING
+    std::atomic<bool> has_homes{false};              // whether any key was ever at home here
+    std::atomic<std::uint32_t> looks_in_vain{0};     // by those who went through all keys; a hint
+    bool whole_chain = false;                        // once retired
     std::uint32_t chunk_count;
 
     void* memory;  // that was allocated

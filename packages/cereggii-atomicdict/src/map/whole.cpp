@@ -190,7 +190,7 @@ bool pop_node(HashMap& map, Guard& guard, const Probe& probe, const Table* root,
             continue;  // lost to an update or a deletion: look again
         item = {Py_NewRef(key_object(node->key)), Node::object(value)};
         // Alive until now, so the hash was not a link.
-        bury(map, guard, probe, hash, root, upkeep);
+        unlink_and_retire(map, guard, probe, hash, root, upkeep);
         return true;
     }
     return false;
