@@ -100,8 +100,8 @@ public:
         guard_.unpin();
         release_what_is_left_over();
         if (node_) guard_.give_node_back(node_);
-        if (upkeep_.is_due()) [[unlikely]]
-            keep_up(map_, upkeep_);
+        if (request_.is_due()) [[unlikely]]
+            maybe_resize(map_, request_);
         return edited;
     }
 
@@ -124,7 +124,7 @@ private:
             return start_anew_with(make_root(map_, 0), edited);
         }
         root_ = root;
-        upkeep_.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
+        request_.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
         Probe probe;
         probe.start(root, key_.hash);
         for (;;) {
@@ -154,9 +154,10 @@ private:
             edited = {Done::absent};
             if constexpr (!inserts) return true;
             if (result == ProbeResult::full) {
-                const std::uint64_t serial = probe.table->serial;
+                const std::uint64_t generation = probe.table->generation;
                 guard_.unpin();
-                return start_anew_with(extend(map_, serial, Extension::needed, 0), edited);
+                return start_anew_with(append_table(map_, generation, Extension::needed, 0),
+                                       edited);
             }
             if (insert(probe)) {
                 edited = {Done::inserted};
@@ -199,7 +200,7 @@ private:
         Table* table = probe.table;
         if (table->count->note_insertion(guard_.thread(), table->limit) && table->is_crowded())
             [[unlikely]]
-            upkeep_.resize = table->serial;
+            request_.resize = table->generation;
         return true;
     }
 
@@ -319,7 +320,7 @@ private:
             if (!node->value.compare_exchange_strong(value, Node::dead, std::memory_order_seq_cst))
                 return false;
             edited = {Done::removed, Node::object(value)};
-            unlink_and_retire(map_, guard_, probe, hash, root_, upkeep_);
+            unlink_and_retire(map_, guard_, probe, hash, root_, request_);
         }
         return true;
     }
@@ -334,7 +335,7 @@ private:
     bool holds_key_;
     bool prepared_ = false;
     PyObject* equal_ = nullptr;  // owned: a value that was equal to what was expected
-    Upkeep upkeep_;
+    ResizeRequest request_;
     Guard guard_;
 };
 

@@ -32,8 +32,9 @@ struct HashMap {
     std::atomic<std::uint32_t> root_shift{Table::largest_shift};  // of the root, as a rule
     std::atomic<std::uint16_t> gate{gate_open};                   // for writers; see guard.hpp
     std::atomic<bool> constructed{false};
-    std::atomic<std::size_t> floor{Table::smallest};  // capacity that it does not shrink below
-    std::atomic<std::size_t> initial_floor{Table::smallest};  // the same after clear()
+    std::atomic<std::size_t> min_capacity{
+        Table::smallest};  // capacity that it does not shrink below
+    std::atomic<std::size_t> initial_min_capacity{Table::smallest};  // the same after clear()
     std::atomic<std::uint64_t> popped{0};  // the position where popitem() goes on: only a hint
 
     HashMap() noexcept = default;
@@ -64,10 +65,10 @@ void free_chain(Table* table);
 // ── growing and shrinking (migration.cpp) ──────────────────────────────────────────────────────
 
 // What an operation has seen that calls for something to be done about the tables once it is done.
-struct Upkeep {
-    bool migrating = false;     // there are two tables or more: empty a chunk
-    std::uint64_t resize = 0;   // the serial of a table that is getting full, or is nearly empty
-    std::uint64_t emptied = 0;  // the serial of a large table that has tombstones only
+struct ResizeRequest {
+    bool migrating = false;    // there are two tables or more: empty a chunk
+    std::uint64_t resize = 0;  // the generation of a table that is getting full, or is nearly empty
+    std::uint64_t emptied = 0;  // the generation of a large table that has tombstones only
 
     bool is_due() const noexcept { return migrating || resize != 0 || emptied != 0; }
 };
@@ -78,14 +79,14 @@ struct Upkeep {
 enum class Share { chunk, all_without_waiting };
 
 // Does what is to be done; not pinned. Never fails: without memory it is done another time.
-void keep_up(HashMap& map, Upkeep upkeep, Share share = Share::chunk);
+void maybe_resize(HashMap& map, ResizeRequest request, Share share = Share::chunk);
 
 enum class Extension { advised, needed };  // needed: there is no slot left for a key
 
-// Sees to it that the table with this serial is not the last of the chain any more, if it is. Not
-// pinned. False, without an exception: no memory.
-// The next one has at least this capacity.
-bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t capacity);
+// Sees to it that the table with this generation is not the last of the chain any more, if it is.
+// Not pinned. False, without an exception: no memory. The next one has at least this capacity.
+bool append_table(HashMap& map, std::uint64_t generation, Extension extension,
+                  std::size_t capacity);
 
 // Makes the first table of an empty map, of at least this capacity. Not while pinned. False,
 // without an exception: no memory.
@@ -109,9 +110,9 @@ Py_ssize_t approximate_length(HashMap& map);
 PyObject* snapshot(HashMap& map);
 // False with MemoryError. Runs finalizers.
 bool clear(HashMap& map);
-// Drops the table with this serial, if it is the only one, no key is in it, and no exact operation
-// is in progress.
-void drop_if_empty(HashMap& map, std::uint64_t serial);
+// Drops the table with this generation, if it is the only one, no key is in it, and no exact
+// operation is in progress.
+void drop_if_empty(HashMap& map, std::uint64_t generation);
 // How many slots behind their homes all keys are, together.
 std::size_t total_detour(HashMap& map);
 // A new tuple (key, value), or null: with KeyError if the map was empty at one instant.

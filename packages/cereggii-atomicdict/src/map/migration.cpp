@@ -29,12 +29,12 @@ namespace cereggii::atomicdict {
 
 namespace {
 
-// Every table but the first two is at least twice as large as the one before it (see extend), so no
-// chain is longer.
+// Every table but the first two is at least twice as large as the one before it (see append_table),
+// so no chain is longer.
 constexpr std::size_t longest_chain = 48;
 
 // Inserts the node that a MOVING slot names into the chain from `probe` on, where its path begins,
-// and where it was announced. If there is no room: the serial of the last table. Otherwise 0.
+// and where it was announced. If there is no room: the generation of the last table. Otherwise 0.
 [[gnu::always_inline]] inline std::uint64_t insert_further(Probe probe, const Node* node) noexcept {
     for (;;) {
         while (probe.left > 0) {
@@ -52,7 +52,7 @@ constexpr std::size_t longest_chain = 48;
             // Closed, or lost to another insertion or freeze: look again.
         }
         Table* next = probe.table->next.load(std::memory_order_seq_cst);
-        if (!next) return probe.table->serial;
+        if (!next) return probe.table->generation;
         const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
         next->insert_into_filter(hash);
         probe.start(next, hash);
@@ -70,8 +70,8 @@ public:
           same_fingerprints_(next_->fingerprint_skip == root->fingerprint_skip),
           deferred_before_(root->deferred_unlinks.load(std::memory_order_seq_cst)) {}
 
-    // Empties it. If there was no room further on: the serial of the table that was full, otherwise
-    // 0.
+    // Empties it. If there was no room further on: the generation of the table that was full,
+    // otherwise 0.
     std::uint64_t move() noexcept {
         // Nodes are anywhere in memory: those that need not be asked for their hash are not
         // touched, and the others have been fetched when they are.
@@ -192,7 +192,7 @@ std::size_t claim_chunk(Table* table) noexcept {
 enum class Helped { nothing_to_do, moved, no_room };
 
 // Empties a chunk of the root, if there is a next table. Not while pinned. If there is no room,
-// `full` is the serial of the table that has none.
+// `full` is the generation of the table that has none.
 Helped help(HashMap& map, std::uint64_t& full, bool can_wait) {
     Guard guard(map);
     if (can_wait)
@@ -238,15 +238,16 @@ void empty_root(HashMap& map, int most, bool can_wait = true) {
         std::uint64_t full = 0;
         const Helped helped = help(map, full, can_wait);
         if (helped == Helped::nothing_to_do) return;
-        if (helped == Helped::no_room && !extend(map, full, Extension::needed, 0)) return;
+        if (helped == Helped::no_room && !append_table(map, full, Extension::needed, 0)) return;
     }
 }
 
 // False, if it was raised: what was made meanwhile may be smaller.
-bool raise(std::atomic<std::size_t>& floor, std::size_t capacity) noexcept {
-    std::size_t current = floor.load(std::memory_order_seq_cst);
+bool raise(std::atomic<std::size_t>& min_capacity, std::size_t capacity) noexcept {
+    std::size_t current = min_capacity.load(std::memory_order_seq_cst);
     while (current < capacity)
-        if (floor.compare_exchange_weak(current, capacity, std::memory_order_seq_cst)) return false;
+        if (min_capacity.compare_exchange_weak(current, capacity, std::memory_order_seq_cst))
+            return false;
     return true;
 }
 
@@ -293,20 +294,21 @@ bool unlink(HashMap& map, Node* node, std::uint64_t hash) noexcept {
     return false;
 }
 
-bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t capacity) {
+bool append_table(HashMap& map, std::uint64_t generation, Extension extension,
+                  std::size_t capacity) {
     Guard guard(map);
     const auto find = [&](Table*& root) -> Table* {
         Table* last = root = map.root.load(std::memory_order_seq_cst);
         if (!last) return nullptr;
         while (Table* next = last->next.load(std::memory_order_seq_cst)) last = next;
-        return last->serial == serial ? last : nullptr;
+        return last->generation == generation ? last : nullptr;
     };
     Table* root = nullptr;
     guard.pin_reading();
     const Table* last = find(root);
     if (last) {
         capacity = std::max({capacity, Table::roomy_capacity_for(last->count->live() + 1),
-                             map.floor.load(std::memory_order_relaxed)});
+                             map.min_capacity.load(std::memory_order_relaxed)});
         // Those that grow from small go on growing, or cost little.
         if (last->is_crowded() && capacity <= Table::small) capacity *= 2;
         if (last != root) {
@@ -336,7 +338,7 @@ bool extend(HashMap& map, std::uint64_t serial, Extension extension, std::size_t
 }
 
 bool make_root(HashMap& map, std::size_t capacity) {
-    capacity = std::max(capacity, map.floor.load(std::memory_order_relaxed));
+    capacity = std::max(capacity, map.min_capacity.load(std::memory_order_relaxed));
     LiveCount* count = LiveCount::allocate();
     Table* fresh = count ? Table::allocate(capacity) : nullptr;
     if (!fresh) {
@@ -357,9 +359,9 @@ bool make_root(HashMap& map, std::size_t capacity) {
     return true;
 }
 
-void keep_up(HashMap& map, Upkeep upkeep, Share share) {
-    if (upkeep.emptied != 0) drop_if_empty(map, upkeep.emptied);
-    if (upkeep.resize != 0) extend(map, upkeep.resize, Extension::advised, 0);
+void maybe_resize(HashMap& map, ResizeRequest request, Share share) {
+    if (request.emptied != 0) drop_if_empty(map, request.emptied);
+    if (request.resize != 0) append_table(map, request.resize, Extension::advised, 0);
     const bool all = share == Share::all_without_waiting;
     empty_root(map, all ? INT_MAX : 1, !all);
 }
@@ -391,7 +393,7 @@ void touch_pages(HashMap& map) {
 #endif
 }
 
-bool make_room(HashMap& map, std::size_t keys, Floor floor) {
+bool make_room(HashMap& map, std::size_t keys, Floor min_capacity) {
     const std::size_t capacity = Table::capacity_for(keys);
     {
         Guard guard(map);
@@ -405,13 +407,15 @@ bool make_room(HashMap& map, std::size_t keys, Floor floor) {
             Table* last = map.root.load(std::memory_order_seq_cst);
             while (last && last->next.load(std::memory_order_seq_cst))
                 last = last->next.load(std::memory_order_seq_cst);
-            const std::uint64_t serial = last ? last->serial : 0;
+            const std::uint64_t generation = last ? last->generation : 0;
             const bool enough = last && last->capacity() >= capacity;
             guard.unpin();
             // Only when the memory has been had: until then, others ask for no more than they need.
-            if (enough && (floor == Floor::unchanged || raise(map.floor, capacity))) break;
-            if (!enough && !(serial != 0 ? extend(map, serial, Extension::needed, capacity)
-                                         : make_root(map, capacity))) {
+            if (enough && (min_capacity == Floor::unchanged || raise(map.min_capacity, capacity)))
+                break;
+            if (!enough &&
+                !(generation != 0 ? append_table(map, generation, Extension::needed, capacity)
+                                  : make_root(map, capacity))) {
                 PyErr_NoMemory();
                 return false;
             }

@@ -20,29 +20,29 @@ inline std::int64_t tombstones_in(const Table& table) noexcept {
 
 // What is to be done about a large table that has so many tombstones, if it is worth it.
 inline void clear_of_tombstones(const Table& table, std::int64_t tombstones, std::size_t at_least,
-                                Upkeep& upkeep) noexcept {
+                                ResizeRequest& request) noexcept {
     if (table.capacity() <= Table::small || tombstones < static_cast<std::int64_t>(at_least))
         return;
     if (table.count->live() <= 0)
-        upkeep.emptied = table.serial;
+        request.emptied = table.generation;
     else
-        upkeep.resize = table.serial;
+        request.resize = table.generation;
 }
 
 // A table of which less than an eighth is in use has become smaller than it needs to be, or, if it
 // may not shrink, is cleared of tombstones when as many were made as pay for it.
-inline void note_few_keys(const HashMap& map, const Table& table, Upkeep& upkeep) noexcept {
-    if (table.capacity() > map.floor.load(std::memory_order_relaxed))
-        upkeep.resize = table.serial;
+inline void note_few_keys(const HashMap& map, const Table& table, ResizeRequest& request) noexcept {
+    if (table.capacity() > map.min_capacity.load(std::memory_order_relaxed))
+        request.resize = table.generation;
     else
-        clear_of_tombstones(table, tombstones_in(table), table.capacity() / 2, upkeep);
+        clear_of_tombstones(table, tombstones_in(table), table.capacity() / 2, request);
 }
 
 // Whoever has gone through tombstones in vain has paid for it.
 inline void note_looks(Table& table, std::size_t looks, std::size_t found,
-                       Upkeep& upkeep) noexcept {
+                       ResizeRequest& request) noexcept {
     if (table.note_looks(looks, found)) [[unlikely]]
-        clear_of_tombstones(table, tombstones_in(table), table.capacity() / 64, upkeep);
+        clear_of_tombstones(table, tombstones_in(table), table.capacity() / 64, request);
 }
 
 // For whoever has made the node at `probe` dead, in the same pin: counts that, and unlinks the
@@ -50,12 +50,12 @@ inline void note_looks(Table& table, std::size_t looks, std::size_t found,
 // not to be asked for it any more, for a migrator may have retired it already.
 [[gnu::always_inline]] inline void unlink_and_retire(HashMap& map, Guard& guard, const Probe& probe,
                                                      std::uint64_t hash, const Table* root,
-                                                     Upkeep& upkeep) noexcept {
+                                                     ResizeRequest& request) noexcept {
     Node* node = probe.node();
     Table* table = probe.table;
     const bool look = table->count->note_deletion(guard.thread(), table->limit);
     if (look && table->count->live() < static_cast<std::int64_t>(table->capacity() / 8))
-        note_few_keys(map, *table, upkeep);
+        note_few_keys(map, *table, request);
     // In the root, a NODE slot is the only one that names the node: no table before can be reached.
     Slot seen = probe.seen;
     if (table == root && (seen & state_mask) == 0 &&

@@ -96,19 +96,20 @@ enum class KeysAre {
     return same;
 }
 
-// The table of the chain with this serial, if it is still in it. Pinned.
-[[gnu::noinline]] inline Table* find_table(HashMap& map, std::uint64_t serial) noexcept {
+// The table of the chain with this generation, if it is still in it. Pinned.
+[[gnu::noinline]] inline Table* find_table(HashMap& map, std::uint64_t generation) noexcept {
     Table* table = map.root.load(std::memory_order_seq_cst);
-    while (table && table->serial != serial) table = table->next.load(std::memory_order_seq_cst);
+    while (table && table->generation != generation)
+        table = table->next.load(std::memory_order_seq_cst);
     return table;
 }
 
 // Asks the keys' own __eq__, outside of the pin, since it can run anything for any time. Afterwards
-// the table is looked up by its serial: its address may be another table's by now.
+// the table is looked up by its generation: its address may be another table's by now.
 template <bool writing>
 [[gnu::always_inline]] inline KeysAre compare_keys(HashMap& map, Guard& guard, Probe& probe,
                                                    const Key& key) {
-    const std::uint64_t serial = probe.table->serial;
+    const std::uint64_t generation = probe.table->generation;
     PyObject* other = Py_NewRef(key_object(probe.node()->key));
     guard.unpin();
     const int same = compare_in_python(other, key.object);
@@ -117,7 +118,7 @@ template <bool writing>
         guard.pin_writing();
     else
         guard.pin_reading();
-    probe.table = find_table(map, serial);
+    probe.table = find_table(map, generation);
     if (!probe.table) return KeysAre::restart;
     const Slot now = probe.slot().load(std::memory_order_seq_cst);
     // A slot names one node in its life. TOMB: the node has been deleted since.

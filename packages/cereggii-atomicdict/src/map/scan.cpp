@@ -114,10 +114,10 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
             gives_way = done - stood_back_at_ >= items_between;
             if (gives_way) stood_back_at_ = done;
         }
-        Upkeep upkeep;
+        ResizeRequest request;
         bool is_pause_due = false;
         if (std::exchange(has_collected_, false)) [[unlikely]] {
-            upkeep = std::exchange(upkeep_, Upkeep());
+            request = std::exchange(request_, ResizeRequest());
             is_pause_due = pace_.is_due();
         }
         turn.end();  // from here on, finalizers may run
@@ -125,9 +125,9 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
             guard.unpin();
             stand_back();
         }
-        if (upkeep.is_due()) [[unlikely]] {
+        if (request.is_due()) [[unlikely]] {
             guard.unpin();
-            keep_up(map, upkeep, Share::all_without_waiting);
+            maybe_resize(map, request, Share::all_without_waiting);
         }
         // Whoever calls next() natively, as list() does, lets nobody stop the world.
         if (is_pause_due) [[unlikely]] {
@@ -192,7 +192,7 @@ Scan::Step Scan::step(HashMap& map, Guard& guard, bool with_value, Item& item, U
 Scan Scan::copy() {
     const Turn turn(has_turn_);
     Scan copied(*this);
-    copied.upkeep_ = Upkeep();
+    copied.request_ = ResizeRequest();
     for (const Item& item : copied.same_hash_) {
         Py_INCREF(item.key);
         Py_XINCREF(item.value);
@@ -329,7 +329,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
     for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst))
         if (table->mask > largest->mask) largest = table;
     if (level_ < 0) begin(largest, guard.thread());
-    if (std::exchange(serial_, root->serial) != root->serial) fetched_ = to_fetch_ = 0;
+    if (std::exchange(generation_, root->generation) != root->generation) fetched_ = to_fetch_ = 0;
     // A key that is in the map throughout is in the root if that has no next table, and a group of
     // the root was marked before the key was put there.
     const Table* only = nullptr;
@@ -378,7 +378,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
     }
     at_end_ = where_.bundles_left == 0;
     if (!entries_.empty()) sort();
-    if (only) note_looks(*root, looks_ - looks, entries_.size(), upkeep_);
+    if (only) note_looks(*root, looks_ - looks, entries_.size(), request_);
     for (std::size_t i = 0; i < std::min(items_ahead, entries_.size()); ++i) {
         prefetch(entries_[i].key);
         prefetch(entries_[i].value);
@@ -572,7 +572,8 @@ inline void Scan::fetch_ahead(Table* root) noexcept {
                                                               bool with_value, Item& item,
                                                               Unused& unused, bool& contended) {
     Table* root = map.root.load(std::memory_order_seq_cst);
-    if (!root || root->serial != serial_ || entry.index == elsewhere) return Take::elsewhere;
+    if (!root || root->generation != generation_ || entry.index == elsewhere)
+        return Take::elsewhere;
     fetch_ahead(root);
     const Slot now = root->slot(entry.index).load(std::memory_order_seq_cst);
     if ((now & node_mask) != (entry.seen & node_mask)) return Take::elsewhere;

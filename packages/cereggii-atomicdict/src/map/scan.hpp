@@ -157,10 +157,10 @@ private:
     Where where_;
 
     std::size_t looks_ = 0;
-    Upkeep upkeep_;
+    ResizeRequest request_;
     bool has_collected_ = false;     // since the last look at the pace
     Pace pace_{8};                   // in bundles
-    std::uint64_t serial_ = 0;       // of the root when the entries were collected
+    std::uint64_t generation_ = 0;   // of the root when the entries were collected
     std::vector<Entry> entries_;     // in order
     std::size_t done_ = 0;           // of these entries
     std::size_t done_before_ = 0;    // of earlier ones

@@ -134,7 +134,7 @@ struct Table {
     std::size_t mask;                // the number of slots - 1
     std::atomic<Table*> next{nullptr};
     LiveCount* count;             // shared by the tables of a chain
-    std::uint64_t serial;         // names the table for ever, as its address does not
+    std::uint64_t generation;     // names the table for ever, as its address does not
     std::int64_t limit;           // of slots in use, when a larger table is due
     std::int64_t deleted_before;  // of `count`, when the table was made
 
@@ -323,13 +323,13 @@ struct Table {
         auto address = reinterpret_cast<std::uintptr_t>(memory);
         if (const std::size_t padding = padding_of(capacity))
             address = ((address + sizeof(Table) + padding) & -group_bytes) - sizeof(Table);
-        static std::atomic<std::uint64_t> serials{1};  // 0 is none
+        static std::atomic<std::uint64_t> generations{1};  // 0 is none
         auto* table = new (reinterpret_cast<void*>(address)) Table;
         table->memory = memory;
         table->shift = 64 - static_cast<std::uint32_t>(std::countr_zero(capacity));
         table->fingerprint_skip = fingerprint_skip_of(capacity);
         table->mask = capacity - 1;
-        table->serial = serials.fetch_add(1, std::memory_order_relaxed);
+        table->generation = generations.fetch_add(1, std::memory_order_relaxed);
         table->limit = limit_of(capacity);
         table->chunk_count = static_cast<std::uint32_t>(chunks_of(capacity));
         return table;

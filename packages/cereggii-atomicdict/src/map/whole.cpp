@@ -180,8 +180,8 @@ struct Popped {
 };
 
 // Takes a node out of the map, in whatever table it is. False: it is dead already.
-bool pop_node(HashMap& map, Guard& guard, const Probe& probe, const Table* root, Upkeep& upkeep,
-              Popped& item) {
+bool pop_node(HashMap& map, Guard& guard, const Probe& probe, const Table* root,
+              ResizeRequest& request, Popped& item) {
     Node* node = probe.node();
     const std::uint64_t hash = node->hash.load(std::memory_order_acquire);
     std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
@@ -190,7 +190,7 @@ bool pop_node(HashMap& map, Guard& guard, const Probe& probe, const Table* root,
             continue;  // lost to an update or a deletion: look again
         item = {Py_NewRef(key_object(node->key)), Node::object(value)};
         // Alive until now, so the hash was not a link.
-        unlink_and_retire(map, guard, probe, hash, root, upkeep);
+        unlink_and_retire(map, guard, probe, hash, root, request);
         return true;
     }
     return false;
@@ -214,12 +214,13 @@ enum class Pop { item, nothing, goes_on };
 
 // `looked_at`: groups of the root that this call of popitem() has found nothing in, so far. Goes
 // on: there are more, but not under this pin.
-Pop pop_any(HashMap& map, Guard& guard, Upkeep& upkeep, std::uint64_t& looked_at, Popped& item) {
+Pop pop_any(HashMap& map, Guard& guard, ResizeRequest& request, std::uint64_t& looked_at,
+            Popped& item) {
     constexpr std::uint64_t groups_per_pin = 1 << 12;
     Table* root = map.root.load(std::memory_order_seq_cst);
     // Seldom wrong, and then the exact length tells.
     if (!root || root->count->live() <= 0) return Pop::nothing;
-    upkeep.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
+    request.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
     const std::uint64_t begin = map.popped.load(std::memory_order_relaxed);
     std::uint64_t position = begin;
     bool popped = false;
@@ -235,21 +236,21 @@ Pop pop_any(HashMap& map, Guard& guard, Upkeep& upkeep, std::uint64_t& looked_at
                 probe.table = table;
                 probe.index = index;
                 probe.seen = seen;
-                popped = pop_node(map, guard, probe, root, upkeep, item);
+                popped = pop_node(map, guard, probe, root, request, item);
                 return !popped;
             });
             ++groups;
-            return !popped && (upkeep.migrating || groups < groups_per_pin);
+            return !popped && (request.migrating || groups < groups_per_pin);
         });
-        if (upkeep.migrating) continue;
-        note_looks(*table, groups << group_bits, 1, upkeep);
+        if (request.migrating) continue;
+        note_looks(*table, groups << group_bits, 1, request);
         looked_at += groups;
     }
     // Written only if need be: others read it.
     if (position != begin) map.popped.store(position, std::memory_order_relaxed);
     if (popped) return Pop::item;
-    return upkeep.migrating || looked_at >= root->capacity() >> group_bits ? Pop::nothing
-                                                                           : Pop::goes_on;
+    return request.migrating || looked_at >= root->capacity() >> group_bits ? Pop::nothing
+                                                                            : Pop::goes_on;
 }
 
 }  // namespace
@@ -314,12 +315,12 @@ PyObject* snapshot(HashMap& map) {
     return dict;
 }
 
-void drop_if_empty(HashMap& map, std::uint64_t serial) {
+void drop_if_empty(HashMap& map, std::uint64_t generation) {
     Guard guard(map);
     if (!guard.try_close_gate()) return;
     const ClosedGate gate(guard, std::adopt_lock);
     Table* root = map.root.load(std::memory_order_seq_cst);
-    if (!root || root->serial != serial || root->next.load(std::memory_order_seq_cst) ||
+    if (!root || root->generation != generation || root->next.load(std::memory_order_seq_cst) ||
         root->count->live() != 0)
         return;
     map.root.store(nullptr, std::memory_order_seq_cst);
@@ -346,7 +347,8 @@ bool clear(HashMap& map) {
     Guard guard(map);
     if (!guard.ready()) return false;
     guard.pin_writing();
-    map.floor.store(map.initial_floor.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    map.min_capacity.store(map.initial_min_capacity.load(std::memory_order_relaxed),
+                           std::memory_order_relaxed);
     // Whoever is in the old chain began before, and is ordered before. They may still add to it, so
     // it is retired as a whole, and what is in it is enumerated when it is freed.
     Table* chain = map.root.exchange(nullptr, std::memory_order_seq_cst);
@@ -367,11 +369,11 @@ PyObject* pop_item(HashMap& map) {
         {
             Guard guard(map);
             if (!guard.ready()) break;
-            Upkeep upkeep;
+            ResizeRequest request;
             guard.pin_writing();
-            pop = pop_any(map, guard, upkeep, looked_at, item);
+            pop = pop_any(map, guard, request, looked_at, item);
             guard.unpin();
-            if (pop == Pop::item && upkeep.is_due()) keep_up(map, upkeep);
+            if (pop == Pop::item && request.is_due()) maybe_resize(map, request);
         }
         if (pop == Pop::item) {
             PyTuple_SET_ITEM(pair, 0, item.key);

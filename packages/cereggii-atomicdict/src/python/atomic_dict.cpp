@@ -94,8 +94,8 @@ bool init_checked(PyObject* self, PyObject* args, PyObject* given) {
     HashMap& map = payload<AtomicDict>(self)->map;
     if (sized) {
         if (!reserve(map, min_size)) return false;
-        map.initial_floor.store(map.floor.load(std::memory_order_relaxed),
-                                std::memory_order_relaxed);
+        map.initial_min_capacity.store(map.min_capacity.load(std::memory_order_relaxed),
+                                       std::memory_order_relaxed);
     }
     if (arguments.initial.is_valid() && !update_from(map, arguments.initial.ptr())) return false;
     if (arguments.keywords.is_valid() && !update_from_dict(map, arguments.keywords.ptr()))
