@@ -15,9 +15,9 @@ namespace cereggii::atomicdict {
 //
 //     probe.hpp        walking the path of a key; comparing keys outside of the pin
 //     lookup.hpp      reading one key
-//     edit.hpp        changing one key: every insertion, update, deletion and compare-and-set
+//     update.hpp        changing one key: every insertion, update, deletion and compare-and-set
 //     migration.cpp   growing, shrinking, and emptying one table into the next
-//     whole.cpp       what is about all keys: length, snapshot, clear, popitem, collection
+//     exact.cpp       what is about all keys: length, snapshot, clear, popitem, collection
 //     order.hpp       the order in which keys are visited
 //     pauses.hpp      how long native sections let others stop the world
 //     scan.cpp        iteration
@@ -35,7 +35,8 @@ struct HashMap {
     std::atomic<std::size_t> min_capacity{
         Table::smallest};  // capacity that it does not shrink below
     std::atomic<std::size_t> initial_min_capacity{Table::smallest};  // the same after clear()
-    std::atomic<std::uint64_t> popped{0};  // the position where popitem() goes on: only a hint
+    std::atomic<std::uint64_t> popitem_cursor{
+        0};  // the position where popitem() goes on: only a hint
 
     HashMap() noexcept = default;
     HashMap(const HashMap&) = delete;
@@ -100,7 +101,7 @@ bool reserve(HashMap& map, std::size_t keys);
 // False with MemoryError.
 bool prepare(HashMap& map, std::size_t keys);
 
-// ── all keys (whole.cpp) ───────────────────────────────────────────────────────────────────────
+// ── all keys (exact.cpp) ───────────────────────────────────────────────────────────────────────
 
 // Exact, as of one instant. -1 with MemoryError.
 Py_ssize_t exact_length(HashMap& map);

@@ -52,9 +52,9 @@ template <bool with_value>
         Probe probe;
         probe.start(root, key.hash);
         for (;; probe.advance()) {
-            const ProbeResult result = probe.find(key);
-            if (result == ProbeResult::end || result == ProbeResult::full) return Found::absent;
-            if (result == ProbeResult::needs_eq) [[unlikely]] {
+            const ProbeResult probed = probe.find(key);
+            if (probed == ProbeResult::end || probed == ProbeResult::full) return Found::absent;
+            if (probed == ProbeResult::needs_eq) [[unlikely]] {
                 const KeysAre keys_are = compare_keys<false>(map, guard, probe, key);
                 if (keys_are == KeysAre::error) return Found::error;
                 if (keys_are == KeysAre::different) continue;

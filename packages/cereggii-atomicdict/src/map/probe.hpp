@@ -9,16 +9,25 @@
 #include "map/key.hpp"
 #include "map/table.hpp"
 
-// Walking the path of a key through the chain of tables. All loads are sequentially consistent.
+// Looking for a key: linear probing through the chain of tables. All loads are sequentially
+// consistent.
 namespace cereggii::atomicdict {
 
-// How far a walk has come: at a slot, in a table of the chain.
+enum class ProbeResult {
+    match,     // the slot names a node with this key, dead or alive
+    needs_eq,  // it names one with this hash, and only the keys' __eq__ can tell whether it is
+               // equal
+    end,       // an EMPTY slot: the key is in no table, and may be inserted here
+    full,      // the last table has no EMPTY slot on the path: the key is in no table
+};
+
+// A probe sequence: where it is now.
 struct Probe {
-    Table* table;
-    Slot fingerprint;  // of the key, in this table
+    Table* table;      // of the chain
+    Slot fingerprint;  // of the key, as it is in slots of `table`
     std::size_t index;
-    std::size_t left;  // slots of this table still to be looked at
-    Slot seen;         // as it was loaded last
+    std::size_t left;  // how many slots of `table` are still to be looked at
+    Slot seen;         // the slot at `index`, as it was loaded last
 
     void start(Table* in, std::uint64_t hash) noexcept {
         start(in, in->fingerprint_of(hash), in->home(hash));
@@ -33,9 +42,43 @@ struct Probe {
         index = (index + 1) & table->mask;
         --left;
     }
+
+    // Looks at slots from `index` on, until there is a result. Only while pinned.
+    [[gnu::always_inline]] ProbeResult find(const Key& key) noexcept {
+        for (;;) {
+            while (left > 0) {
+                seen = slot().load(std::memory_order_seq_cst);
+                if (same_fingerprint(seen, fingerprint)) {
+                    // NODE, MOVING or MOVED: as long as a slot names a node, its value is there.
+                    const Node* candidate = node();
+                    if (candidate->key == key.stored) return ProbeResult::match;
+                    // Relaxed: the node was complete before a slot named it. (If it has been
+                    // retired since, this is a link. Then the node is dead, whatever is found
+                    // here.)
+                    if (candidate->hash.load(std::memory_order_relaxed) == key.hash) {
+                        const Equality equality = compare_natively(candidate->key, key);
+                        if (equality == Equality::equal) return ProbeResult::match;
+                        if (equality == Equality::unknown) return ProbeResult::needs_eq;
+                    }
+                } else if (ends_path(seen)) {
+                    // EMPTY: no key was ever inserted behind it, or it would be FROZEN.
+                    if (seen == slot_empty) return ProbeResult::end;
+                    break;  // FROZEN: the path goes on in the next table
+                }
+                advance();
+            }
+            // In a full table no slot ends the path. So `next` is read after the last slot: if
+            // there is none, the key was in no table.
+            Table* next = table->next.load(std::memory_order_seq_cst);
+            if (!next) return ProbeResult::full;
+            start(next, key.hash);
+        }
+    }
+
     std::atomic<Slot>& slot() const noexcept { return table->slot(index); }
     Node* node() const noexcept { return node_of(seen); }
-    // What the slot is to become if it is to name a node with this key.
+
+    // The contents of the slot at `index` if it names a node with this key.
     Slot pack(const Node* node) const noexcept {
         const std::size_t steps = table->capacity() - left;
         const std::size_t groups =
@@ -44,43 +87,6 @@ struct Probe {
                reinterpret_cast<std::uintptr_t>(node);
     }
 };
-
-enum class Step {
-    match,  // the slot names a node with this key, dead or alive
-    ask,    // it names one with this hash, and only Python knows whether the keys are equal
-    end,    // an EMPTY slot: the key is in no table; here it may be inserted
-    full,   // the last table has no EMPTY slot on the path: the key is in no table
-};
-
-// Goes on from `probe`. Only while pinned.
-[[gnu::always_inline]] inline Step walk(Probe& probe, const Key& key) noexcept {
-    for (;;) {
-        while (probe.left > 0) {
-            const Slot seen = probe.seen = probe.slot().load(std::memory_order_seq_cst);
-            if (same_fingerprint(seen, probe.fingerprint)) {
-                // NODE, MOVING or MOVED: as long as a slot names a node, its value is there.
-                const Node* node = node_of(seen);
-                if (node->key == key.stored) return ProbeResult::match;
-                // Relaxed: the node was complete before a slot named it. (Of one that has been
-                // retired since, this is a link; the node is dead whatever comes of it.)
-                if (node->hash.load(std::memory_order_relaxed) == key.hash) {
-                    const Equality equality = compare_natively(node->key, key);
-                    if (equality == Equality::equal) return ProbeResult::match;
-                    if (equality == Equality::unknown) return ProbeResult::needs_eq;
-                }
-            } else if (ends_path(seen)) {
-                // Nobody has gone past an EMPTY slot, or it would be FROZEN.
-                if (seen == slot_empty) return ProbeResult::end;
-                break;
-            }
-            probe.advance();
-        }
-        // A full table ends no path: only after its last slot does the absence of a next mean that.
-        Table* next = probe.table->next.load(std::memory_order_seq_cst);
-        if (!next) return ProbeResult::full;
-        probe.start(next, key.hash);
-    }
-}
 
 enum class KeysAre {
     equal,      // pinned, at the same slot, which still names the node

@@ -5,7 +5,7 @@
 #include "python/compute.hpp"
 #include "python/dict_methods.hpp"
 #include "python/dict_protocol.hpp"
-#include "python/pairs.hpp"
+#include "python/iterables.hpp"
 #include "python/reduce.hpp"
 
 // AtomicDict and AtomicDictHandle: one method table and one slot table, generated for each

@@ -12,7 +12,7 @@
 #include "cereggii/atomics/python/instances.hpp"
 #include "map/fetch_ahead.hpp"
 #include "map/pauses.hpp"
-#include "python/pairs.hpp"
+#include "python/iterables.hpp"
 
 namespace cereggii::atomicdict {
 
@@ -32,12 +32,12 @@ void find(Table* root, Lookup& lookup) noexcept {
     }
     Probe probe;
     for (probe.start(root, lookup.key.hash);; probe.advance()) {
-        const ProbeResult result = probe.find(lookup.key);
-        if (result == ProbeResult::end || result == ProbeResult::full) {
+        const ProbeResult probed = probe.find(lookup.key);
+        if (probed == ProbeResult::end || probed == ProbeResult::full) {
             lookup.value = Py_NewRef(not_found);
             return;
         }
-        lookup.alone = result == ProbeResult::needs_eq;
+        lookup.alone = probed == ProbeResult::needs_eq;
         if (lookup.alone) return;
         switch (take_value(probe.node(), lookup.value)) {
             case Taken::value: return;

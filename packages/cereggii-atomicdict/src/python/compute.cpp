@@ -178,8 +178,8 @@ public:
         computation_->value = Py_XNewRef(value);
         end();
         const nanobind::error_scope scope;
-        constexpr EditKind remove{IfAbsent::leave, IfPresent::remove, Values::expected, false};
-        drop_found(edit<remove>(pending, key, nullptr, object()));
+        constexpr UpdateSpec remove{IfAbsent::leave, IfPresent::remove, Values::expected, false};
+        drop_found(update_key<remove>(pending, key, nullptr, object()));
         PyErr_Clear();
         Py_DECREF(std::exchange(computation_, nullptr));
     }
@@ -213,10 +213,11 @@ PyObject* lead(HashMap& map, const Key& key, PyObject* factory, Leader& leader) 
     PyObject* value = checked_result(PyObject_CallOneArg(factory, key.object), false);
     if (!value) return nullptr;
     leader.enter(State::accessing);
-    const Edited edited = edit<EditKind{IfAbsent::insert, IfPresent::keep}>(map, key, value);
-    if (edited.done == Done::inserted) return value;
+    const UpdateResult result =
+        update_key<UpdateSpec{IfAbsent::insert, IfPresent::keep}>(map, key, value);
+    if (result.outcome == Outcome::inserted) return value;
     Py_DECREF(value);
-    return edited.found;  // others have stored one meanwhile; or an error
+    return result.found;  // others have stored one meanwhile; or an error
 }
 
 // False with an exception.
@@ -262,10 +263,10 @@ enum class Entered { leads, waits, late, error };
 // Enters `mine` into `pending`, unless somebody's is there that has not ended: that is `other`.
 Entered enter(HashMap& pending, const Key& key, PyObject* mine, nanobind::object& other) {
     for (;;) {
-        const Edited entered =
-            edit<EditKind{IfAbsent::insert, IfPresent::keep}>(pending, key, mine);
-        if (entered.done == Done::error) return Entered::error;
-        if (entered.done == Done::inserted) return Entered::leads;
+        const UpdateResult entered =
+            update_key<UpdateSpec{IfAbsent::insert, IfPresent::keep}>(pending, key, mine);
+        if (entered.outcome == Outcome::error) return Entered::error;
+        if (entered.outcome == Outcome::inserted) return Entered::leads;
         other = nanobind::steal(entered.found);
         switch (as_computation(other.ptr())->now()) {
             case State::running: return Entered::waits;

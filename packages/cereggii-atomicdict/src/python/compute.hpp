@@ -14,19 +14,20 @@ enum class Stored { yes, again, error };
 // Stores `updated` if the value of the key is still `current`, which is null where it was absent.
 // With NOT_FOUND for `updated`, removes it. Again: it has changed.
 inline Stored store_over(HashMap& map, const Key& key, PyObject* current, PyObject* updated) {
-    constexpr EditKind remove{IfAbsent::leave, IfPresent::remove, Values::expected, false};
-    constexpr EditKind insert{IfAbsent::insert, IfPresent::keep, Values::any, false};
-    constexpr EditKind replace{IfAbsent::leave, IfPresent::replace, Values::expected, false};
+    constexpr UpdateSpec remove{IfAbsent::leave, IfPresent::remove, Values::expected, false};
+    constexpr UpdateSpec insert{IfAbsent::insert, IfPresent::keep, Values::any, false};
+    constexpr UpdateSpec replace{IfAbsent::leave, IfPresent::replace, Values::expected, false};
     if (updated == not_found && !current) return Stored::yes;  // it was absent, and is to be
-    const Edited edited = updated == not_found ? edit<remove>(map, key, nullptr, current)
-                          : current            ? edit<replace>(map, key, updated, current)
-                                               : edit<insert>(map, key, updated);
-    drop_found(edited);
-    switch (edited.done) {
-        case Done::inserted:
-        case Done::replaced:
-        case Done::removed: return Stored::yes;
-        case Done::error: return Stored::error;
+    const UpdateResult result = updated == not_found
+                                    ? update_key<remove>(map, key, nullptr, current)
+                                : current ? update_key<replace>(map, key, updated, current)
+                                          : update_key<insert>(map, key, updated);
+    drop_found(result);
+    switch (result.outcome) {
+        case Outcome::inserted:
+        case Outcome::replaced:
+        case Outcome::removed: return Stored::yes;
+        case Outcome::error: return Stored::error;
         default: return Stored::again;
     }
 }

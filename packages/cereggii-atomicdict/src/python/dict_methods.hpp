@@ -2,8 +2,8 @@
 #pragma once
 
 #include "cereggii/atomics/python/arguments.hpp"
-#include "map/edit.hpp"
 #include "map/lookup.hpp"
+#include "map/update.hpp"
 #include "python/types.hpp"
 
 // The operations of AtomicDict and AtomicDictHandle on one key, as plain C functions.
@@ -43,21 +43,21 @@ inline PyObject* new_reference(bool truth) noexcept {
 inline bool store(HashMap& map, PyObject* key_object, PyObject* value) {
     Key key;
     if (!check_key(key_object, key) || !may_be_value(value)) return false;
-    constexpr EditKind set{IfAbsent::insert, IfPresent::replace, Values::any, false};
-    const Edited edited = Edit<set>(map, key, value).run();
-    drop_found(edited);
-    return edited.done != Done::error;
+    constexpr UpdateSpec set{IfAbsent::insert, IfPresent::replace, Values::any, false};
+    const UpdateResult result = KeyUpdate<set>(map, key, value).run();
+    drop_found(result);
+    return result.outcome != Outcome::error;
 }
 
 // What `compare_and_set` and its kin do, by what they expect: nothing, anything, or this.
-inline Edited compare_and_store(HashMap& map, const Key& key, PyObject* expected,
-                                PyObject* updated) {
+inline UpdateResult compare_and_store(HashMap& map, const Key& key, PyObject* expected,
+                                      PyObject* updated) {
     if (expected == not_found)
-        return edit<EditKind{IfAbsent::insert, IfPresent::keep}>(map, key, updated);
+        return update_key<UpdateSpec{IfAbsent::insert, IfPresent::keep}>(map, key, updated);
     if (expected == any)
-        return edit<EditKind{IfAbsent::insert, IfPresent::replace}>(map, key, updated);
-    return edit<EditKind{IfAbsent::leave, IfPresent::replace, Values::expected}>(map, key, updated,
-                                                                                 expected);
+        return update_key<UpdateSpec{IfAbsent::insert, IfPresent::replace}>(map, key, updated);
+    return update_key<UpdateSpec{IfAbsent::leave, IfPresent::replace, Values::expected}>(
+        map, key, updated, expected);
 }
 
 // "__missing__", interned: made when the module is imported.
@@ -131,11 +131,11 @@ struct KeyMethods {
         if (value) return store(*map, key_object, value) ? 0 : -1;
         Key key;
         if (!check_key(key_object, key)) return -1;
-        constexpr EditKind remove{IfAbsent::leave, IfPresent::remove, Values::any, false};
-        const Edited edited = edit<remove>(*map, key, nullptr);
-        drop_found(edited);
-        if (edited.done == Done::removed) return 0;
-        if (edited.done == Done::absent) set_key_error(key_object);
+        constexpr UpdateSpec remove{IfAbsent::leave, IfPresent::remove, Values::any, false};
+        const UpdateResult result = update_key<remove>(*map, key, nullptr);
+        drop_found(result);
+        if (result.outcome == Outcome::removed) return 0;
+        if (result.outcome == Outcome::absent) set_key_error(key_object);
         return -1;
     }
 
@@ -175,10 +175,10 @@ struct KeyMethods {
         HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(given[0], key)) return nullptr;
-        const Edited edited =
-            edit<EditKind{IfAbsent::leave, IfPresent::remove}>(*map, key, nullptr);
-        if (edited.done == Done::removed) return edited.found;
-        if (edited.done == Done::error) return nullptr;
+        const UpdateResult result =
+            update_key<UpdateSpec{IfAbsent::leave, IfPresent::remove}>(*map, key, nullptr);
+        if (result.outcome == Outcome::removed) return result.found;
+        if (result.outcome == Outcome::error) return nullptr;
         if (given[1]) return Py_NewRef(given[1]);
         set_key_error(given[0]);
         return nullptr;
@@ -193,8 +193,9 @@ struct KeyMethods {
         Key key;
         PyObject* value = or_none(given[1]);
         if (!map || !check_key(given[0], key) || !may_be_value(value)) return nullptr;
-        const Edited edited = edit<EditKind{IfAbsent::insert, IfPresent::keep}>(*map, key, value);
-        return edited.done == Done::inserted ? Py_NewRef(value) : edited.found;
+        const UpdateResult result =
+            update_key<UpdateSpec{IfAbsent::insert, IfPresent::keep}>(*map, key, value);
+        return result.outcome == Outcome::inserted ? Py_NewRef(value) : result.found;
     }
 
     // ── compare and set ────────────────────────────────────────────────────────────────────────
@@ -208,35 +209,35 @@ struct KeyMethods {
         HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(given[0], key) || !may_be_value(given[1])) return nullptr;
-        const Edited edited =
-            edit<EditKind{IfAbsent::insert, IfPresent::replace}>(*map, key, given[1]);
-        return edited.done == Done::inserted ? Py_NewRef(not_found) : edited.found;
+        const UpdateResult result =
+            update_key<UpdateSpec{IfAbsent::insert, IfPresent::replace}>(*map, key, given[1]);
+        return result.outcome == Outcome::inserted ? Py_NewRef(not_found) : result.found;
     }
 
     static PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                      PyObject* keywords) {
-        Edited edited;
+        UpdateResult result;
         PyObject* expected = nullptr;
         PyObject* key = nullptr;
         if (!compare_and_store_given("compare_and_set", self, args, count, keywords, key, expected,
-                                     edited))
+                                     result))
             return nullptr;
-        if (edited.done == Done::inserted || edited.done == Done::replaced) {
-            drop_found(edited);
+        if (result.outcome == Outcome::inserted || result.outcome == Outcome::replaced) {
+            drop_found(result);
             Py_RETURN_NONE;
         }
-        return set_expectation_failed(key, expected, edited.found);
+        return set_expectation_failed(key, expected, result.found);
     }
 
     static PyObject* compare_and_exchange(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                           PyObject* keywords) {
-        Edited edited;
+        UpdateResult result;
         PyObject* expected = nullptr;
         PyObject* key = nullptr;
         if (!compare_and_store_given("compare_and_exchange", self, args, count, keywords, key,
-                                     expected, edited))
+                                     expected, result))
             return nullptr;
-        return edited.found ? edited.found : Py_NewRef(not_found);
+        return result.found ? result.found : Py_NewRef(not_found);
     }
 
     static PyObject* compare_and_delete(PyObject* self, PyObject* const* args, Py_ssize_t count,
@@ -247,16 +248,17 @@ struct KeyMethods {
         HashMap* map = Accessor::value(self);
         Key key;
         if (!map || !check_key(given[0], key) || !may_be_expected(given[1], false)) return nullptr;
-        const Edited edited =
-            given[1] == any ? edit<EditKind{IfAbsent::leave, IfPresent::remove}>(*map, key, nullptr)
-                            : edit<EditKind{IfAbsent::leave, IfPresent::remove, Values::expected}>(
-                                  *map, key, nullptr, given[1]);
-        if (edited.done == Done::error) return nullptr;
-        if (edited.done == Done::removed) {
-            drop_found(edited);
+        const UpdateResult result =
+            given[1] == any
+                ? update_key<UpdateSpec{IfAbsent::leave, IfPresent::remove}>(*map, key, nullptr)
+                : update_key<UpdateSpec{IfAbsent::leave, IfPresent::remove, Values::expected}>(
+                      *map, key, nullptr, given[1]);
+        if (result.outcome == Outcome::error) return nullptr;
+        if (result.outcome == Outcome::removed) {
+            drop_found(result);
             Py_RETURN_NONE;
         }
-        return set_expectation_failed(given[0], given[1], edited.found);
+        return set_expectation_failed(given[0], given[1], result.found);
     }
 
 private:
@@ -272,7 +274,7 @@ private:
     // False with an exception.
     static bool compare_and_store_given(const char* method, PyObject* self, PyObject* const* args,
                                         Py_ssize_t count, PyObject* keywords, PyObject*& key_object,
-                                        PyObject*& expected, Edited& edited) {
+                                        PyObject*& expected, UpdateResult& result) {
         const Signature<3> signature{method,
                                      {{{"key"}, {"expected"}, {"updated", true, "desired"}}}};
         std::array<PyObject*, 3> given;
@@ -284,8 +286,8 @@ private:
             return false;
         key_object = given[0];
         expected = given[1];
-        edited = compare_and_store(*map, key, expected, given[2]);
-        return edited.done != Done::error;
+        result = compare_and_store(*map, key, expected, given[2]);
+        return result.outcome != Outcome::error;
     }
 
     // Releases `found`; null: absent.

@@ -3,7 +3,7 @@
 
 #include "map/items.hpp"
 #include "python/dict_protocol.hpp"
-#include "python/pairs.hpp"
+#include "python/iterables.hpp"
 
 // What update() and the reductions take: mappings, and iterables of pairs.
 namespace cereggii::atomicdict {

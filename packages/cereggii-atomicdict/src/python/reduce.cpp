@@ -16,7 +16,7 @@
 #include "map/items.hpp"
 #include "python/dict_protocol.hpp"
 #include "python/inputs.hpp"
-#include "python/pairs.hpp"
+#include "python/iterables.hpp"
 
 // An Aggregation is a small table of the calling thread's own, in which inputs with one key meet
 // before the dict sees them: a frequent key costs the threads one compare-and-swap for many inputs.
@@ -280,10 +280,11 @@ private:
         PyObject* mine = as_object(entry.aggregate);
         if (!mine) return false;
         // Most are new, or there: one walk tells which, and inserts.
-        const Edited edited = edit<EditKind{IfAbsent::insert, IfPresent::keep}>(map_, key, mine);
-        bool good = edited.done == Done::inserted;
-        if (edited.done == Done::kept) good = combine_with(key, edited.found, mine, entry);
-        Py_XDECREF(edited.found);
+        const UpdateResult result =
+            update_key<UpdateSpec{IfAbsent::insert, IfPresent::keep}>(map_, key, mine);
+        bool good = result.outcome == Outcome::inserted;
+        if (result.outcome == Outcome::kept) good = combine_with(key, result.found, mine, entry);
+        Py_XDECREF(result.found);
         Py_DECREF(mine);
         return good;
     }

@@ -5,7 +5,7 @@
 #include "map/items.hpp"
 #include "python/dict_protocol.hpp"
 #include "python/inputs.hpp"
-#include "python/pairs.hpp"
+#include "python/iterables.hpp"
 
 // From other mappings into this one. The errors are those of dict, word for word.
 namespace cereggii::atomicdict {
@@ -28,15 +28,15 @@ bool update_from_dict(HashMap& map, PyObject* dict) {
 bool update_from_items(HashMap& map, Items& items) {
     if (!prepare_for(map, items.size())) return false;
     constexpr std::size_t ahead = 8;
-    constexpr EditKind set{IfAbsent::insert, IfPresent::replace, Values::any, false, true};
+    constexpr UpdateSpec set{IfAbsent::insert, IfPresent::replace, Values::any, false, true};
     Pace pace;
     return items.give_away([&](const Items::Item& item, std::span<const Items::Item> rest) {
         if (rest.size() > ahead) map.prefetch_home(rest[ahead].hash);
         // Its hash is known, so the key is not asked for it.
         const Key key{item.key_object(), item.hash, item.key};
-        const Edited edited = Edit<set>(map, key, item.value).run();
-        drop_found(edited);
-        return edited.done != Done::error && pace.rest_for_signals();
+        const UpdateResult result = KeyUpdate<set>(map, key, item.value).run();
+        drop_found(result);
+        return result.outcome != Outcome::error && pace.rest_for_signals();
     });
 }
 

@@ -11,8 +11,9 @@
 #include "map/migration.hpp"
 #include "map/probe.hpp"
 
-// Changing one key. Every insertion, update, deletion and compare-and-set is an `edit`, which says
-// what to do with the key if it is absent, and if it is present. Each linearizes at one instant:
+// Changing one key. Every insertion, update, deletion and compare-and-set is a `KeyUpdate`, whose
+// spec says what to do with the key if it is absent, and if it is present. Each linearizes at one
+// instant:
 //
 //     inserted            the compare-and-swap of the slot, EMPTY to the new node
 //     replaced, removed   the compare-and-swap of the node's value
@@ -26,7 +27,7 @@ enum class IfAbsent { leave, insert };
 enum class IfPresent { keep, replace, remove };
 enum class Values { any, expected };  // which are replaced or removed
 
-struct EditKind {
+struct UpdateSpec {
     IfAbsent if_absent;
     IfPresent if_present;
     Values values = Values::any;
@@ -34,49 +35,50 @@ struct EditKind {
     bool adopts = false;      // takes over the caller's references to key and value (see Items)
 };
 
-enum class Done { inserted, replaced, removed, kept, mismatched, absent, error };
+enum class Outcome { inserted, replaced, removed, kept, mismatched, absent, error };
 
-struct Edited {
-    Done done;
+struct UpdateResult {
+    Outcome outcome;
     // Owned, or null: what was found. The caller has to release it, whether it asks for it or not.
     PyObject* found = nullptr;
 };
 
 // Of what was found, if nobody asks for it. May run finalizers.
-inline void drop_found(const Edited& edited) {
-    if (!edited.found) return;
+inline void drop_found(const UpdateResult& result) {
+    if (!result.found) return;
     // The map's own, or one that was taken to look at it, which the calling thread may have
     // counted.
-    if (edited.done == Done::replaced || edited.done == Done::removed)
-        atomics::release_shared(edited.found);
+    if (result.outcome == Outcome::replaced || result.outcome == Outcome::removed)
+        atomics::release_shared(result.found);
     else
-        Py_DECREF(edited.found);
+        Py_DECREF(result.found);
 }
 
-// All of it is inlined into one function for each kind, and nothing slow takes a reference to it,
-// so that the compiler has it in registers.
-template <EditKind kind>
-class Edit {
+// Everything is inlined for each spec, and no slow path takes `this`, so the state stays in
+// registers.
+template <UpdateSpec spec>
+class KeyUpdate {
 public:
     // Borrows everything. `updated` is what is inserted or stored; `expected` what it is stored
     // over.
-    Edit(HashMap& map, const Key& key, PyObject* updated, PyObject* expected = nullptr) noexcept
+    KeyUpdate(HashMap& map, const Key& key, PyObject* updated,
+              PyObject* expected = nullptr) noexcept
         : map_(map),
           key_(key),
           updated_(updated),
           expected_(expected),
-          holds_updated_(kind.adopts),
-          holds_key_(kind.adopts),
+          holds_updated_(spec.adopts),
+          holds_key_(spec.adopts),
           guard_(map) {}
 
     // Inlined also on the path of an exception. A call there would need the address of this object,
     // and an object whose address is known elsewhere is not kept in registers.
-    [[gnu::always_inline]] ~Edit() noexcept(false) = default;
-    Edit(const Edit&) = delete;
-    Edit& operator=(const Edit&) = delete;
+    [[gnu::always_inline]] ~KeyUpdate() noexcept(false) = default;
+    KeyUpdate(const KeyUpdate&) = delete;
+    KeyUpdate& operator=(const KeyUpdate&) = delete;
 
     // Not to be called twice. May run Python code: __eq__ of keys, finalizers.
-    [[gnu::always_inline]] Edited run() {
+    [[gnu::always_inline]] UpdateResult run() {
         map_.prefetch_home(key_.hash);
         if (!guard_.ready()) return give_up();
         if constexpr (inserts) {
@@ -84,55 +86,55 @@ public:
             const bool likely_absent = guard_.inserted_last();
             // A loop that inserts consecutive ints needs the next neighbours soon. Items of another
             // map are not consecutive, and their keys are not read again.
-            if (likely_absent && !kind.adopts)
+            if (likely_absent && !spec.adopts)
                 if (const auto next = next_group_of(key_)) map_.prefetch_home(*next);
             node_ = guard_.take_node();
             if (!node_) return give_up();
             // The processor waits for the slot, if the map is large, and no atomic step that comes
             // later is done until it is there: so what will be needed is done now.
-            if (kind.if_present == IfPresent::replace || likely_absent) hold_updated();
+            if (spec.if_present == IfPresent::replace || likely_absent) hold_updated();
             if (likely_absent) prepare();
         }
-        Edited edited;
+        UpdateResult result;
         do {
             guard_.pin_writing();
-        } while (!attempt(edited));
+        } while (!attempt(result));
         guard_.unpin();
         release_what_is_left_over();
         if (node_) guard_.give_node_back(node_);
         if (request_.is_due()) [[unlikely]]
             maybe_resize(map_, request_);
-        return edited;
+        return result;
     }
 
 private:
-    static constexpr bool inserts = kind.if_absent == IfAbsent::insert;
+    static constexpr bool inserts = spec.if_absent == IfAbsent::insert;
 
     // Before anything has been done.
-    Edited give_up() {
-        if constexpr (kind.adopts) release_what_is_left_over();
-        return {Done::error};
+    UpdateResult give_up() {
+        if constexpr (spec.adopts) release_what_is_left_over();
+        return {Outcome::error};
     }
 
     // Inside at first. False: not pinned any more, and to be tried anew from the root.
-    [[gnu::always_inline]] bool attempt(Edited& edited) {
+    [[gnu::always_inline]] bool attempt(UpdateResult& result) {
         Table* root = map_.root.load(std::memory_order_seq_cst);
         if (!root) [[unlikely]] {
-            edited = {Done::absent};
+            result = {Outcome::absent};
             if constexpr (!inserts) return true;
             guard_.unpin();
-            return start_anew_with(make_root(map_, 0), edited);
+            return start_anew_with(make_root(map_, 0), result);
         }
         root_ = root;
         request_.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
         Probe probe;
         probe.start(root, key_.hash);
         for (;;) {
-            ProbeResult result = probe.find(key_);
-            if (result == ProbeResult::needs_eq) [[unlikely]] {
+            ProbeResult probed = probe.find(key_);
+            if (probed == ProbeResult::needs_eq) [[unlikely]] {
                 const KeysAre keys_are = compare_keys<true>(map_, guard_, probe, key_);
                 if (keys_are == KeysAre::error) {
-                    edited = {Done::error};
+                    result = {Outcome::error};
                     return true;
                 }
                 if (keys_are == KeysAre::restart) return start_anew();
@@ -142,25 +144,25 @@ private:
                     probe.advance();
                     continue;
                 }
-                result = ProbeResult::match;
+                probed = ProbeResult::match;
             }
-            if (result == ProbeResult::match) {
-                const Outcome outcome = change(probe, edited);
-                if (outcome == Outcome::done) return true;
-                if (outcome == Outcome::again) return start_anew();
+            if (probed == ProbeResult::match) {
+                const Change changed = change_value(probe, result);
+                if (changed == Change::done) return true;
+                if (changed == Change::restart) return start_anew();
                 probe.advance();  // a dead node stays dead: its key is behind it, or nowhere
                 continue;
             }
-            edited = {Done::absent};
+            result = {Outcome::absent};
             if constexpr (!inserts) return true;
-            if (result == ProbeResult::full) {
+            if (probed == ProbeResult::full) {
                 const std::uint64_t generation = probe.table->generation;
                 guard_.unpin();
                 return start_anew_with(append_table(map_, generation, Extension::needed, 0),
-                                       edited);
+                                       result);
             }
             if (insert(probe)) {
-                edited = {Done::inserted};
+                result = {Outcome::inserted};
                 return true;
             }
         }
@@ -172,10 +174,10 @@ private:
     }
 
     // With what was missing, if it was provided; otherwise fails with MemoryError.
-    [[gnu::always_inline]] static bool start_anew_with(bool provided, Edited& edited) {
+    [[gnu::always_inline]] static bool start_anew_with(bool provided, UpdateResult& result) {
         if (provided) return false;
         PyErr_NoMemory();
-        edited = {Done::error};
+        result = {Outcome::error};
         return true;
     }
 
@@ -227,84 +229,84 @@ private:
         Py_XDECREF(equal_);
     }
 
-    enum class Outcome {
-        done,   // still pinned
-        dead,   // still pinned; the node is
-        again,  // pinned, but to be left: a reference is to be dropped, or is dropped already
+    enum class Change {
+        done,     // still pinned
+        dead,     // still pinned; the node is
+        restart,  // pinned, but to be left: a reference is to be dropped, or is dropped already
     };
 
     // At a node with the key.
-    [[gnu::always_inline]] Outcome change(Probe& probe, Edited& edited) {
+    [[gnu::always_inline]] Change change_value(Probe& probe, UpdateResult& result) {
         Node* node = probe.node();
         for (;;) {
             std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
-            if (Node::is_dead(value)) return Outcome::dead;
-            if constexpr (kind.values == Values::expected) {
+            if (Node::is_dead(value)) return Change::dead;
+            if constexpr (spec.values == Values::expected) {
                 if (Node::object(value) != expected_) {
                     if (!atomics::matches_by_value(expected_)) {
-                        if constexpr (!kind.wants_found) {
-                            edited = {Done::mismatched};
-                            return Outcome::done;
+                        if constexpr (!spec.wants_found) {
+                            result = {Outcome::mismatched};
+                            return Change::done;
                         }
-                        return keep(node, Done::mismatched, edited);
+                        return keep(node, Outcome::mismatched, result);
                     }
-                    return change_if_equal(probe, edited);
+                    return change_if_equal(probe, result);
                 }
             }
-            if constexpr (kind.if_present == IfPresent::keep) {
-                if constexpr (kind.wants_found) return keep(node, Done::kept, edited);
-                edited = {Done::kept};
-                return Outcome::done;
+            if constexpr (spec.if_present == IfPresent::keep) {
+                if constexpr (spec.wants_found) return keep(node, Outcome::kept, result);
+                result = {Outcome::kept};
+                return Change::done;
             }
             // Lost to another update or deletion: look again.
-            if (exchange(probe, value, edited)) return Outcome::done;
+            if (exchange(probe, value, result)) return Change::done;
         }
     }
 
     // Expecting an int, str or bytes which is not the same object as the value, but may be equal.
-    [[gnu::always_inline]] Outcome change_if_equal(Probe& probe, Edited& edited) {
+    [[gnu::always_inline]] Change change_if_equal(Probe& probe, UpdateResult& result) {
         PyObject* found = nullptr;
         const Taken taken = take_value(probe.node(), found);
-        if (taken == Taken::dead) return Outcome::dead;
+        if (taken == Taken::dead) return Change::dead;
         if (taken == Taken::another) return drop_and_start_anew(found);
         if (!atomics::matches(found, expected_)) {
             // The caller releases what was found.
-            edited = {Done::mismatched, found};
-            return Outcome::done;
+            result = {Outcome::mismatched, found};
+            return Change::done;
         }
-        if (!exchange(probe, reinterpret_cast<std::uintptr_t>(found), edited))
+        if (!exchange(probe, reinterpret_cast<std::uintptr_t>(found), result))
             return drop_and_start_anew(found);
         equal_ = found;  // one of two references: the map's was handed over as well
-        return Outcome::done;
+        return Change::done;
     }
 
-    [[gnu::always_inline]] Outcome keep(const Node* node, Done done, Edited& edited) {
+    [[gnu::always_inline]] Change keep(const Node* node, Outcome outcome, UpdateResult& result) {
         PyObject* found = nullptr;
         const Taken taken = take_value(node, found);
-        if (taken == Taken::dead) return Outcome::dead;
+        if (taken == Taken::dead) return Change::dead;
         if (taken == Taken::another) return drop_and_start_anew(found);
-        edited = {done, found};
-        return Outcome::done;
+        result = {outcome, found};
+        return Change::done;
     }
 
-    [[gnu::always_inline]] Outcome drop_and_start_anew(PyObject* object) {
+    [[gnu::always_inline]] Change drop_and_start_anew(PyObject* object) {
         guard_.unpin();
         Py_DECREF(object);
-        return Outcome::again;
+        return Change::restart;
     }
 
     // Compare-and-swap of the value.
-    [[gnu::always_inline]] bool exchange(Probe& probe, std::uintptr_t value, Edited& edited) {
+    [[gnu::always_inline]] bool exchange(Probe& probe, std::uintptr_t value, UpdateResult& result) {
         Node* node = probe.node();
-        if constexpr (kind.if_present == IfPresent::replace) {
+        if constexpr (spec.if_present == IfPresent::replace) {
             const auto updated = reinterpret_cast<std::uintptr_t>(updated_);
             if (value == updated) {
                 // It is there already: the load was the instant. What is found is counted as if it
                 // had been replaced, for whoever drops it takes it to be the map's.
-                edited = {Done::replaced};
-                if constexpr (kind.wants_found) {
+                result = {Outcome::replaced};
+                if constexpr (spec.wants_found) {
                     atomics::hold_shared(updated_);
-                    edited.found = updated_;
+                    result.found = updated_;
                 }
                 return true;
             }
@@ -312,14 +314,14 @@ private:
             if (!node->value.compare_exchange_strong(value, updated, std::memory_order_seq_cst))
                 return false;
             holds_updated_ = false;
-            edited = {Done::replaced, Node::object(value)};
+            result = {Outcome::replaced, Node::object(value)};
         } else {
             // Of a node that is alive, as it is until the swap: not a link. Its own, and not the
             // one of the key that was looked for: whoever's __hash__ changes finds keys by chance.
             const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
             if (!node->value.compare_exchange_strong(value, Node::dead, std::memory_order_seq_cst))
                 return false;
-            edited = {Done::removed, Node::object(value)};
+            result = {Outcome::removed, Node::object(value)};
             unlink_and_retire(map_, guard_, probe, hash, root_, request_);
         }
         return true;
@@ -339,11 +341,11 @@ private:
     Guard guard_;
 };
 
-// Releases what a guard must have left before: after Edit is gone.
-template <EditKind kind>
-[[gnu::noinline]] Edited edit(HashMap& map, const Key& key, PyObject* updated,
-                              PyObject* expected = nullptr) {
-    return Edit<kind>(map, key, updated, expected).run();
+// Releases what a guard must have left before: after KeyUpdate is gone.
+template <UpdateSpec spec>
+[[gnu::noinline]] UpdateResult update_key(HashMap& map, const Key& key, PyObject* updated,
+                                          PyObject* expected = nullptr) {
+    return KeyUpdate<spec>(map, key, updated, expected).run();
 }
 
 }  // namespace cereggii::atomicdict

@@ -221,7 +221,7 @@ Pop pop_any(HashMap& map, Guard& guard, ResizeRequest& request, std::uint64_t& l
     // Seldom wrong, and then the exact length tells.
     if (!root || root->count->live() <= 0) return Pop::nothing;
     request.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
-    const std::uint64_t begin = map.popped.load(std::memory_order_relaxed);
+    const std::uint64_t begin = map.popitem_cursor.load(std::memory_order_relaxed);
     std::uint64_t position = begin;
     bool popped = false;
     for (Table* table = root; table && !popped;
@@ -247,7 +247,7 @@ Pop pop_any(HashMap& map, Guard& guard, ResizeRequest& request, std::uint64_t& l
         looked_at += groups;
     }
     // Written only if need be: others read it.
-    if (position != begin) map.popped.store(position, std::memory_order_relaxed);
+    if (position != begin) map.popitem_cursor.store(position, std::memory_order_relaxed);
     if (popped) return Pop::item;
     return request.migrating || looked_at >= root->capacity() >> group_bits ? Pop::nothing
                                                                             : Pop::goes_on;
