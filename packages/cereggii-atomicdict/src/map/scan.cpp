@@ -33,24 +33,24 @@ constexpr int bundles_per_pin = 1 << 14;
 constexpr int collects_per_step = 16;
 
 // A table of so few slots is collected at once if there are many more cells than groups in it.
-constexpr std::size_t few_words = std::size_t{1} << 14;
+constexpr std::size_t few_slots = std::size_t{1} << 14;
 
 // Keys and values are fetched so many items before they are returned: for about as long as memory
-// takes to keys_are, and no more at a time than a processor asks for at a time.
+// takes to answer, and no more at a time than a processor asks for at a time.
 constexpr std::size_t items_ahead = 15;
 
 // One thread at a time takes a step, natively. Who waits for it is detached meanwhile.
-class Turn {
+class SpinLock {
 public:
-    explicit Turn(std::atomic<bool>& taken) : taken_(&taken) {
+    explicit SpinLock(std::atomic<bool>& taken) : taken_(&taken) {
         while (taken_->exchange(true, std::memory_order_acquire)) [[unlikely]]
             yield_detached();
     }
-    ~Turn() { end(); }
-    Turn(const Turn&) = delete;
-    Turn& operator=(const Turn&) = delete;
+    ~SpinLock() { unlock(); }
+    SpinLock(const SpinLock&) = delete;
+    SpinLock& operator=(const SpinLock&) = delete;
 
-    void end() noexcept {
+    void unlock() noexcept {
         if (taken_) std::exchange(taken_, nullptr)->store(false, std::memory_order_release);
     }
 
@@ -105,7 +105,7 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
         Unused unused;
         Guard guard(map);
         if (!guard.ready()) return Result::error;
-        Turn turn(has_turn_);
+        SpinLock lock(is_stepping_);
         bool contended = false;
         const Step result = step(map, guard, with_value, item, unused, contended);
         bool gives_way = false;
@@ -120,7 +120,7 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
             request = std::exchange(request_, ResizeRequest());
             is_pause_due = pace_.is_due();
         }
-        turn.end();  // from here on, finalizers may run
+        lock.unlock();  // from here on, finalizers may run
         if (gives_way) [[unlikely]] {
             guard.unpin();
             stand_back();
@@ -190,7 +190,7 @@ Scan::Step Scan::step(HashMap& map, Guard& guard, bool with_value, Item& item, U
 }
 
 Scan Scan::copy() {
-    const Turn turn(has_turn_);
+    const SpinLock lock(is_stepping_);
     Scan copied(*this);
     copied.request_ = ResizeRequest();
     for (const Item& item : copied.same_hash_) {
@@ -201,7 +201,7 @@ Scan Scan::copy() {
 }
 
 std::size_t Scan::left_of(std::size_t length) {
-    const Turn turn(has_turn_);
+    const SpinLock lock(is_stepping_);
     const std::size_t held = same_hash_.size();
     if (at_end_ && done_ == entries_.size()) return held;
     const std::size_t all = part_.share_of(length) + held;
@@ -209,7 +209,7 @@ std::size_t Scan::left_of(std::size_t length) {
 }
 
 std::size_t Scan::memory() {
-    const Turn turn(has_turn_);
+    const SpinLock lock(is_stepping_);
     return entries_.capacity() * sizeof(Entry) + same_hash_.capacity() * sizeof(Item);
 }
 
@@ -341,7 +341,7 @@ Scan::Cells Scan::next_cells(const Table* largest, const Table* only) noexcept {
         if (level_of(*root) == level_ && level_ > 0) only = root;
     }
     if (!root->next.load(std::memory_order_seq_cst) && root->group_number_bits() < level_ &&
-        root->capacity() <= few_words && root->capacity() < where_.bundles_left * bundle_size) {
+        root->capacity() <= few_slots && root->capacity() < where_.bundles_left * bundle_size) {
         collect_rest(root);
         return;
     }

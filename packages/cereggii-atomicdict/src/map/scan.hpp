@@ -80,7 +80,7 @@ private:
     };
     static constexpr std::size_t elsewhere = SIZE_MAX;
 
-    // What was taken in vain. Released when the turn is over, since that may run finalizers.
+    // What was taken in vain. Released when the lock is, since that may run finalizers.
     struct Unused {
         PyObject* value = nullptr;
         std::vector<Item> items;
@@ -133,12 +133,12 @@ private:
     void plan_fetching(Table* root) noexcept;
     void fetch_ahead(Table* root) noexcept;
 
-    // Whether a thread is in step(), or looks at what is below. Nobody has the turn of a copy.
+    // Whether a thread is in step(), or looks at what is below. A copy is not locked.
     struct IsTaken : std::atomic<bool> {
         IsTaken() noexcept : std::atomic<bool>(false) {}
         IsTaken(const IsTaken&) noexcept : std::atomic<bool>(false) {}
     };
-    IsTaken has_turn_;
+    IsTaken is_stepping_;
     bool at_end_ = false;  // all are collected
     Part part_;
     Start start_;
