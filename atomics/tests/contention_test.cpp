@@ -32,7 +32,7 @@ struct SimulatedThreads {
 };
 
 using Manager = ContentionManager<SimulatedThreads>;
-using Turns = atomics::TurnsOf<SimulatedThreads>;
+using ContentionState = atomics::ContentionStateOf<SimulatedThreads>;
 
 // One that updates words in turn, and does work of its own after each update.
 struct Loop {
@@ -59,7 +59,7 @@ public:
           costs_(costs),
           threads_(loops_.size()),
           words_(words),
-          turns_(words),
+          states_(words),
           at_word_(words) {
         current_ = this;
         for (std::size_t i = 0; i < loops_.size(); ++i)
@@ -149,7 +149,7 @@ private:
         ++thread.updates;
         ++thread.next_word;
         running_ = number;
-        if (takes_turns_) turns_[word].note_update((number + 1) * 4096);
+        if (takes_turns_) states_[word].note_update((number + 1) * 4096);
         ask(thread.now + jitter(loop.work), number);
     }
 
@@ -176,7 +176,7 @@ private:
     Costs costs_;
     std::vector<Thread> threads_;
     std::vector<Line> words_;
-    std::vector<Turns> turns_;
+    std::vector<ContentionState> states_;
     std::vector<std::vector<std::size_t>> at_word_;
     std::priority_queue<Request, std::vector<Request>, std::greater<>> requests_;
     Time end_ = latest_;
@@ -449,7 +449,7 @@ TEST(a_place_is_given_to_another_word_when_it_has_not_been_used_for_long) {
 // ── threads that are threads ───────────────────────────────────────────────────────────────────
 
 TEST(real_threads_at_two_words_come_to_an_end) {
-    std::array<atomics::Turns, 2> words;
+    std::array<atomics::ContentionState, 2> words;
     std::atomic<std::uint64_t> updates{0};
     race(4, [&](std::size_t thread, Random& random) {
         for (Budget budget; budget.more();) {

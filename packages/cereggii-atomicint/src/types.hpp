@@ -9,7 +9,7 @@
 #include "cereggii/atomics/checked_int64.hpp"
 #include "cereggii/atomics/python/accessors.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
-#include "cereggii/atomics/python/turns.hpp"
+#include "cereggii/atomics/python/with_backoff.hpp"
 #include "cereggii/atomics/striped_adder.hpp"
 
 // The C++ objects behind the Python types of this module.
@@ -17,7 +17,7 @@ namespace cereggii::atomicint {
 
 using namespace atomics;  // NOLINT: what this package is written in
 
-using SharedInt = Hammered<CheckedInt64>;
+using SharedInt = WithBackoff<CheckedInt64>;
 
 struct AtomicInt {
     static constexpr const char* name = "AtomicInt";

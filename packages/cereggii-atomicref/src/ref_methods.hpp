@@ -170,7 +170,7 @@ private:
                 Py_DECREF(current);
                 return nullptr;
             }
-            if (compare_exchange_in_turn(*slot, current, updated)) {
+            if (compare_exchange_with_backoff(*slot, current, updated)) {
                 Py_DECREF(current);  // one of two: the slot's and load()'s
                 PyObject* result = Which == Returns::after ? updated : current;
                 Py_DECREF(Which == Returns::after ? current : updated);

@@ -90,7 +90,7 @@ PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t coun
         if (!matches(PyTuple_GET_ITEM(found, 0), given[0]) ||
             !matches(PyTuple_GET_ITEM(found, 1), expected_stamp)) {
             result = Py_False;
-        } else if (compare_exchange_in_turn(*slot, found, pair)) {
+        } else if (compare_exchange_with_backoff(*slot, found, pair)) {
             result = Py_True;
             Py_DECREF(found);  // one of two: the slot's and load()'s
         }

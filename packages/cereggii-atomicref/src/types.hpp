@@ -8,14 +8,14 @@
 #include "cereggii/atomics/python/accessors.hpp"
 #include "cereggii/atomics/python/object_slot.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
-#include "cereggii/atomics/python/turns.hpp"
+#include "cereggii/atomics/python/with_backoff.hpp"
 
 // The C++ objects behind the Python types of this module.
 namespace cereggii::atomicref {
 
 using namespace atomics;  // NOLINT: what this package is written in
 
-using Slot = Hammered<ObjectSlot>;
+using Slot = WithBackoff<ObjectSlot>;
 
 struct AtomicRef {
     static constexpr const char* name = "AtomicRef";

@@ -302,7 +302,7 @@ private:
 
 // Lies on the cache line of the word, and is told of every update.
 template <class Threads>
-class TurnsOf {
+class ContentionStateOf {
 public:
     // Relaxed: what is lost when two threads are here at once are counts.
     [[gnu::always_inline]] void note_update(std::uintptr_t thread) noexcept {
@@ -345,6 +345,6 @@ inline ContentionManager<RealThreads>& RealThreads::manager() noexcept {
     return contention_manager;
 }
 
-using Turns = TurnsOf<RealThreads>;
+using ContentionState = ContentionStateOf<RealThreads>;
 
 }  // namespace cereggii::atomics

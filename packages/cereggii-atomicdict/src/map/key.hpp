@@ -164,7 +164,7 @@ inline bool is_text(PyObject* object) noexcept {
 }
 
 // Compares two keys of one hash, where no Python code may run. For all but exact str, int and bytes
-// the keys_are is that only Python knows.
+// the answer is that only Python knows.
 inline Equality compare_natively(std::uintptr_t stored, const Key& key) noexcept {
     if (stored == key.stored) return Equality::equal;
     if (stored & key.stored & own_hash_bit) return Equality::equal;

@@ -325,9 +325,9 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
             good = found != Found::error;
             if (found != Found::present) break;
             PyObject* arguments[] = {item.key, value};
-            PyObject* keys_are = PyObject_Vectorcall(predicate, arguments, 2, nullptr);
-            const int truth = keys_are ? PyObject_IsTrue(keys_are) : -1;
-            Py_XDECREF(keys_are);
+            PyObject* answer = PyObject_Vectorcall(predicate, arguments, 2, nullptr);
+            const int truth = answer ? PyObject_IsTrue(keys_are) : -1;
+            Py_XDECREF(answer);
             // Only the value that was asked about is removed.
             stored = truth > 0 ? store_over(map, key, value, not_found) : Stored::yes;
             good = truth >= 0 && stored != Stored::error;

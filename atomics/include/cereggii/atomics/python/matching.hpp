@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "cereggii/atomics/python/object_slot.hpp"
-#include "cereggii/atomics/python/turns.hpp"
+#include "cereggii/atomics/python/with_backoff.hpp"
 
 // When the object that an operation finds is the one that it expects: if it is the same object; and
 // for exact int, str and bytes also if it is an equal one of the same type, since which of them are
@@ -31,8 +31,8 @@ inline bool matches(PyObject* found, PyObject* expected) noexcept {
 }
 
 // The slot's compare-and-swap, in which threads take turns.
-inline bool compare_exchange_in_turn(Hammered<ObjectSlot>& slot, PyObject* expected,
-                                     PyObject* updated) {
+inline bool compare_exchange_with_backoff(WithBackoff<ObjectSlot>& slot, PyObject* expected,
+                                          PyObject* updated) {
     const bool stored = slot.compare_exchange(expected, updated);
     slot.note_update();
     return stored;
@@ -47,14 +47,14 @@ struct Exchange {
 // Stores `updated` if the slot's object matches. Linearizes at the successful compare-and-swap, or
 // where it loaded the object that does not match. May run Python code: to drop a reference to an
 // object that was replaced meanwhile.
-inline Exchange compare_exchange(Hammered<ObjectSlot>& slot, PyObject* expected,
+inline Exchange compare_exchange(WithBackoff<ObjectSlot>& slot, PyObject* expected,
                                  PyObject* updated) {
     // The common case needs no look at the object at all.
-    if (compare_exchange_in_turn(slot, expected, updated)) return {expected, true};
+    if (compare_exchange_with_backoff(slot, expected, updated)) return {expected, true};
     for (;;) {
         PyObject* found = slot.load();
         if (!matches(found, expected)) return {found, false};
-        if (compare_exchange_in_turn(slot, found, updated)) {
+        if (compare_exchange_with_backoff(slot, found, updated)) {
             Py_DECREF(found);  // one of two: the slot's and load()'s
             return {found, true};
         }
@@ -63,9 +63,9 @@ inline Exchange compare_exchange(Hammered<ObjectSlot>& slot, PyObject* expected,
 }
 
 // The same, for those who do not ask what was found.
-inline bool compare_and_set(Hammered<ObjectSlot>& slot, PyObject* expected, PyObject* updated) {
+inline bool compare_and_set(WithBackoff<ObjectSlot>& slot, PyObject* expected, PyObject* updated) {
     if (!matches_by_value(expected)) {
-        const bool stored = compare_exchange_in_turn(slot, expected, updated);
+        const bool stored = compare_exchange_with_backoff(slot, expected, updated);
         if (stored) Py_DECREF(expected);
         return stored;
     }

@@ -7,18 +7,18 @@
 
 namespace cereggii::atomics {
 
-// A word that threads may be hammering: to be told of every read-modify-write.
+// A word that many threads may change at the same time. Tell it of every read-modify-write.
 template <class Word>
-struct Hammered : Word {
+struct WithBackoff : Word {
     using Word::Word;
 
     [[gnu::always_inline]] void note_update() noexcept {
 #ifdef Py_GIL_DISABLED  // with a GIL, threads take turns anyway
-        turns.note_update(_Py_ThreadId());
+        contention.note_update(_Py_ThreadId());
 #endif
     }
 
-    Turns turns;
+    ContentionState contention;
 };
 
 }  // namespace cereggii::atomics
