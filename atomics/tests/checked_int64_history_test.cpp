@@ -95,10 +95,10 @@ public:
         start_ = random.pick(edges());
         const std::size_t edge_lives = random.below(4);
         if (edge_lives == 0) {
-            integer_.initialize(INT64_MIN);  // was parked
+            integer_.initialize(INT64_MIN);  // was widened
             integer_.exchange(start_);
         } else {
-            if (edge_lives == 1) start_ = 0;  // is parked by what comes
+            if (edge_lives == 1) start_ = 0;  // is widened by what comes
             integer_.initialize(start_);
         }
         for (std::size_t thread = 0; thread < threads; ++thread)

@@ -20,8 +20,8 @@ using atomics::Update;
 constexpr std::int64_t near_limit = CheckedInt64::near_limit;
 constexpr std::int64_t add_limit = CheckedInt64::add_limit;
 
-// An integer is parked once in its life, so a race with parking is run on many integers: the first
-// thread goes on to the next one when it is done with one, and the others follow it.
+// An integer is widened once in its life, so a race with widening is run on many integers: the
+// first thread goes on to the next one when it is done with one, and the others follow it.
 class Chase {
 public:
     static constexpr std::size_t length = 100'000;

@@ -31,7 +31,7 @@ void give(CheckedInt64& integer, std::int64_t value, Life life) {
             integer.exchange(value);
             break;
         case Life::added_to: {
-            // The only way to a value beyond near_limit that is not parked.
+            // The only way to a value beyond near_limit that is not widened.
             const std::int64_t amount =
                 value < 0 ? -CheckedInt64::add_limit : CheckedInt64::add_limit;
             integer.initialize(value - amount);
@@ -149,7 +149,7 @@ TEST(random_operations_are_exact) {
     CheckedInt64 integer(0);
     std::int64_t value = 0;
     for (Budget budget; budget.more();) {
-        // A new life now and then: an integer that is parked remains so.
+        // A new life now and then: an integer that is widened remains so.
         if (random.one_in(16)) give(integer, value, random.pick(lives));
         const std::int64_t amount = random.one_in(2) ? random.int64() : random.pick(edges());
         const bool adds = random.one_in(2);

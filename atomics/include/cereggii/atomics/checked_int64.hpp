@@ -23,7 +23,7 @@ struct Update {
 //     ┌──────────────────────────────────────────┐       ┌──────────────┐
 //     │ > 0   near:   the value is word_ - bias  │       │   (unused)   │
 //     │ = 0   empty:  never constructed          │       │   (unused)   │
-//     │ < 0   parked: the value is in wide_   ───┼──────▶│  the value   │
+//     │ < 0   widened: the value is in wide_  ───┼──────▶│  the value   │
 //     └──────────────────────────────────────────┘       └──────────────┘
 //
 // Zero-filled memory is an integer that was never constructed, which is what the allocator of a
@@ -37,8 +37,8 @@ struct Update {
 //   I1  A near value stored by anything but an addition is within ±near_limit.
 //   I2  An adder uses `fetch_add` only for |amount| <= add_limit, and only after it read a near
 //       word whose value is within ±near_limit.
-//   I3  Once parked, word_ is only ever added to, and stays negative; it never becomes near again.
-//   I4  wide_ is written by the one thread that holds the widening lock until word_ is parked, and
+//   I3  Once widened, word_ is only ever added to, and stays negative; it never becomes near again.
+//   I4  wide_ is written by the one thread that holds the widening lock until word_ is widened, and
 //       by anybody's compare-exchange afterwards.
 //
 // A near word stays in (0, 2^63), that is, no addition wraps:
@@ -48,15 +48,16 @@ struct Update {
 //   coherence (relaxed loads included) the check would have read a value later than L, which is out
 //   of limits. So the word is at most (number of threads) * add_limit away from L. With fewer than
 //   2^28 threads that is less than 2^60, and 2^62 ± (2^61 + 2^60) lies within (0, 2^63).
-// A parked word stays negative:
-//   An adder that finds the word parked does not add to it. Those that checked before it was parked
-//   add once each, at most 2^60 together, and -2^62 ± 2^60 lies within (-2^63, 0). They learn from
-//   the value that `fetch_add` returns that theirs did not count, and add to wide_ instead.
+// A widened word stays negative:
+//   An adder that finds the word widened does not add to it. Those that checked before it was
+//   widened add once each, at most 2^60 together, and -2^62 ± 2^60 lies within (-2^63, 0). They
+//   learn from the value that `fetch_add` returns that theirs did not count, and add to wide_
+//   instead.
 //
 // All operations are linearizable and sequentially consistent. `load` is wait-free; `add` is
 // wait-free while the value is within ±2^61 and the amount within ±2^32; everything else is
 // lock-free, except that the first value outside ±2^61 in the life of an object takes a lock for a
-// few instructions to park it.
+// few instructions to widen it.
 class CheckedInt64 {
 public:
     static constexpr std::int64_t near_limit = std::int64_t{1} << 61;
@@ -70,7 +71,7 @@ public:
     // Not atomic: for the thread that creates the object, before it is shared.
     void initialize(std::int64_t value) noexcept {
         wide_.store(value, std::memory_order_relaxed);
-        word_.store(fits_near(value) ? value + bias : parked, std::memory_order_release);
+        word_.store(fits_near(value) ? value + bias : widened, std::memory_order_release);
     }
 
     bool constructed() const noexcept { return word_.load(std::memory_order_relaxed) != 0; }
@@ -101,7 +102,7 @@ public:
                 const std::int64_t old = word_.fetch_add(amount, std::memory_order_seq_cst);
                 if (old > 0) [[likely]]
                     return {old - bias, old - bias + amount, false};
-                // Parked between the check and the addition: it did not count.
+                // Widened between the check and the addition: it did not count.
             }
         }
         return checked<&add_overflows>(amount);
@@ -128,7 +129,7 @@ public:
             }
             if (word_.compare_exchange_strong(word, *wanted + bias, std::memory_order_seq_cst))
                 return {found, *wanted, false};
-            // Lost to a concurrent update, or parked: `word` is what was found.
+            // Lost to a concurrent update, or widened: `word` is what was found.
         }
         std::int64_t found = wide_.load(std::memory_order_seq_cst);
         for (;;) {
@@ -141,7 +142,7 @@ public:
 
 private:
     static constexpr std::int64_t bias = std::int64_t{1} << 62;
-    static constexpr std::int64_t parked = -bias;
+    static constexpr std::int64_t widened = -bias;
 
     static constexpr bool fits_near(std::int64_t value) noexcept {
         return -near_limit <= value && value <= near_limit;
@@ -167,8 +168,8 @@ private:
         const std::lock_guard guard(widening);
         std::int64_t word = word_.load(std::memory_order_seq_cst);
         while (word > 0) {
-            wide_.store(word - bias, std::memory_order_seq_cst);  // I4; read once word_ is parked
-            if (word_.compare_exchange_strong(word, parked, std::memory_order_seq_cst)) return;
+            wide_.store(word - bias, std::memory_order_seq_cst);  // I4; read once word_ is widened
+            if (word_.compare_exchange_strong(word, widened, std::memory_order_seq_cst)) return;
         }
     }
 
