@@ -54,7 +54,7 @@ struct Deleted : Nodes {
     }
 };
 
-// Each look is a millisecond after the one before: records are put aside all the time.
+// Each look is a millisecond after the one before: participants are put aside all the time.
 struct HastyClock {
     using duration = std::chrono::milliseconds;
     using rep = duration::rep;
@@ -73,39 +73,39 @@ struct Slot {
     using Domain = atomics::Reclaimer<Items, HastyClock>;
 
     void look(Random& random) {
-        auto& record = *Domain::mine();
-        if (random.one_in(16)) linger(random, 40'000);  // until the record is put aside
-        const std::uint32_t links = record.links;
-        Domain::pin(record);
+        auto& participant = *Domain::current();
+        if (random.one_in(16)) linger(random, 40'000);  // until the participant is put aside
+        const std::uint32_t links = participant.links;
+        Domain::pin(participant);
         const Node* found = node.load(std::memory_order_seq_cst);
         check(!found->poisoned, "a freed node was found");
         if (random.one_in(64)) yield();
         linger(random, 40);
         check(!found->poisoned, "a node was freed that somebody looks at");
-        Domain::unpin(record);
-        linked_again += record.links - links;
+        Domain::unpin(participant);
+        linked_again += participant.links - links;
     }
 
     void replace(Node* with, Random& random) {
-        // In the one order of all, as the pins: what a reader loads when its record is linked again
-        // is loaded after that.
+        // In the one order of all, as the pins: what a reader loads when its participant is linked
+        // again is loaded after that.
         Node* replaced = node.exchange(with, std::memory_order_seq_cst);
         if (random.one_in(8)) {
             Domain::leave_for_all(replaced);
         } else {
             if (random.one_in(4)) Domain::take_what_is_left_for_all(replaced);
-            Domain::retire(*Domain::mine(), replaced);
+            Domain::retire(*Domain::current(), replaced);
         }
         ++retired;
-        if (random.one_in(64)) Domain::free_everything(Domain::mine(), yield);
+        if (random.one_in(64)) Domain::free_everything(Domain::current(), yield);
     }
 
     // Everything has been freed, once nobody has been inside for a while.
     void check_all_freed() const {
         // The second time: nothing is there.
         for (int i = 0; i < 2; ++i)
-            Domain::free_everything(Domain::mine(), [] { check(false, "nobody is inside"); });
-        check(!Domain::something_waits());
+            Domain::free_everything(Domain::current(), [] { check(false, "nobody is inside"); });
+        check(!Domain::has_garbage());
         check_equal(Items::freed, retired);
     }
 
@@ -147,7 +147,8 @@ TEST(memory_is_not_freed_while_it_is_looked_at) {
     replace_while_others_look<Deleted>([](std::size_t) { return new Node; });
 }
 
-// The reader pins at the very moment at which a pass finds its record unused for the second time.
+// The reader pins at the very moment at which a pass finds its participant unused for the second
+// time.
 TEST(who_comes_inside_while_its_record_is_put_aside_is_seen) {
     struct OfPasses : Poisoned {};
     using Domain = Slot<OfPasses>::Domain;
@@ -157,7 +158,7 @@ TEST(who_comes_inside_while_its_record_is_put_aside_is_seen) {
     std::atomic<bool> done{false};
     const auto pass = [] {
         for (std::uint32_t i = 0; i < Domain::scans_between_looks; ++i)
-            Domain::note_scan(*Domain::mine());
+            Domain::note_scan(*Domain::current());
     };
     race(2, [&](std::size_t thread, Random& random) {
         for (Budget budget(time, rounds);;) {
@@ -171,18 +172,18 @@ TEST(who_comes_inside_while_its_record_is_put_aside_is_seen) {
             if (thread == 0) {
                 pass();
                 Node* replaced = slot.node.exchange(&nodes.emplace_back());
-                Domain::retire(*Domain::mine(), replaced);
+                Domain::retire(*Domain::current(), replaced);
             } else {
-                auto& record = *Domain::mine();
-                const std::uint32_t links = record.links;
-                Domain::pin(record);
+                auto& participant = *Domain::current();
+                const std::uint32_t links = participant.links;
+                Domain::pin(participant);
                 const Node* found = slot.node.load();
                 for (int i = 0; i < 4; ++i) {
                     check(!found->poisoned, "a node was freed that somebody looks at");
                     linger(random, 100);
                 }
-                Domain::unpin(record);
-                slot.linked_again += record.links - links;
+                Domain::unpin(participant);
+                slot.linked_again += participant.links - links;
             }
             meeting.arrive_and_wait();
         }
@@ -190,7 +191,7 @@ TEST(who_comes_inside_while_its_record_is_put_aside_is_seen) {
     note("linked again", slot.linked_again);
 }
 
-// So that records change hands while others go through them.
+// So that participants change hands while others go through them.
 TEST(threads_may_begin_and_end_meanwhile) {
     struct OfThreads : Deleted {};
     Deleted::freed = 0;
@@ -198,26 +199,27 @@ TEST(threads_may_begin_and_end_meanwhile) {
     race(4, [&](std::size_t, Random& random) {
         for (Budget budget; budget.more();)
             std::jthread([&] {
-                auto& record = *Slot<OfThreads>::Domain::mine();
-                check(!std::exchange(record.spare, &record), "a record is lent twice");
+                auto& participant = *Slot<OfThreads>::Domain::current();
+                check(!std::exchange(participant.spare, &participant),
+                      "a participant is in_use twice");
                 for (int i = 0; i < 8; ++i) {
                     slot.look(random);
                     if (random.one_in(2)) slot.replace(new Node, random);
                 }
-                check(std::exchange(record.spare, nullptr), "a record is lent twice");
+                check(std::exchange(participant.spare, nullptr), "a participant is in_use twice");
             }).join();
     });
     Random last;
     slot.replace(nullptr, last);
     slot.check_all_freed();
-    std::size_t records = 0;
-    for (auto* record = Slot<OfThreads>::Domain::first_of_all(); record;
-         record = record->next_of_all)
-        ++records;
-    check(records <= 4 + 1, "a record is not used again");
+    std::size_t participants = 0;
+    for (auto* participant = Slot<OfThreads>::Domain::first_of_all(); participant;
+         participant = participant->next_of_all)
+        ++participants;
+    check(participants <= 4 + 1, "a participant is not used again");
     std::size_t active = 0;
-    for (auto* record = Slot<OfThreads>::Domain::first(); record;
-         record = Slot<OfThreads>::Domain::after(*record))
+    for (auto* participant = Slot<OfThreads>::Domain::first(); participant;
+         participant = Slot<OfThreads>::Domain::after(*participant))
         ++active;
     check_equal(active, 1u);
 }
@@ -231,29 +233,29 @@ TEST(what_a_thread_has_left_is_not_forgotten_by_who_takes_everything_meanwhile) 
     std::uint64_t retired = 0;
     Random random(1);
     for (Budget budget(time, rounds); budget.more();) {
-        Domain::pin(*Domain::mine());
+        Domain::pin(*Domain::current());
         std::atomic<bool> almost{false};
         std::atomic<int> ready{0};
         const std::size_t pause = random.below(200);
         std::jthread retires([&] {
-            for (std::uint64_t i = 1; i < left; ++i) Domain::retire(*Domain::mine(), new Node);
+            for (std::uint64_t i = 1; i < left; ++i) Domain::retire(*Domain::current(), new Node);
             ++ready;
             while (ready < 2) yield();
             almost = true;
-            Domain::retire(*Domain::mine(), new Node);
+            Domain::retire(*Domain::current(), new Node);
         });
         std::jthread takes([&] {
             ++ready;
             while (!almost) atomics::relax();
             Random spread(pause);
             linger(spread, pause);
-            Domain::free_everything(Domain::mine(), yield);
+            Domain::free_everything(Domain::current(), yield);
         });
         retires.join();
-        Domain::unpin(*Domain::mine());
+        Domain::unpin(*Domain::current());
         takes.join();
         retired += left;
-        Domain::free_everything(Domain::mine(), yield);
+        Domain::free_everything(Domain::current(), yield);
         check_equal(Deleted::freed.load(), retired);
     }
 }
@@ -272,7 +274,7 @@ TEST(nobody_writes_once_the_writers_have_been_waited_for) {
             for (Budget budget; budget.more();) {
                 for (bool open = false; !closed.compare_exchange_weak(open, true); open = false)
                     yield();
-                Domain::note_scan(*Domain::mine());
+                Domain::note_scan(*Domain::current());
                 Domain::wait_for_writers(&closed, yield);
                 check_equal(inside, 0);
                 ++alone;
@@ -283,9 +285,9 @@ TEST(nobody_writes_once_the_writers_have_been_waited_for) {
             }
             --closing;
         } else {
-            auto& record = *Domain::mine();
+            auto& participant = *Domain::current();
             while (closing > 0) {
-                Domain::pin_writing(record, &closed);
+                Domain::pin_writing(participant, &closed);
                 if (!closed) {
                     ++inside;
                     if (random.one_in(64)) yield();
@@ -293,7 +295,7 @@ TEST(nobody_writes_once_the_writers_have_been_waited_for) {
                     --inside;
                     ++written;
                 }
-                Domain::unpin(record);
+                Domain::unpin(participant);
                 if (random.one_in(64)) yield();
                 if (random.one_in(16)) linger(random, 40'000);
             }

@@ -72,29 +72,29 @@ Thing& new_thing() {
     return things.emplace_back();
 }
 
-void pin() { Domain::pin(*Domain::mine()); }
-void pin_writing(const void* to) { Domain::pin_writing(*Domain::mine(), to); }
-void unpin() { Domain::unpin(*Domain::mine()); }
+void pin() { Domain::pin(*Domain::current()); }
+void pin_writing(const void* to) { Domain::pin_writing(*Domain::current(), to); }
+void unpin() { Domain::unpin(*Domain::current()); }
 void come_and_go() {
     pin();
     unpin();
 }
-bool retire(Thing& thing) { return Domain::retire(*Domain::mine(), &thing); }
+bool retire(Thing& thing) { return Domain::retire(*Domain::current(), &thing); }
 
 // A removal of a thread, at which it comes to what it has left, and to what is left for all.
 void remove_something() {
     Domain::Item list = &new_thing();
     Domain::take_what_is_left_for_all(list);
-    Domain::retire(*Domain::mine(), list);
+    Domain::retire(*Domain::current(), list);
 }
 
 // Nobody is inside, so nobody is waited for.
 void never_pause() { check(false, "waits"); }
-void free_everything() { Domain::free_everything(Domain::mine(), never_pause); }
+void free_everything() { Domain::free_everything(Domain::current(), never_pause); }
 // A thread that has freed something stays on the littered list until the next call.
 bool nothing_waits() {
-    if (Domain::something_waits()) free_everything();
-    return !Domain::something_waits();
+    if (Domain::has_garbage()) free_everything();
+    return !Domain::has_garbage();
 }
 
 // While others are inside, a thread looks after so many items what can be freed.
@@ -129,22 +129,26 @@ private:
     std::jthread thread_;
 };
 
-std::size_t count_of_records() {
+std::size_t count_of_participants() {
     std::size_t count = 0;
-    for (const auto* record = Domain::first_of_all(); record; record = record->next_of_all) ++count;
+    for (const auto* participant = Domain::first_of_all(); participant;
+         participant = participant->next_of_all)
+        ++count;
     return count;
 }
 
-// How many records a scan looks at.
+// How many participants a scan looks at.
 std::size_t count_of_active() {
     std::size_t count = 0;
-    for (const auto* record = Domain::first(); record; record = Domain::after(*record)) ++count;
+    for (const auto* participant = Domain::first(); participant;
+         participant = Domain::after(*participant))
+        ++count;
     return count;
 }
 
 void scan_many_times() {
     for (std::uint32_t i = 0; i < Domain::scans_between_looks; ++i)
-        Domain::note_scan(*Domain::mine());
+        Domain::note_scan(*Domain::current());
 }
 // One of the calling thread over all others.
 void pass() {
@@ -297,7 +301,7 @@ TEST(what_idle_threads_and_those_that_have_ended_have_left_can_be_freed_by_any_t
     }
     unpin();
     for (const Thing* thing : things) check_equal(thing->freed, 0);
-    check(Domain::something_waits());
+    check(Domain::has_garbage());
     free_everything();
     for (const Thing* thing : things) check_equal(thing->freed, 1);
     check(nothing_waits());
@@ -310,9 +314,9 @@ TEST(a_thread_without_a_record_can_free_what_others_have_left) {
     inside.run(pin);
     retire(left);
     int pauses = 0;
-    const std::size_t count = count_of_records();
+    const std::size_t count = count_of_participants();
     std::jthread([&] {
-        check(!Domain::mine_if_any());
+        check(!Domain::current_if_any());
         Domain::free_everything(nullptr, [&] {
             check_equal(left.freed, 0);
             if (++pauses == 3) inside.run(unpin);
@@ -320,10 +324,10 @@ TEST(a_thread_without_a_record_can_free_what_others_have_left) {
     }).join();
     check_equal(pauses, 3);
     check_equal(left.freed, 1);
-    check_equal(count_of_records(), count);
+    check_equal(count_of_participants(), count);
 }
 
-TEST(what_a_thread_that_has_ended_has_left_is_freed_by_who_has_its_record) {
+TEST(what_a_thread_that_has_ended_has_left_is_freed_by_who_has_its_participant) {
     Thing& left = new_thing();
     pin();
     std::jthread([&] { retire(left); }).join();
@@ -342,7 +346,7 @@ TEST(what_is_left_for_all_is_freed_by_whoever_removes_something_next) {
         retire(new_thing());  // which is not the removal of anything
     });
     check_equal(thing.freed, 0);
-    check(Domain::something_waits());
+    check(Domain::has_garbage());
     other.run(remove_something);
     check_equal(thing.freed, 1);
     check(nothing_waits());
@@ -367,7 +371,7 @@ TEST(what_is_left_for_all_is_freed_with_everything) {
     inside.run(pin);
     Domain::leave_for_all(&thing);
     int pauses = 0;
-    Domain::free_everything(Domain::mine(), [&] {
+    Domain::free_everything(Domain::current(), [&] {
         check_equal(thing.freed, 0);
         if (++pauses == 3) inside.run(unpin);
     });
@@ -385,7 +389,7 @@ TEST(all_who_are_inside_are_waited_for_and_nobody_who_comes_later) {
     for (Other& other : before) other.run(pin);
     retire(thing);
     std::size_t pauses = 0;
-    Domain::free_everything(Domain::mine(), [&] {
+    Domain::free_everything(Domain::current(), [&] {
         check_equal(thing.freed, 0);
         if (pauses == 0) forever.run(pin);
         // Whoever comes in again has come later.
@@ -406,12 +410,12 @@ TEST(what_a_thread_waits_with_is_freed_by_another_that_has_waited) {
     waits.run([&] { retire(thing); });
     int pauses = 0;
     waits.run([&] {
-        Domain::free_everything(Domain::mine(), [&] {
+        Domain::free_everything(Domain::current(), [&] {
             if (++pauses > 1) return;
             Other takes;
             int pauses_of_other = 0;
             takes.run([&] {
-                Domain::free_everything(Domain::mine(), [&] {
+                Domain::free_everything(Domain::current(), [&] {
                     check_equal(thing.freed, 0);
                     if (++pauses_of_other == 3) inside.run(unpin);
                 });
@@ -448,14 +452,14 @@ TEST(what_is_retired_while_others_are_waited_for_is_kept_and_not_forgotten) {
     Other inside, reader, other;
     inside.run(pin);
     other.run([&] { retire(waited_for); });
-    Domain::free_everything(Domain::mine(), [&] {
+    Domain::free_everything(Domain::current(), [&] {
         reader.run(pin);
         other.run([&] { retire(late); });
         inside.run(unpin);
     });
     check_equal(waited_for.freed, 1);
     check_equal(late.freed, 0);
-    check(Domain::something_waits());
+    check(Domain::has_garbage());
     reader.run(unpin);
     free_everything();
     check_equal(late.freed, 1);
@@ -481,14 +485,14 @@ TEST(what_is_retired_while_everything_is_taken_is_kept_and_not_forgotten) {
             other.run([&] { retire(late); });
             inside.run(unpin);
         };
-        Domain::free_everything(Domain::mine(), [&] {
+        Domain::free_everything(Domain::current(), [&] {
             check_equal(taken.freed, 0);  // the reader came before the last list was taken
             reader.run(unpin);
         });
         check(interrupted);
         check_equal(taken.freed, 1);
         check_equal(late.freed, 0);
-        check(Domain::something_waits());
+        check(Domain::has_garbage());
         free_everything();
         check_equal(late.freed, 1);
     }
@@ -560,14 +564,15 @@ TEST(each_of_many_that_are_freed_may_retire_more) {
 
 // --- Records
 
-TEST(a_thread_keeps_its_record) {
-    const Domain::Record* record = Domain::mine();
+TEST(a_thread_keeps_its_participant) {
+    const Domain::Participant* participant = Domain::current();
     come_and_go();
-    check(record && Domain::mine() == record && Domain::mine_if_any() == record);
+    check(participant && Domain::current() == participant &&
+          Domain::current_if_any() == participant);
     Other other;
     other.run([&] {
-        check(!Domain::mine_if_any());
-        check(Domain::mine() != record, "two threads have one record");
+        check(!Domain::current_if_any());
+        check(Domain::current() != participant, "two threads have one participant");
     });
 }
 
@@ -575,7 +580,7 @@ TEST(threads_that_run_together_have_different_numbers) {
     std::set<std::uint32_t> numbers;
     std::array<Other, 20> others;
     for (Other& other : others)
-        other.run([&] { check(numbers.insert(Domain::mine()->number).second); });
+        other.run([&] { check(numbers.insert(Domain::current()->number).second); });
 }
 
 TEST(the_record_of_a_thread_that_has_ended_is_used_again) {
@@ -585,12 +590,12 @@ TEST(the_record_of_a_thread_that_has_ended_is_used_again) {
     retire(thing);
     check_equal(thing.freed, 1);
     std::jthread(unpin).join();
-    const std::size_t count = count_of_records();
+    const std::size_t count = count_of_participants();
     for (int i = 0; i < 1000; ++i) std::jthread(come_and_go).join();
-    check_equal(count_of_records(), count);
+    check_equal(count_of_participants(), count);
 }
 
-// --- The active list: how many records a scan looks at
+// --- The active list: how many participants a scan looks at
 
 TEST(threads_that_have_ended_are_not_looked_at) {
     pin();  // they leave something, even
@@ -647,7 +652,7 @@ TEST(a_thread_that_is_inside_between_passes_is_never_put_aside) {
     busy.run(come_and_go);
     const auto links = [&] {
         std::uint32_t count = 0;
-        busy.run([&] { count = Domain::mine()->links; });
+        busy.run([&] { count = Domain::current()->links; });
         return count;
     };
     const std::uint32_t before = links();
@@ -719,7 +724,8 @@ TEST(a_thread_that_was_put_aside_itself_sees_all_others) {
     come_and_go();
 }
 
-// Whoever stands on a record goes on from there, although it is unlinked, and maybe linked again.
+// Whoever stands on a participant goes on from there, although it is unlinked, and maybe linked
+// again.
 TEST(a_scan_misses_nobody_when_the_record_where_it_stands_is_put_aside) {
     const int written = 0;
     for (const bool linked_again : {false, true}) {
@@ -805,24 +811,24 @@ TEST(neither_readers_nor_writers_to_something_else_are_waited_for) {
     for (Other* other : {&reader, &once_writer, &writer_to_another}) other->run(unpin);
 }
 
-// --- After a fork, which leaves nothing of other threads but their records
+// --- After a fork, which leaves nothing of other threads but their participants
 
 TEST(the_records_of_forgotten_threads_are_used_again) {
-    Domain::Record* mine = Domain::mine();
+    Domain::Participant* mine = Domain::current();
     Other forgotten;
-    Domain::Record* record = nullptr;
-    forgotten.run([&] { record = Domain::mine(); });
-    const std::size_t count = count_of_records();
+    Domain::Participant* participant = nullptr;
+    forgotten.run([&] { participant = Domain::current(); });
+    const std::size_t count = count_of_participants();
     Domain::forget_other_threads();
-    check(Domain::mine() == mine);
+    check(Domain::current() == mine);
     check_equal(count_of_active(), 1u);
-    std::set<const Domain::Record*> lent;
-    std::deque<Other> others;  // one more than there are records but the calling thread's
+    std::set<const Domain::Participant*> in_use;
+    std::deque<Other> others;  // one more than there are participants but the calling thread's
     for (std::size_t i = 0; i < count; ++i)
-        others.emplace_back().run([&] { lent.insert(Domain::mine()); });
-    check(lent.contains(record));
-    check(!lent.contains(mine), "the calling thread was forgotten as well");
-    check_equal(count_of_records(), count + 1);
+        others.emplace_back().run([&] { in_use.insert(Domain::current()); });
+    check(in_use.contains(participant));
+    check(!in_use.contains(mine), "the calling thread was forgotten as well");
+    check_equal(count_of_participants(), count + 1);
     check_equal(count_of_active(), count + 1);
 }
 
@@ -835,7 +841,7 @@ TEST(forgotten_threads_hold_nothing_up_and_what_they_retired_is_freed) {
     forgotten.run(pin);  // it could not be, at a fork; this shows that nothing of it is left
     Domain::forget_other_threads();
     check_equal(before.freed, 0);
-    check(Domain::something_waits());
+    check(Domain::has_garbage());
     Thing& after = new_thing();
     retire(after);
     check_equal(after.freed, 1);
@@ -850,7 +856,7 @@ TEST(what_a_forgotten_thread_was_about_to_free_is_freed) {
     waits.run([&] {
         retire(thing);
         bool forked = false;
-        Domain::free_everything(Domain::mine(), [&] {
+        Domain::free_everything(Domain::current(), [&] {
             if (std::exchange(forked, true)) return;
             std::jthread([&] {
                 come_and_go();
@@ -882,20 +888,20 @@ TEST(what_was_left_for_all_is_left_to_the_thread_that_forks) {
     inside.run(pin);
     Domain::leave_for_all(&thing);
     Domain::forget_other_threads();
-    check(Domain::something_waits());
+    check(Domain::has_garbage());
     remove_something();
     check_equal(thing.freed, 1);
 }
 
-TEST(what_forgotten_threads_left_is_found_if_the_thread_that_is_left_has_no_record) {
+TEST(what_forgotten_threads_left_is_found_if_the_thread_that_is_left_has_no_participant) {
     Thing& thing = new_thing();
     Other inside, other;
     inside.run(pin);
     other.run([&] { retire(thing); });
     std::jthread([&] {
         Domain::forget_other_threads();
-        check(!Domain::mine_if_any());
-        check(Domain::something_waits());
+        check(!Domain::current_if_any());
+        check(Domain::has_garbage());
         remove_something();
         check_equal(thing.freed, 1);
     }).join();
@@ -946,19 +952,19 @@ TEST(memory_can_be_read_inside_and_is_freed_afterwards) {
     constexpr int count = 100;
     std::array<Memory*, count> found{};
     Other inside;
-    inside.run([] { Heap::pin(*Heap::mine()); });
+    inside.run([] { Heap::pin(*Heap::current()); });
     for (Memory*& memory : found) {
         memory = new Memory;
         ++Allocated::alive;
-        Heap::retire(*Heap::mine(), memory);
+        Heap::retire(*Heap::current(), memory);
     }
     check_equal(Allocated::alive, count);
     if (Allocated::alive == count)
         inside.run([&] {
             for (const Memory* memory : found) check_equal(memory->content, 5);
         });
-    inside.run([] { Heap::unpin(*Heap::mine()); });
-    Heap::retire(*Heap::mine(), (++Allocated::alive, new Memory));
+    inside.run([] { Heap::unpin(*Heap::current()); });
+    Heap::retire(*Heap::current(), (++Allocated::alive, new Memory));
     check_equal(Allocated::alive, 0);
 }
 

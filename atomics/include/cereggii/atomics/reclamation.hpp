@@ -19,19 +19,20 @@ namespace cereggii::atomics {
 // could have found it before has been outside of the structure since. After Fraser's epochs
 // ("Practical lock-freedom", 2004), with three differences. Whoever retires something looks first
 // whether anybody else is inside at all, and frees it at once if not. A thread frees only what it
-// has retired itself, unless the caller asks for more. And only the records of threads that have
-// been inside lately are looked at.
+// has retired itself, unless the caller asks for more. And only the participants of threads that
+// have been inside lately are looked at.
 //
-//     record of each thread:   state = epoch:62 | writing:1 | pinned:1     without `pinned` outside
+//     participant of each thread:   state = epoch:62 | writing:1 | pinned:1     without `pinned`
+//     outside
 //                              waiting ─▶ item ─▶ item      retired while somebody was inside
 //                              bags[]: item(tag) ─▶ item    the same, a while ago
 //                              held ─▶ item                 being freed, by free_everything()
 //     shared:                  epoch_
-//                              first_ ─▶ record ─▶ record   the active list
-//                              free_ ─▶ record              of threads that have ended
-//                              littered_ ─▶ record          of threads that have left something
-//                              all_ ─▶ record               only grows
-//                              for_all_ ─▶ item             of nobody: see leave_for_all()
+//                              first_ ─▶ participant ─▶ participant   the active list
+//                              free_ ─▶ participant              of threads that have ended
+//                              littered_ ─▶ participant          of threads that have left
+//                              something all_ ─▶ participant               only grows for_all_ ─▶
+//                              item             of nobody: see leave_for_all()
 //
 // To be inside is to be pinned. Between pin and unpin a thread runs natively only, and never waits
 // for another thread's step but for the lock of the lists, so pins are short; they do not nest.
@@ -48,30 +49,36 @@ namespace cereggii::atomics {
 //
 // Correctness. All of it is sequentially consistent, but for hints. An item is retired after its
 // last link is gone.
-//   - At once: for each record, the retiring thread has seen it unpinned after that. A pin that
+//   - At once: for each participant, the retiring thread has seen it unpinned after that. A pin
+//   that
 //     follows is a store later in the one order of all, so no link is seen under it.
-//   - Later: a tag is what epoch_ was after the item was retired. A record pinned with a larger
-//     epoch has loaded epoch_ after that, so it found no link. An item is freed when each record
-//     has been seen unpinned, or pinned with a larger epoch, since it was tagged.
+//   - Later: a tag is what epoch_ was after the item was retired. A participant pinned with a
+//   larger
+//     epoch has loaded epoch_ after that, so it found no link. An item is freed when each
+//     participant has been seen unpinned, or pinned with a larger epoch, since it was tagged.
 //
-// The active list. "Each record" above is each record of the active list. Where a record has not
-// been used for a while, tidy() marks it dormant and unlinks it. Its thread pins, then looks at the
-// mark; if it is set, the thread links the record again, under the lock, before it loads anything
-// of the structure. A scan loads first_ and follows `next`, and takes no lock. Let H be its load of
-// first_.
-//   - A record that is linked from H to the end of the scan is passed. At any time there is a path
-//     from where the scan stands to each such record that it has not passed: to unlink a record
-//     takes it out of paths and leaves its own `next` as it is; to link one changes only the `next`
-//     of a record that was not linked, and from there the path now leads through the whole list.
-//   - A record that is linked at some time L after H (again, or for the first time): its thread
+// The active list. "Each participant" above is each participant of the active list. Where a
+// participant has not been used for a while, tidy() marks it dormant and unlinks it. Its thread
+// pins, then looks at the mark; if it is set, the thread links the participant again, under the
+// lock, before it loads anything of the structure. A scan loads first_ and follows `next`, and
+// takes no lock. Let H be its load of first_.
+//   - A participant that is linked from H to the end of the scan is passed. At any time there is a
+//   path
+//     from where the scan stands to each such participant that it has not passed: to unlink a
+//     participant takes it out of paths and leaves its own `next` as it is; to link one changes
+//     only the `next` of a participant that was not linked, and from there the path now leads
+//     through the whole list.
+//   - A participant that is linked at some time L after H (again, or for the first time): its
+//   thread
 //     loads from the structure only after L, so after H, when no link to the item was left.
 //     Likewise a writer looks at its gate only after L, so after the gate was closed.
-//   - A record that is unlinked during the scan was not pinned then, and its thread's next pin ends
+//   - A participant that is unlinked during the scan was not pinned then, and its thread's next pin
+//   ends
 //     in the case before. Proof: tidy() stores the mark, then loads the state, and unlinks only if
 //     the state is still as an earlier pass has left it. The owner stores the state, then loads the
 //     mark. So either tidy() sees the pin, or the owner sees the mark; and while tidy() has not
 //     decided, the owner waits for the lock.
-// A record pinned with an epoch from before L holds up more than it need, and never less.
+// A participant pinned with an epoch from before L holds up more than it need, and never less.
 //
 // Items says what can be retired. It is told from the inside where an item keeps its link and tag,
 // which only the reclaimer touches once the item is retired; readers that are inside still read the
@@ -92,17 +99,18 @@ public:
     static constexpr std::uint32_t scans_between_looks = 64;
     static constexpr typename Clock::duration between_passes = std::chrono::milliseconds(1);
 
-    // What a thread is in. Never freed: it is lent to one thread after another.
-    struct alignas(destructive_interference) Record {
+    // What a thread is in. Never freed: one thread after another uses it.
+    struct alignas(destructive_interference) Participant {
         // What a scan reads, and what its thread writes at each pin.
         std::atomic<std::uint64_t> state{0};
-        std::atomic<Record*> next{nullptr};  // in the active list; of one unlinked: what it was
+        std::atomic<Participant*> next{
+            nullptr};  // in the active list; of one unlinked: what it was
         // What a thread that is pinned for writing writes to; of interest while it is.
         std::atomic<const void*> written{nullptr};
         void* spare = nullptr;  // for the structure: what its next insertion needs
         std::uint32_t number = 0;
-        // Its thread has been outside for so long that the record is off the active list, or is
-        // being taken off.
+        // Its thread has been outside for so long that the participant is off the active list, or
+        // is being taken off.
         std::atomic<bool> dormant{false};
 
         // Apart from the state, which others look at all the time. Others only take out.
@@ -110,7 +118,7 @@ public:
         std::array<std::atomic<Item>, bag_count> bags{};
         std::atomic<Item> held{};
         // The thread's own: the tags of the bags it has filled, how many items it has retired, how
-        // often it has looked at all records, and has seen that its own may have to be linked
+        // often it has looked at all participants, and has seen that its own may have to be linked
         // again.
         std::array<std::uint64_t, bag_count> tags{};
         std::uint64_t last_tag = 0;
@@ -119,12 +127,12 @@ public:
         std::uint32_t links = 0;
         // Set by its thread before it is put on the littered list, cleared by who takes it off.
         std::atomic<bool> littered{false};
-        Record* next_littered = nullptr;
+        Participant* next_littered = nullptr;
 
         // Under the lock.
-        Record* previous = nullptr;
-        Record* next_free = nullptr;
-        Record* next_of_all = nullptr;
+        Participant* previous = nullptr;
+        Participant* next_free = nullptr;
+        Participant* next_of_all = nullptr;
         bool linked = false;
     };
 
@@ -144,33 +152,36 @@ public:
 
     static constexpr std::uint64_t pinned = 1;
     static constexpr std::uint64_t writing = 2;
-    // What a pass leaves in the state of a record that is not pinned: gone after the next pin.
+    // What a pass leaves in the state of a participant that is not pinned: gone after the next pin.
     static constexpr std::uint64_t unused = 4;
 
-    // The calling thread's record; null if there is no memory for one.
-    [[gnu::always_inline]] static Record* mine() noexcept {
-        Record* record = mine_;
-        return record ? record : borrow();
+    // The calling thread's participant; null if there is no memory for one.
+    [[gnu::always_inline]] static Participant* current() noexcept {
+        Participant* participant = current_;
+        return participant ? participant : borrow();
     }
     // Null as well if it has not got one yet.
-    static Record* mine_if_any() noexcept { return mine_; }
+    static Participant* current_if_any() noexcept { return current_; }
 
-    [[gnu::always_inline]] static void pin(Record& record) noexcept { pin_as(record, pinned); }
+    [[gnu::always_inline]] static void pin(Participant& participant) noexcept {
+        pin_as(participant, pinned);
+    }
 
-    [[gnu::always_inline]] static void pin_writing(Record& record, const void* to) noexcept {
+    [[gnu::always_inline]] static void pin_writing(Participant& participant,
+                                                   const void* to) noexcept {
         // Release: pairs with the load in wait_for_writers, which may find it instead of an unpin.
-        record.written.store(to, std::memory_order_release);
-        pin_as(record, writing | pinned);
+        participant.written.store(to, std::memory_order_release);
+        pin_as(participant, writing | pinned);
     }
 
     // Release: what was read under the pin was read before a reclaimer sees it gone.
-    [[gnu::always_inline]] static void unpin(Record& record) noexcept {
-        record.state.store(0, std::memory_order_release);
+    [[gnu::always_inline]] static void unpin(Participant& participant) noexcept {
+        participant.state.store(0, std::memory_order_release);
     }
 
     // A list of items that nobody who pins from now on can find. The caller is not pinned. True:
     // they wait, since somebody is inside.
-    static bool retire(Record& me, Item list) {
+    static bool retire(Participant& me, Item list) {
         note_scan(me);
         if (!others_are_pinned(me)) {
             const Lists own = take_own(me, UINT64_MAX);  // retired before that was seen, too
@@ -205,39 +216,40 @@ public:
     // was asked is not waited for.
     template <class Pause>
     static void wait_for_writers(const void* written, const Pause& pause) {
-        for (Record* record = first(); record; record = after(*record)) {
+        for (Participant* participant = first(); participant; participant = after(*participant)) {
             constexpr std::uint64_t mask = pinned | writing;
-            while ((record->state.load(std::memory_order_seq_cst) & mask) == mask &&
-                   record->written.load(std::memory_order_acquire) == written)
+            while ((participant->state.load(std::memory_order_seq_cst) & mask) == mask &&
+                   participant->written.load(std::memory_order_acquire) == written)
                 pause();
         }
     }
 
-    // Before each look at all records: once in a while, those not in use are put aside. Costs
+    // Before each look at all participants: once in a while, those not in use are put aside. Costs
     // nothing but for that.
-    [[gnu::always_inline]] static void note_scan(Record& me) noexcept {
+    [[gnu::always_inline]] static void note_scan(Participant& me) noexcept {
         if (++me.scans % scans_between_looks == 0) [[unlikely]]
             tidy_if_it_is_time(me);
     }
 
     // Whether a thread has left something waiting, or has since freed it. A hint, but about what
     // the calling thread has left.
-    static bool something_waits() noexcept {
+    static bool has_garbage() noexcept {
         return littered_.load(std::memory_order_seq_cst) != nullptr ||
                for_all_.load(std::memory_order_seq_cst) != Item{};
     }
 
     // Frees what any thread has retired. Not inside; pause() waits for a moment, and must not come
-    // back here. `me` is null if the calling thread has no record.
+    // back here. `me` is null if the calling thread has no participant.
     template <class Pause>
-    static void free_everything(Record* me, const Pause& pause) {
+    static void free_everything(Participant* me, const Pause& pause) {
         Item list{};
-        for (Record* record = littered_.exchange(nullptr, std::memory_order_seq_cst); record;) {
-            Record* next = record->next_littered;
+        for (Participant* participant = littered_.exchange(nullptr, std::memory_order_seq_cst);
+             participant;) {
+            Participant* next = participant->next_littered;
             // Before its lists are taken: what is added later puts it on the list again.
-            record->littered.store(false, std::memory_order_seq_cst);
-            take_from(*record, list);
-            record = next;
+            participant->littered.store(false, std::memory_order_seq_cst);
+            take_from(*participant, list);
+            participant = next;
         }
         take_what_is_left_for_all(list);
         wait_and_free(me, list, pause);
@@ -252,71 +264,74 @@ public:
         littered_.store(nullptr, std::memory_order_relaxed);
         free_ = nullptr;
         Item left{};
-        for (Record* record = first_of_all(); record; record = record->next_of_all) {
-            take_from(*record, left);
-            record->linked = false;
-            record->littered.store(false, std::memory_order_relaxed);
-            if (record == mine_) continue;
-            put_back(*record);
+        for (Participant* participant = first_of_all(); participant;
+             participant = participant->next_of_all) {
+            take_from(*participant, left);
+            participant->linked = false;
+            participant->littered.store(false, std::memory_order_relaxed);
+            if (participant == current_) continue;
+            put_back(*participant);
         }
-        if (mine_) link(*mine_);
-        // A thread without a record will get the first of those that are free.
-        Record* heir = mine_ ? mine_ : free_;
+        if (current_) link(*current_);
+        // A thread without a participant will get the first of those that are free.
+        Participant* heir = current_ ? current_ : free_;
         if (left == Item{} || !heir) return;
         heir->waiting.store(left, std::memory_order_seq_cst);
         note_litter(*heir);
     }
 
     // In the one order of all, as the pins.
-    static Record* first() noexcept { return first_.load(std::memory_order_seq_cst); }
-    static Record* after(const Record& record) noexcept {
-        return record.next.load(std::memory_order_seq_cst);
+    static Participant* first() noexcept { return first_.load(std::memory_order_seq_cst); }
+    static Participant* after(const Participant& participant) noexcept {
+        return participant.next.load(std::memory_order_seq_cst);
     }
     // Of all there are, by next_of_all.
-    static Record* first_of_all() noexcept { return all_.load(std::memory_order_seq_cst); }
+    static Participant* first_of_all() noexcept { return all_.load(std::memory_order_seq_cst); }
 
 private:
     static constexpr std::uint32_t enough_for_a_bag = 32;
 
     // A store would do instead of the exchange: what it returns is not needed.
-    [[gnu::always_inline]] static void pin_as(Record& record, std::uint64_t how) noexcept {
+    [[gnu::always_inline]] static void pin_as(Participant& participant,
+                                              std::uint64_t how) noexcept {
         const std::uint64_t epoch = epoch_.now.load(std::memory_order_seq_cst);
-        record.state.exchange(epoch << 2 | how, std::memory_order_seq_cst);
+        participant.state.exchange(epoch << 2 | how, std::memory_order_seq_cst);
         // After the pin: either we see the mark, or who has set it sees the pin.
-        if (record.dormant.load(std::memory_order_seq_cst)) [[unlikely]]
-            link_again(record);
+        if (participant.dormant.load(std::memory_order_seq_cst)) [[unlikely]]
+            link_again(participant);
     }
 
     // Pinned, so it is not put aside meanwhile. Nothing of the structure has been loaded yet.
-    [[gnu::noinline]] static void link_again(Record& record) noexcept {
+    [[gnu::noinline]] static void link_again(Participant& participant) noexcept {
         const Locked locked;
-        ++record.links;
-        if (!record.linked) link(record);
-        record.dormant.store(false, std::memory_order_seq_cst);
+        ++participant.links;
+        if (!participant.linked) link(participant);
+        participant.dormant.store(false, std::memory_order_seq_cst);
     }
 
     // Under the lock.
-    static void link(Record& record) noexcept {
-        Record* head = first_.load(std::memory_order_relaxed);
-        record.next.store(head, std::memory_order_seq_cst);
-        record.previous = nullptr;
-        if (head) head->previous = &record;
-        record.linked = true;
-        first_.store(&record, std::memory_order_seq_cst);
+    static void link(Participant& participant) noexcept {
+        Participant* head = first_.load(std::memory_order_relaxed);
+        participant.next.store(head, std::memory_order_seq_cst);
+        participant.previous = nullptr;
+        if (head) head->previous = &participant;
+        participant.linked = true;
+        first_.store(&participant, std::memory_order_seq_cst);
     }
 
     // Under the lock. Its `next` stays, for a scan that stands here.
-    static void unlink(Record& record) noexcept {
-        Record* next = record.next.load(std::memory_order_relaxed);
-        std::atomic<Record*>& link = record.previous ? record.previous->next : first_;
+    static void unlink(Participant& participant) noexcept {
+        Participant* next = participant.next.load(std::memory_order_relaxed);
+        std::atomic<Participant*>& link =
+            participant.previous ? participant.previous->next : first_;
         link.store(next, std::memory_order_seq_cst);
-        if (next) next->previous = record.previous;
-        record.linked = false;
+        if (next) next->previous = participant.previous;
+        participant.linked = false;
     }
 
-    // A pass over all threads' records, at most one in a millisecond: a thread that is inside more
-    // often than that is never put aside.
-    [[gnu::noinline]] static void tidy_if_it_is_time(const Record& me) noexcept {
+    // A pass over all threads' participants, at most one in a millisecond: a thread that is inside
+    // more often than that is never put aside.
+    [[gnu::noinline]] static void tidy_if_it_is_time(const Participant& me) noexcept {
         const auto now = Clock::now().time_since_epoch().count();
         auto last = last_pass_.load(std::memory_order_relaxed);
         // Lost to another thread, which has begun one.
@@ -325,56 +340,61 @@ private:
             tidy(me);
     }
 
-    static void tidy(const Record& me) noexcept {
+    static void tidy(const Participant& me) noexcept {
         const Locked locked;
-        Record* next = nullptr;
-        for (Record* record = first_.load(std::memory_order_relaxed); record; record = next) {
-            next = record->next.load(std::memory_order_relaxed);
-            if (record != &me) put_aside_if_unused(*record);
+        Participant* next = nullptr;
+        for (Participant* participant = first_.load(std::memory_order_relaxed); participant;
+             participant = next) {
+            next = participant->next.load(std::memory_order_relaxed);
+            if (participant != &me) put_aside_if_unused(*participant);
         }
     }
 
-    static void put_aside_if_unused(Record& record) noexcept {
-        std::uint64_t state = record.state.load(std::memory_order_relaxed);
+    static void put_aside_if_unused(Participant& participant) noexcept {
+        std::uint64_t state = participant.state.load(std::memory_order_relaxed);
         if (state & pinned) return;
         // As the last pass has left it? Otherwise it has been used since: to be seen next time.
         if (state != unused) {
-            record.state.compare_exchange_strong(state, unused, std::memory_order_seq_cst);
+            participant.state.compare_exchange_strong(state, unused, std::memory_order_seq_cst);
             return;
         }
-        record.dormant.store(true, std::memory_order_seq_cst);
-        if (record.state.load(std::memory_order_seq_cst) == unused)
-            unlink(record);
+        participant.dormant.store(true, std::memory_order_seq_cst);
+        if (participant.state.load(std::memory_order_seq_cst) == unused)
+            unlink(participant);
         else
-            record.dormant.store(false, std::memory_order_seq_cst);
+            participant.dormant.store(false, std::memory_order_seq_cst);
     }
 
-    static bool is_pinned(const Record& record) noexcept {
-        return (record.state.load(std::memory_order_seq_cst) & pinned) != 0;
+    static bool is_pinned(const Participant& participant) noexcept {
+        return (participant.state.load(std::memory_order_seq_cst) & pinned) != 0;
     }
 
-    // Beginning with another record in each thread, so that not all ask the same thread. The first
-    // loop goes past our own, which it may meet: from a record that is linked again the way leads
-    // through the whole list. If our own is not linked, the second loop goes through all of them.
-    static bool others_are_pinned(const Record& me) noexcept {
-        for (const Record* record = after(me); record; record = after(*record))
-            if (record != &me && is_pinned(*record)) return true;
-        for (const Record* record = first(); record && record != &me; record = after(*record))
-            if (is_pinned(*record)) return true;
+    // Beginning with another participant in each thread, so that not all ask the same thread. The
+    // first loop goes past our own, which it may meet: from a participant that is linked again the
+    // way leads through the whole list. If our own is not linked, the second loop goes through all
+    // of them.
+    static bool others_are_pinned(const Participant& me) noexcept {
+        for (const Participant* participant = after(me); participant;
+             participant = after(*participant))
+            if (participant != &me && is_pinned(*participant)) return true;
+        for (const Participant* participant = first(); participant && participant != &me;
+             participant = after(*participant))
+            if (is_pinned(*participant)) return true;
         return false;
     }
 
-    static std::uint64_t oldest_epoch(const Record& me) noexcept {
+    static std::uint64_t oldest_epoch(const Participant& me) noexcept {
         std::uint64_t oldest = UINT64_MAX;
-        for (const Record* record = first(); record; record = after(*record)) {
-            const std::uint64_t state = record->state.load(std::memory_order_seq_cst);
-            if (record != &me && (state & pinned) && state >> 2 < oldest) oldest = state >> 2;
+        for (const Participant* participant = first(); participant;
+             participant = after(*participant)) {
+            const std::uint64_t state = participant->state.load(std::memory_order_seq_cst);
+            if (participant != &me && (state & pinned) && state >> 2 < oldest) oldest = state >> 2;
         }
         return oldest;
     }
 
-    // Of what waits in the thread's record, if there is an empty bag.
-    static void fill_bag(Record& me) noexcept {
+    // Of what waits in the thread's participant, if there is an empty bag.
+    static void fill_bag(Participant& me) noexcept {
         std::size_t i = 0;
         while (i < me.bags.size() && me.bags[i].load(std::memory_order_seq_cst) != Item{}) ++i;
         if (i == me.bags.size()) return;
@@ -393,10 +413,10 @@ private:
 
     // After what was left can be found there. In the one order of all: who takes everything clears
     // the mark first, so it finds this, or we find the mark cleared.
-    static void note_litter(Record& me) noexcept {
+    static void note_litter(Participant& me) noexcept {
         if (me.littered.load(std::memory_order_seq_cst)) return;
         me.littered.store(true, std::memory_order_seq_cst);
-        Record* head = littered_.load(std::memory_order_relaxed);
+        Participant* head = littered_.load(std::memory_order_relaxed);
         do {
             me.next_littered = head;
         } while (!littered_.compare_exchange_weak(head, &me, std::memory_order_seq_cst));
@@ -413,7 +433,7 @@ private:
 
     // The thread's bags with a tag below this one; of all epochs, what waits as well. Taken before
     // any of it is freed, which may come back here.
-    static Lists take_own(Record& me, std::uint64_t oldest) noexcept {
+    static Lists take_own(Participant& me, std::uint64_t oldest) noexcept {
         Lists own;
         const auto take_list = [](std::atomic<Item>& from) {
             return from.load(std::memory_order_relaxed) == Item{}
@@ -430,23 +450,24 @@ private:
         if (from.load(std::memory_order_seq_cst) != Item{})
             list = concatenate(from.exchange(Item{}, std::memory_order_seq_cst), list);
     }
-    static void take_from(Record& record, Item& list) noexcept {
-        take(record.waiting, list);
-        for (std::atomic<Item>& bag : record.bags) take(bag, list);
-        take(record.held, list);
+    static void take_from(Participant& participant, Item& list) noexcept {
+        take(participant.waiting, list);
+        for (std::atomic<Item>& bag : participant.bags) take(bag, list);
+        take(participant.held, list);
     }
 
-    // Meanwhile the list is in the record: for the child of a fork to find, and for others, since a
-    // finalizer may take its time. Only the owner puts something there; who takes it waits himself.
+    // Meanwhile the list is in the participant: for the child of a fork to find, and for others,
+    // since a finalizer may take its time. Only the owner puts something there; who takes it waits
+    // himself.
     template <class Pause>
-    static void wait_and_free(Record* me, Item list, const Pause& pause) {
+    static void wait_and_free(Participant* me, Item list, const Pause& pause) {
         if (me) take(me->held, list);  // of a call that this one is nested in, which has waited
         if (list == Item{}) return;
         if (me) hold(*me, list);
         const std::uint64_t tag = epoch_.now.fetch_add(1, std::memory_order_seq_cst);
-        for (Record* record = first(); record; record = after(*record)) {
+        for (Participant* participant = first(); participant; participant = after(*participant)) {
             const auto may_have_found_it = [&] {
-                const std::uint64_t state = record->state.load(std::memory_order_seq_cst);
+                const std::uint64_t state = participant->state.load(std::memory_order_seq_cst);
                 return (state & pinned) && state >> 2 <= tag;
             };
             while (may_have_found_it()) pause();
@@ -459,7 +480,7 @@ private:
         }
     }
 
-    static void hold(Record& me, Item list) noexcept {
+    static void hold(Participant& me, Item list) noexcept {
         me.held.store(list, std::memory_order_seq_cst);
         note_litter(me);
     }
@@ -489,59 +510,59 @@ private:
         }
     }
 
-    // Gives the record back when its thread ends; after that the thread uses it no more. It runs no
-    // Python code: the interpreter may be gone.
-    struct Loan {
-        Record* record = nullptr;
-        ~Loan() {
-            mine_ = nullptr;
-            if (!record) return;
+    // Gives the participant back when its thread ends; after that the thread uses it no more. It
+    // runs no Python code: the interpreter may be gone.
+    struct ReleaseAtThreadEnd {
+        Participant* participant = nullptr;
+        ~ReleaseAtThreadEnd() {
+            current_ = nullptr;
+            if (!participant) return;
             const Locked locked;
-            if (record->linked) unlink(*record);
-            put_back(*record);
+            if (participant->linked) unlink(*participant);
+            put_back(*participant);
         }
     };
 
-    // Under the lock. Of a record that is not linked.
-    static void put_back(Record& record) noexcept {
-        record.state.store(0, std::memory_order_seq_cst);
-        record.next_free = free_;
-        free_ = &record;
+    // Under the lock. Of a participant that is not linked.
+    static void put_back(Participant& participant) noexcept {
+        participant.state.store(0, std::memory_order_seq_cst);
+        participant.next_free = free_;
+        free_ = &participant;
     }
 
-    [[gnu::noinline]] static Record* borrow() noexcept {
-        Record* record = nullptr;
+    [[gnu::noinline]] static Participant* borrow() noexcept {
+        Participant* participant = nullptr;
         {
             const Locked locked;
-            record = free_;
-            if (record) free_ = record->next_free;
+            participant = free_;
+            if (participant) free_ = participant->next_free;
         }
-        if (!record) {
-            record = new (std::nothrow) Record;
-            if (!record) return nullptr;
-            record->number = records_.fetch_add(1, std::memory_order_relaxed);
+        if (!participant) {
+            participant = new (std::nothrow) Participant;
+            if (!participant) return nullptr;
+            participant->number = records_.fetch_add(1, std::memory_order_relaxed);
             const Locked locked;
-            record->next_of_all = first_of_all();
-            all_.store(record, std::memory_order_seq_cst);
+            participant->next_of_all = first_of_all();
+            all_.store(participant, std::memory_order_seq_cst);
         }
         {
             const Locked locked;
-            record->dormant.store(false, std::memory_order_seq_cst);
-            link(*record);
+            participant->dormant.store(false, std::memory_order_seq_cst);
+            link(*participant);
         }
-        static thread_local Loan loan;
-        loan.record = record;
-        return mine_ = record;
+        static thread_local ReleaseAtThreadEnd at_end;
+        at_end.participant = participant;
+        return current_ = participant;
     }
 
-    static inline thread_local constinit Record* mine_ = nullptr;
+    static inline thread_local constinit Participant* current_ = nullptr;
     static inline std::atomic<bool> lock_{false};
-    static inline Record* free_ = nullptr;  // under the lock
-    static inline std::atomic<Record*> all_{nullptr};
+    static inline Participant* free_ = nullptr;  // under the lock
+    static inline std::atomic<Participant*> all_{nullptr};
     static inline std::atomic<std::uint32_t> records_{0};
     static inline std::atomic<typename Clock::rep> last_pass_{0};
-    static inline std::atomic<Record*> first_{nullptr};
-    static inline std::atomic<Record*> littered_{nullptr};
+    static inline std::atomic<Participant*> first_{nullptr};
+    static inline std::atomic<Participant*> littered_{nullptr};
     static inline std::atomic<Item> for_all_{};
     // Read at each pin, changed seldom: alone on its cache line.
     struct alignas(destructive_interference) Epoch {

@@ -125,7 +125,7 @@ class Guard {
 public:
     // An atomic dict has been used by this thread before, or there is memory: see ready().
     [[gnu::always_inline]] explicit Guard(HashMap& map) noexcept
-        : map_(map), record_(Reclaimer::mine()) {}
+        : map_(map), participant_(Reclaimer::current()) {}
     // Runs finalizers, and so is not noexcept: up to Python 3.13, a daemon thread that wants to
     // attach when the interpreter has ended is unwound.
     [[gnu::always_inline]] ~Guard() noexcept(false) {
@@ -135,7 +135,7 @@ public:
             // be kept in registers.
             RetiredItems::Item retired = retired_;
             if (removes_something_) Reclaimer::take_what_is_left_for_all(retired);
-            leaves_something_ |= Reclaimer::retire(*record_, retired);
+            leaves_something_ |= Reclaimer::retire(*participant_, retired);
         }
         if (leaves_something_) [[unlikely]]
             see_to_leftovers();
@@ -145,26 +145,26 @@ public:
 
     // False with MemoryError, and then nothing else may be called.
     [[nodiscard]] bool ready() const noexcept {
-        if (record_) [[likely]]
+        if (participant_) [[likely]]
             return true;
         PyErr_NoMemory();
         return false;
     }
 
     [[gnu::always_inline]] void pin_reading() noexcept {
-        Reclaimer::pin(*record_);
+        Reclaimer::pin(*participant_);
         pinned_ = true;
     }
 
     // Waits, detached, while an exact operation has closed the gate.
     [[gnu::always_inline]] void pin_writing() {
         for (;;) {
-            Reclaimer::pin_writing(*record_, &map_);
+            Reclaimer::pin_writing(*participant_, &map_);
             // After the pin, so that either the closer sees the pin or we see the closed gate.
             if (map_.gate.load(std::memory_order_seq_cst) == HashMap::gate_open) [[likely]]
                 break;
             if (!is_closed(map_) || interpreter_has_ended()) break;
-            Reclaimer::unpin(*record_);
+            Reclaimer::unpin(*participant_);
             yield_detached();
         }
         pinned_ = true;
@@ -172,21 +172,21 @@ public:
 
     // False, and not pinned, where it would have to wait.
     [[nodiscard]] bool try_pin_writing() noexcept {
-        Reclaimer::pin_writing(*record_, &map_);
+        Reclaimer::pin_writing(*participant_, &map_);
         pinned_ = !is_closed(map_);
-        if (!pinned_) Reclaimer::unpin(*record_);
+        if (!pinned_) Reclaimer::unpin(*participant_);
         return pinned_;
     }
 
     [[gnu::always_inline]] void unpin() noexcept {
         pinned_ = false;
-        Reclaimer::unpin(*record_);
+        Reclaimer::unpin(*participant_);
     }
 
     // Closes the gate and waits until no writer is pinned. No Python code may be run until it is
     // opened.
     void close_gate() {
-        Reclaimer::note_scan(*record_);
+        Reclaimer::note_scan(*participant_);
         close_for_others(map_);
         Reclaimer::wait_for_writers(&map_, [] { std::this_thread::yield(); });
     }
@@ -196,7 +196,7 @@ public:
         if (gate == gate_closed() ||
             !map_.gate.compare_exchange_strong(gate, gate_closed(), std::memory_order_seq_cst))
             return false;
-        Reclaimer::note_scan(*record_);
+        Reclaimer::note_scan(*participant_);
         Reclaimer::wait_for_writers(&map_, [] { std::this_thread::yield(); });
         return true;
     }
@@ -224,27 +224,27 @@ public:
     }
 
     // A number that no other thread has at the same time.
-    std::uint32_t thread() const noexcept { return record_->number; }
+    std::uint32_t thread() const noexcept { return participant_->number; }
 
     // A node for an insertion; null with MemoryError. Not while pinned. What is given back is kept
     // for the thread's next one.
     [[nodiscard]] Node* take_node() noexcept {
-        if (void* spare = std::exchange(record_->spare, nullptr)) [[likely]]
+        if (void* spare = std::exchange(participant_->spare, nullptr)) [[likely]]
             return static_cast<Node*>(spare);
         Node* node = Node::allocate();
         if (!node) PyErr_NoMemory();
         return node;
     }
     // Whether the thread's last operation that could insert did: it has used up its node.
-    [[nodiscard]] bool inserted_last() const noexcept { return !record_->spare; }
+    [[nodiscard]] bool inserted_last() const noexcept { return !participant_->spare; }
     void give_node_back(Node* node) noexcept {
-        if (Node* other = static_cast<Node*>(std::exchange(record_->spare, node))) [[unlikely]]
+        if (Node* other = static_cast<Node*>(std::exchange(participant_->spare, node))) [[unlikely]]
             Node::deallocate(other);
     }
 
 private:
     HashMap& map_;
-    Reclaimer::Record* record_;
+    Reclaimer::Participant* participant_;
     RetiredItems::Item retired_ = 0;
     bool pinned_ = false;
     bool removes_something_ = false;

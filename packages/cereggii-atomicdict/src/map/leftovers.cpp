@@ -32,7 +32,7 @@ private:
     mutable int spins_ = 0;
 };
 
-void free_everything() { Reclaimer::free_everything(Reclaimer::mine(), Pause()); }
+void free_everything() { Reclaimer::free_everything(Reclaimer::current(), Pause()); }
 
 // ── garbage collection ─────────────────────────────────────────────────────────────────────────
 
@@ -92,13 +92,13 @@ PyObject* free_at_exit(PyObject*, PyObject*) {
     const bool undisturbed = end_reclaimer_thread();
     PyObject* exception = PyErr_GetRaisedException();
     // What is freed may leave something in turn.
-    for (int i = 0; i < 10 && Reclaimer::something_waits(); ++i) free_everything();
+    for (int i = 0; i < 10 && Reclaimer::has_garbage(); ++i) free_everything();
     PyErr_SetRaisedException(exception);
     return undisturbed ? Py_NewRef(Py_None) : nullptr;
 }
 
-// What the other threads of the parent have left belongs to this one by now, or to the record that
-// it gets next.
+// What the other threads of the parent have left belongs to this one by now, or to the participant
+// that it gets next.
 void forget_other_threads() noexcept {
     forks.fetch_add(1, std::memory_order_relaxed);
     Reclaimer::forget_other_threads();
@@ -117,7 +117,7 @@ void see_to_leftovers() noexcept {
 }
 
 void free_leftovers() {
-    if (Reclaimer::something_waits()) [[unlikely]]
+    if (Reclaimer::has_garbage()) [[unlikely]]
         free_everything();
 }
 

@@ -49,7 +49,7 @@ bool has_to_end() noexcept {
 }
 
 bool has_something_to_free() noexcept {
-    return Reclaimer::something_waits() && !is_held_back.load(std::memory_order_seq_cst) &&
+    return Reclaimer::has_garbage() && !is_held_back.load(std::memory_order_seq_cst) &&
            !has_to_end();
 }
 
@@ -59,8 +59,8 @@ void free_attached() {
     PyThreadState* state = interpreter ? PyThreadState_New(interpreter) : nullptr;
     if (!state) return;
     attach_again(state);
-    // With a record, where others find what is being freed.
-    Reclaimer::free_everything(Reclaimer::mine(), pause_patiently);
+    // With a participant, where others find what is being freed.
+    Reclaimer::free_everything(Reclaimer::current(), pause_patiently);
     PyThreadState_Clear(state);
     PyThreadState_DeleteCurrent();
 }
