@@ -89,7 +89,7 @@ struct IntMethods {
 
     // ── add ────────────────────────────────────────────────────────────────────────────────────
 
-    template <Name Method, char Sign, Returns Which>
+    template <MethodName Method, char Sign, Returns Which>
     static PyObject* add(PyObject* self, PyObject* const* args, Py_ssize_t count,
                          PyObject* keywords) {
         static constexpr Signature<1> signature{Method.text, {{{"amount", false}}}};
@@ -110,7 +110,8 @@ struct IntMethods {
 
     // ── bits and bounds ────────────────────────────────────────────────────────────────────────
 
-    template <Name Method, Name Argument, std::int64_t (*Combine)(std::int64_t, std::int64_t)>
+    template <MethodName Method, MethodName Argument,
+              std::int64_t (*Combine)(std::int64_t, std::int64_t)>
     static PyObject* get_and(PyObject* self, PyObject* const* args, Py_ssize_t count,
                              PyObject* keywords) {
         static constexpr Signature<1> signature{Method.text, {{{Argument.text}}}};
@@ -126,7 +127,7 @@ struct IntMethods {
 
     // ── functions ──────────────────────────────────────────────────────────────────────────────
 
-    template <Name Method, Returns Which>
+    template <MethodName Method, Returns Which>
     static PyObject* update(PyObject* self, PyObject* const* args, Py_ssize_t count,
                             PyObject* keywords) {
         static constexpr Signature<1> signature{Method.text, {{{"fn", true, "callable"}}}};
@@ -135,7 +136,7 @@ struct IntMethods {
         return call_until_stored<Which>(self, Method.text, given[0], nullptr);
     }
 
-    template <Name Method, Returns Which>
+    template <MethodName Method, Returns Which>
     static PyObject* accumulate(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                 PyObject* keywords) {
         static constexpr Signature<2> signature{Method.text, {{{"x"}, {"fn", true, "callable"}}}};
@@ -210,9 +211,9 @@ private:
             Py_DECREF(current);
             if (!result) return nullptr;
             std::int64_t updated = 0;
-            const bool good = to_int64(result, &updated, "the result of fn");
+            const bool ok = to_int64(result, &updated, "the result of fn");
             Py_DECREF(result);
-            if (!good) return nullptr;
+            if (!ok) return nullptr;
             const std::int64_t now = compare_exchange(integer, found, updated);
             if (now == found) return to_python(Which == Returns::after ? updated : found);
             found = now;

@@ -232,7 +232,7 @@ struct IntInPlace {
         return generic<IntOperator::power>(self, exponent);
     }
 
-    template <Name Symbol>
+    template <MethodName Symbol>
     static PyObject* refused(PyObject*, PyObject* operand) {
         set_error(PyExc_TypeError, "an atomic integer does not support %s (with %U)", Symbol.text,
                   operand);

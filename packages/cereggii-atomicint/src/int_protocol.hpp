@@ -11,7 +11,7 @@
 namespace cereggii::atomicint {
 
 // int's method of this name, with the same arguments.
-template <Name Method>
+template <MethodName Method>
 PyObject* forward(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
     const Py_ssize_t total = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
     constexpr Py_ssize_t most = 7;
@@ -32,7 +32,7 @@ PyObject* forward(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObj
     return result;
 }
 
-template <Name Attribute>
+template <MethodName Attribute>
 PyObject* forward_property(PyObject* self, void*) {
     PyObject* value = plain(self);
     PyObject* result = value ? PyObject_GetAttrString(value, Attribute.text) : nullptr;

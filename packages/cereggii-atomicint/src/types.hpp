@@ -22,7 +22,7 @@ using SharedInt = WithBackoff<CheckedInt64>;
 struct AtomicInt {
     static constexpr const char* name = "AtomicInt";
     static std::size_t memory() noexcept { return 80; }  // with the header, as allocated
-    using Sharing = BecomesImmortal;
+    using Sharing = ImmortalPolicy;
 
     SharedInt integer;
 
@@ -34,7 +34,7 @@ struct AtomicInt {
 
 struct AtomicCounter {
     static constexpr const char* name = "AtomicCounter";
-    using Sharing = BecomesImmortal;
+    using Sharing = ImmortalPolicy;
 
     StripedAdder adder;
     std::atomic<bool> ready{false};  // release, acquire: whoever sees it set sees the adder
@@ -51,7 +51,7 @@ struct AtomicCounter {
 struct AtomicEvent {
     static constexpr const char* name = "AtomicEvent";
     static std::size_t memory() noexcept { return 64; }
-    using Sharing = BecomesImmortal;
+    using Sharing = ImmortalPolicy;
     using Value = std::atomic<std::uint64_t>;
 
     // Whether it is set, and above that how often it has been, plus one: 0 is not constructed.

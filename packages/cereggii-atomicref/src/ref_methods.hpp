@@ -63,7 +63,7 @@ struct RefMethods {
 
     // ── functions ──────────────────────────────────────────────────────────────────────────────
 
-    template <Name Method, Returns Which>
+    template <MethodName Method, Returns Which>
     static PyObject* update(PyObject* self, PyObject* const* args, Py_ssize_t count,
                             PyObject* keywords) {
         static constexpr Signature<1> signature{Method.text, {{{"fn", true, "callable"}}}};
@@ -72,7 +72,7 @@ struct RefMethods {
         return call_until_stored<Which>(self, Method.text, given[0], nullptr);
     }
 
-    template <Name Method, Returns Which>
+    template <MethodName Method, Returns Which>
     static PyObject* accumulate(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                 PyObject* keywords) {
         static constexpr Signature<2> signature{Method.text, {{{"x"}, {"fn", true, "callable"}}}};

@@ -19,8 +19,8 @@ using Slot = WithBackoff<ObjectSlot>;
 
 struct AtomicRef {
     static constexpr const char* name = "AtomicRef";
-    static std::size_t memory() noexcept { return BecomesDeferred::size_of_anything; }
-    using Sharing = BecomesDeferred;
+    static std::size_t memory() noexcept { return DeferredPolicy::size_of_anything; }
+    using Sharing = DeferredPolicy;
     using Value = Slot;
 
     Slot slot;
@@ -61,8 +61,8 @@ template <class Atomic>
 // A value and its stamp are one object, the tuple (value, stamp), so one word changes them both.
 struct AtomicStampedRef {
     static constexpr const char* name = "AtomicStampedRef";
-    static std::size_t memory() noexcept { return BecomesDeferred::size_of_anything; }
-    using Sharing = BecomesDeferred;
+    static std::size_t memory() noexcept { return DeferredPolicy::size_of_anything; }
+    using Sharing = DeferredPolicy;
     using Value = Slot;
 
     static inline PyObject* cleared = nullptr;  // (None, 0): set when the module is imported

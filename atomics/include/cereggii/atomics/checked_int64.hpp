@@ -160,7 +160,7 @@ private:
         return update;
     }
 
-    // Moves the value from word_ to wide_, for good. Changes no value, so it has no linearization
+    // Moves the value from word_ to wide_, forever. Changes no value, so it has no linearization
     // point of its own. Nothing inside the lock blocks or calls Python, so no thread holds it while
     // it is stopped for a garbage collection or a fork.
     void park() noexcept {

@@ -33,7 +33,7 @@ namespace cereggii::atomics {
 // After a turn that was worth it the next one may follow, after a window side by side; whoever has
 // waited longest takes it. After one that was not, the word has a rest, during which there are no
 // turns. It is four times as long as the rest before, up to `longest_rest`; each turn that was
-// worth it takes `turn` off that. So a loop for which turns do no good loses less than half a
+// worth it takes `turn` off that. So a loop for which turns do not help loses less than half a
 // per cent, and one that changes its ways is noticed soon.
 //
 // The first turn after a rest is a *trial*: all threads stand back for it, so that it shows what it

@@ -34,7 +34,7 @@ inline constexpr Nanoseconds first_help = nanoseconds_per_second / 50;
 
 // ── immortality ────────────────────────────────────────────────────────────────────────────────
 
-// Memory that is given away for good. The first objects get it soon, the last ones only after
+// Memory that is given away forever. The first objects get it soon, the last ones only after
 // minutes: the age doubles with each part of the budget that is spent.
 class ImmortalityBudget {
 public:

@@ -115,8 +115,8 @@ void take_node(const Node* node, Items& items) {
     if (Node::is_dead(value)) return;
     items.push_back({node->hash.load(std::memory_order_relaxed), node->key, Node::object(value)});
     // Nobody can replace or release it while the gate is closed.
-    atomics::hold_shared(key_object(node->key));
-    atomics::hold_findable(Node::object(value));
+    atomics::incref_shared(key_object(node->key));
+    atomics::incref_published(Node::object(value));
 }
 
 // The same for a whole table, in its own order.
@@ -306,12 +306,12 @@ PyObject* snapshot(HashMap& map) {
     if (!take_items(map, items)) return nullptr;
     PyObject* dict = new_dict(items.size());
     Pace pace;
-    const bool good = dict && items.for_each([&](const Items::Item& item, const auto& rest) {
+    const bool ok = dict && items.for_each([&](const Items::Item& item, const auto& rest) {
         constexpr std::size_t ahead = 8;
         if (rest.size() > ahead) prefetch(rest[ahead].key_object());
         return PyDict_SetItem(dict, item.key_object(), item.value) == 0 && pace.rest_for_signals();
     });
-    if (!good) Py_CLEAR(dict);
+    if (!ok) Py_CLEAR(dict);
     return dict;
 }
 
@@ -442,8 +442,8 @@ void free_chain(Table* table) {
                 PyObject* key = key_object(node->key);
                 const std::uintptr_t value = node->value.load(std::memory_order_relaxed);
                 Node::deallocate(node);
-                atomics::release_shared(key);
-                if (!Node::is_dead(value)) atomics::release_shared(Node::object(value));
+                atomics::decref_shared(key);
+                if (!Node::is_dead(value)) atomics::decref_shared(Node::object(value));
                 pace.rest();
                 return 0;
             },

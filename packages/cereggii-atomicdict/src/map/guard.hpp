@@ -62,7 +62,7 @@ struct RetiredItems {
         } else {
             PyObject* key = key_object(node(item)->key);
             Node::deallocate(node(item));
-            atomics::release_shared(key);
+            atomics::decref_shared(key);
         }
     }
 

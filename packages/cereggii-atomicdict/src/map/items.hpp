@@ -95,17 +95,17 @@ public:
     // returns false: then those of the rest are released.
     template <class Use>
     bool give_away(const Use& use) {
-        bool good = true;
-        while (good && !blocks_.empty()) {
+        bool ok = true;
+        while (ok && !blocks_.empty()) {
             Block& block = blocks_.front();
-            for (std::size_t i = 0; good && i < block.size(); ++i) {
+            for (std::size_t i = 0; ok && i < block.size(); ++i) {
                 const Item item = block[i];
                 block[i].value = nullptr;
-                good = use(item, std::span(block).subspan(i));
+                ok = use(item, std::span(block).subspan(i));
             }
-            if (good) blocks_.pop_front();
+            if (ok) blocks_.pop_front();
         }
-        return good;
+        return ok;
     }
 
     void clear() {
@@ -116,8 +116,8 @@ public:
             blocks_.pop_back();
             for (const Item& item : block) {
                 if (!item.value) continue;  // given away
-                atomics::release_shared(item.key_object());
-                atomics::release_shared(item.value);
+                atomics::decref_shared(item.key_object());
+                atomics::decref_shared(item.value);
                 pace.rest();
             }
         }

@@ -49,7 +49,7 @@ inline void drop_found(const UpdateResult& result) {
     // The map's own, or one that was taken to look at it, which the calling thread may have
     // counted.
     if (result.outcome == Outcome::replaced || result.outcome == Outcome::removed)
-        atomics::release_shared(result.found);
+        atomics::decref_shared(result.found);
     else
         Py_DECREF(result.found);
 }
@@ -210,7 +210,7 @@ private:
     // pin, by the way of a retry or at the end.
     [[gnu::always_inline]] void hold_updated() noexcept {
         if (holds_updated_) return;
-        atomics::hold_findable(updated_);
+        atomics::incref_published(updated_);
         holds_updated_ = true;
     }
 
@@ -219,13 +219,13 @@ private:
         node_->hash.store(key_.hash, std::memory_order_relaxed);
         node_->key = key_.stored;
         node_->value.store(reinterpret_cast<std::uintptr_t>(updated_), std::memory_order_relaxed);
-        if (!holds_key_) atomics::hold_shared(key_.object);
+        if (!holds_key_) atomics::incref_shared(key_.object);
         holds_key_ = prepared_ = true;
     }
 
     [[gnu::always_inline]] void release_what_is_left_over() {
-        if (holds_updated_) atomics::release_shared(updated_);
-        if (holds_key_) atomics::release_shared(key_.object);
+        if (holds_updated_) atomics::decref_shared(updated_);
+        if (holds_key_) atomics::decref_shared(key_.object);
         Py_XDECREF(equal_);
     }
 
@@ -305,7 +305,7 @@ private:
                 // had been replaced, for whoever drops it takes it to be the map's.
                 result = {Outcome::replaced};
                 if constexpr (spec.wants_found) {
-                    atomics::hold_shared(updated_);
+                    atomics::incref_shared(updated_);
                     result.found = updated_;
                 }
                 return true;

@@ -25,10 +25,10 @@ bool take_keyword(PyObject* keywords, const char* name, PyObject*& value) {
     PyObject* key = PyUnicode_FromString(name);
     if (!key) return false;
     value = Py_XNewRef(PyDict_GetItemWithError(keywords, key));
-    bool good = !PyErr_Occurred();
-    if (value && PyDict_DelItem(keywords, key) < 0) good = false;
+    bool ok = !PyErr_Occurred();
+    if (value && PyDict_DelItem(keywords, key) < 0) ok = false;
     Py_DECREF(key);
-    return good;
+    return ok;
 }
 
 bool check_buffer_size(PyObject* buffer_size) {
@@ -72,9 +72,9 @@ struct Arguments {
 private:
     nb::object take(const char* name) {
         PyObject* value = nullptr;
-        const bool good = take_keyword(keywords.ptr(), name, value);
+        const bool ok = take_keyword(keywords.ptr(), name, value);
         nb::object taken = nb::steal(value);
-        if (!good) throw nb::python_error();
+        if (!ok) throw nb::python_error();
         return taken;
     }
 };
@@ -147,10 +147,10 @@ PyObject* fromkeys(PyObject* type, PyObject* args, PyObject* keywords) {
                                      &iterable, &value))
         return nullptr;
     PyObject* made = PyObject_CallNoArgs(type);
-    const bool good = made && for_each(iterable, [&](PyObject* key, Py_ssize_t) {
-                          return PyObject_SetItem(made, key, value) == 0;
-                      });
-    if (!good) Py_CLEAR(made);
+    const bool ok = made && for_each(iterable, [&](PyObject* key, Py_ssize_t) {
+                        return PyObject_SetItem(made, key, value) == 0;
+                    });
+    if (!ok) Py_CLEAR(made);
     return made;
 }
 

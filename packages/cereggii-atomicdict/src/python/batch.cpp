@@ -83,15 +83,14 @@ namespace {
 bool fill_in_chunk(HashMap& map, PyObject* batch, std::span<const DictItems::Item> items,
                    std::vector<Lookup>& chunk) {
     chunk.assign(items.size(), Lookup{});
-    bool good = true;
-    for (std::size_t i = 0; good && i < items.size(); ++i)
-        good = make_key(items[i].key, chunk[i].key);
-    good = good && find_all(map, chunk);
+    bool ok = true;
+    for (std::size_t i = 0; ok && i < items.size(); ++i) ok = make_key(items[i].key, chunk[i].key);
+    ok = ok && find_all(map, chunk);
     for (Lookup& lookup : chunk) {
-        good = good && PyDict_SetItem(batch, lookup.key.object, lookup.value) == 0;
+        ok = ok && PyDict_SetItem(batch, lookup.key.object, lookup.value) == 0;
         Py_CLEAR(lookup.value);
     }
-    return good;
+    return ok;
 }
 
 }  // namespace

@@ -309,20 +309,20 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
     Scan scan(Part(), Scan::Start::apart);
     Pace pace;
     Py_ssize_t removed = 0;
-    bool good = true;
-    while (good) {
+    bool ok = true;
+    while (ok) {
         Scan::Item item;
         const Scan::Result result = scan.next(map, false, item);
         if (result != Scan::Result::item) {
-            good = result == Scan::Result::end;
+            ok = result == Scan::Result::end;
             break;
         }
         Key key;
-        good = make_key(item.key, key);
-        for (Stored stored = Stored::again; good && stored == Stored::again;) {
+        ok = make_key(item.key, key);
+        for (Stored stored = Stored::again; ok && stored == Stored::again;) {
             PyObject* value = nullptr;
             const Found found = look_up<true>(map, key, value);
-            good = found != Found::error;
+            ok = found != Found::error;
             if (found != Found::present) break;
             PyObject* arguments[] = {item.key, value};
             PyObject* answer = PyObject_Vectorcall(predicate, arguments, 2, nullptr);
@@ -330,15 +330,15 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
             Py_XDECREF(answer);
             // Only the value that was asked about is removed.
             stored = truth > 0 ? store_over(map, key, value, not_found) : Stored::yes;
-            good = truth >= 0 && stored != Stored::error;
+            ok = truth >= 0 && stored != Stored::error;
             if (truth > 0 && stored == Stored::yes) ++removed;
             Py_DECREF(value);
         }
         Scan::release(item);
-        good = good && pace.rest_for_signals();
+        ok = ok && pace.rest_for_signals();
     }
     for (const Scan::Item& left : scan.take_all()) Scan::release(left);
-    return good ? removed : -1;
+    return ok ? removed : -1;
 }
 
 void forget_other_computations_after_fork() {

@@ -38,20 +38,20 @@ bool for_each_item(PyObject* object, ItemsOf where, HashMap* map, const Use& use
         case ItemsOf::dict: return DictItems::for_each(object, use);
         case ItemsOf::items: {
             PyObject* items = PyObject_CallMethod(object, "items", nullptr);
-            const bool good = items && for_each_pair(items, use);
+            const bool ok = items && for_each_pair(items, use);
             Py_XDECREF(items);
-            return good;
+            return ok;
         }
         case ItemsOf::keys: {
             PyObject* keys = PyMapping_Keys(object);
-            const bool good = keys && for_each(keys, [&](PyObject* key, Py_ssize_t) {
-                                  PyObject* value = PyObject_GetItem(object, key);
-                                  const bool used = value && use(key, value);
-                                  Py_XDECREF(value);
-                                  return used;
-                              });
+            const bool ok = keys && for_each(keys, [&](PyObject* key, Py_ssize_t) {
+                                PyObject* value = PyObject_GetItem(object, key);
+                                const bool used = value && use(key, value);
+                                Py_XDECREF(value);
+                                return used;
+                            });
             Py_XDECREF(keys);
-            return good;
+            return ok;
         }
         case ItemsOf::pairs: return for_each_pair(object, use);
         case ItemsOf::error: break;

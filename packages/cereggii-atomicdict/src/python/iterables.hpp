@@ -128,20 +128,20 @@ template <class Use>
 bool for_each(PyObject* iterable, const Use& use) {
     PyObject* iterator = PyObject_GetIter(iterable);
     if (!iterator) return false;
-    bool good = true;
+    bool ok = true;
     // An iterable that is not Python code lets nobody stop the world.
     Pace pace;
-    for (Py_ssize_t number = 0; good; ++number) {
+    for (Py_ssize_t number = 0; ok; ++number) {
         PyObject* item = PyIter_Next(iterator);
         if (!item) {
-            good = !PyErr_Occurred();
+            ok = !PyErr_Occurred();
             break;
         }
-        good = use(item, number) && pace.rest_for_signals();
+        ok = use(item, number) && pace.rest_for_signals();
         Py_DECREF(item);
     }
     Py_DECREF(iterator);
-    return good;
+    return ok;
 }
 
 // Adds to the TypeError that is set which element it is about, in the words of dict.update.
@@ -182,15 +182,15 @@ bool unpack_pair(PyObject* element, Py_ssize_t number, const Use& use) {
         Py_DECREF(sequence);
         if (!items) return false;
     }
-    bool good = false;
+    bool ok = false;
     if (PyTuple_GET_SIZE(items) == 2)
-        good = use(PyTuple_GET_ITEM(items, 0), PyTuple_GET_ITEM(items, 1));
+        ok = use(PyTuple_GET_ITEM(items, 0), PyTuple_GET_ITEM(items, 1));
     else
         PyErr_Format(PyExc_ValueError,
                      "dictionary update sequence element #%zd has length %zd; 2 is required",
                      number, PyTuple_GET_SIZE(items));
     Py_DECREF(items);
-    return good;
+    return ok;
 }
 
 template <class Use>

@@ -282,11 +282,11 @@ private:
         // Most are new, or there: one walk tells which, and inserts.
         const UpdateResult result =
             update_key<UpdateSpec{IfAbsent::insert, IfPresent::keep}>(map_, key, mine);
-        bool good = result.outcome == Outcome::inserted;
-        if (result.outcome == Outcome::kept) good = combine_with(key, result.found, mine, entry);
+        bool ok = result.outcome == Outcome::inserted;
+        if (result.outcome == Outcome::kept) ok = combine_with(key, result.found, mine, entry);
         Py_XDECREF(result.found);
         Py_DECREF(mine);
-        return good;
+        return ok;
     }
 
     bool combine_with(const Key& key, PyObject* found, PyObject* mine, const Entry& entry) const {
@@ -359,16 +359,16 @@ private:
         fetch();
         auto next = leaving_.begin();
         const auto end = next + leaving_count_;
-        bool good = true;
-        while (good && next != end) {
+        bool ok = true;
+        while (ok && next != end) {
             Entry entry = *next++;
-            good = flush(entry);
-            if (!good) note(entry.key, entry.aggregate);
+            ok = flush(entry);
+            if (!ok) note(entry.key, entry.aggregate);
             release(entry);
         }
         const auto rest = std::move(next, end, leaving_.begin());
         leaving_count_ = static_cast<std::size_t>(rest - leaving_.begin());
-        return good;
+        return ok;
     }
 
     // All that can be, keeping the first exception, also one from before.

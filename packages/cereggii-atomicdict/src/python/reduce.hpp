@@ -32,7 +32,7 @@ struct ReduceMethods {
         Py_RETURN_NONE;
     }
 
-    template <Name Method, Reduction which>
+    template <MethodName Method, Reduction which>
     static PyObject* reduce_specialised(PyObject* self, PyObject* const* args, Py_ssize_t count,
                                         PyObject* keywords) {
         static constexpr Signature<1> signature{Method.text, {{{"pairs", true, "iterable"}}}};

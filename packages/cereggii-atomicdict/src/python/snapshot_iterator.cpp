@@ -87,9 +87,9 @@ PyObject* make_snapshot_iterator(PyObject* dict) {
     if (!iterator) return nullptr;
     new (&iterator->items) Items();
     auto* self = reinterpret_cast<PyObject*>(iterator);
-    const bool good = take_items(*map, iterator->items);
+    const bool ok = take_items(*map, iterator->items);
     PyObject_GC_Track(self);
-    if (!good) Py_CLEAR(self);
+    if (!ok) Py_CLEAR(self);
     return self;
 }
 

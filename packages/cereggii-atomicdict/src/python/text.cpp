@@ -64,13 +64,13 @@ nb::object write(PyObject* self, const Items& items) {
     text.add(owned_or_throw(PyUnicode_FromFormat("%s({", short_name(self))));
     bool is_first = true;
     Pace pace(64);
-    const bool good = items.for_each([&](const Items::Item& item, const auto&) {
+    const bool ok = items.for_each([&](const Items::Item& item, const auto&) {
         const char* separator = std::exchange(is_first, false) ? "" : ", ";
         text.add(owned_or_throw(
             PyUnicode_FromFormat("%s%R: %R", separator, item.key_object(), item.value)));
         return pace.rest_for_signals();
     });
-    if (!good) throw nb::python_error();
+    if (!ok) throw nb::python_error();
     text.add(owned_or_throw(PyUnicode_FromString("})")));
     return text.take();
 }

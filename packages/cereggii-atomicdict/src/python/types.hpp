@@ -19,7 +19,7 @@ using namespace atomics;  // NOLINT: what this package is written in
 
 struct AtomicDict {
     static constexpr const char* name = "AtomicDict";
-    using Sharing = BecomesDeferred;
+    using Sharing = DeferredPolicy;
     using Value = HashMap;
 
     HashMap map;
@@ -41,8 +41,8 @@ struct AtomicDict {
         const std::uint32_t shift = map.root_shift.load(std::memory_order_relaxed);
         // Without a root, the shift is that of an earlier one.
         if (!map.root.load(std::memory_order_relaxed) || shift < 24)
-            return BecomesDeferred::size_of_anything;
-        return std::max(BecomesDeferred::size_of_anything, for_each_word << (64 - shift));
+            return DeferredPolicy::size_of_anything;
+        return std::max(DeferredPolicy::size_of_anything, for_each_word << (64 - shift));
     }
     // Up to 3.13: before the destructor, for reasons given at Deallocator.
     void dismantle() {

@@ -12,9 +12,11 @@ namespace cereggii::atomics {
 
 // A string as a template argument: the name of a method that is generated from a template.
 template <std::size_t N>
-struct Name {
+struct MethodName {
     char text[N];
-    constexpr Name(const char (&literal)[N]) { std::copy_n(literal, N, text); }  // NOLINT: implicit
+    constexpr MethodName(const char (&literal)[N]) {
+        std::copy_n(literal, N, text);
+    }  // NOLINT: implicit
 };
 
 struct Parameter {

@@ -84,8 +84,8 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
     if constexpr (Accessor::is_handle) {
         Py_VISIT(Accessor::target(self));  // null before __init__
     } else if constexpr (requires(Atomic& atomic) { atomic.traverse(visit, arg); }) {
-        if constexpr (std::is_same_v<typename Atomic::Sharing, BecomesDeferred>)
-            BecomesDeferred::note_visit<Atomic>(self);
+        if constexpr (std::is_same_v<typename Atomic::Sharing, DeferredPolicy>)
+            DeferredPolicy::note_visit<Atomic>(self);
         if (const int stop = payload<Atomic>(self)->traverse(visit, arg)) return stop;
     }
     Py_VISIT(Py_TYPE(self));
@@ -209,11 +209,11 @@ inline PyObject* call_class_slowly(PyObject* type, PyObject* const* args, Py_ssi
                                    PyObject* names) {
     PyObject* tuple = PyTuple_New(count);
     PyObject* keywords = names ? PyDict_New() : nullptr;
-    bool good = tuple && (keywords || !names);
-    for (Py_ssize_t i = 0; good && i < count; ++i) PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i]));
-    for (Py_ssize_t i = 0; good && names && i < PyTuple_GET_SIZE(names); ++i)
-        good = PyDict_SetItem(keywords, PyTuple_GET_ITEM(names, i), args[count + i]) == 0;
-    PyObject* made = good ? PyType_Type.tp_call(type, tuple, keywords) : nullptr;
+    bool ok = tuple && (keywords || !names);
+    for (Py_ssize_t i = 0; ok && i < count; ++i) PyTuple_SET_ITEM(tuple, i, Py_NewRef(args[i]));
+    for (Py_ssize_t i = 0; ok && names && i < PyTuple_GET_SIZE(names); ++i)
+        ok = PyDict_SetItem(keywords, PyTuple_GET_ITEM(names, i), args[count + i]) == 0;
+    PyObject* made = ok ? PyType_Type.tp_call(type, tuple, keywords) : nullptr;
     Py_XDECREF(keywords);
     Py_XDECREF(tuple);
     return made;

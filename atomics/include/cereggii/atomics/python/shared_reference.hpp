@@ -7,10 +7,10 @@
 
 // A reference that belongs to a structure, not to a thread: any thread may release it.
 //
-//   hold_shared(op)      one more reference to an object of which the caller has one already.
-//   hold_findable(op)    the same, of an object that others find without a reference: see
+//   incref_shared(op)      one more reference to an object of which the caller has one already.
+//   incref_published(op)    the same, of an object that others find without a reference: see
 //                        try_incref.hpp.
-//   release_shared(op)   may run finalizers.
+//   decref_shared(op)   may run finalizers.
 //
 // The free-threaded interpreter counts the references of an object's owner, the thread that made
 // it, apart from those of all others (biased reference counting). A structure's reference that its
@@ -23,12 +23,12 @@ namespace cereggii::atomics {
 #if !defined(Py_GIL_DISABLED) || defined(Py_REF_DEBUG)
 
 // A build that checks the sum of all references has to be told of each.
-inline void hold_shared(PyObject* op) noexcept { Py_INCREF(op); }
-inline void hold_findable(PyObject* op) noexcept {
+inline void incref_shared(PyObject* op) noexcept { Py_INCREF(op); }
+inline void incref_published(PyObject* op) noexcept {
     enable_try_incref(op);
     Py_INCREF(op);
 }
-inline void release_shared(PyObject* op) { Py_DECREF(op); }
+inline void decref_shared(PyObject* op) { Py_DECREF(op); }
 
 #else
 
@@ -38,11 +38,11 @@ inline constexpr Py_ssize_t one_shared = Py_ssize_t{1} << _Py_REF_SHARED_SHIFT;
 
 }  // namespace detail
 
-[[gnu::always_inline]] inline void hold_shared(PyObject* op) noexcept {
+[[gnu::always_inline]] inline void incref_shared(PyObject* op) noexcept {
     if (!detail::is_immortal(op)) _Py_atomic_add_ssize(&op->ob_ref_shared, detail::one_shared);
 }
 
-[[gnu::always_inline]] inline void hold_findable(PyObject* op) noexcept {
+[[gnu::always_inline]] inline void incref_published(PyObject* op) noexcept {
     if (detail::is_immortal(op)) return;
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
     // The state only ever leaves 0: both in one step, but where another thread has done it.
@@ -53,7 +53,7 @@ inline constexpr Py_ssize_t one_shared = Py_ssize_t{1} << _Py_REF_SHARED_SHIFT;
     _Py_atomic_add_ssize(&op->ob_ref_shared, detail::one_shared);
 }
 
-[[gnu::always_inline]] inline void release_shared(PyObject* op) {
+[[gnu::always_inline]] inline void decref_shared(PyObject* op) {
     if (_Py_IsOwnedByCurrentThread(op) && !detail::is_immortal(op)) {
         // An object that has an owner has a local reference, so this is not the last. It stays the
         // owner's for longer if that is kept. Not below 0: only a queued object may be there.

@@ -28,9 +28,9 @@
 //                      used for some time gets the help that its type says. sharing_policy.hpp says
 //                      how long that takes.
 //
-//     BecomesImmortal  it is not counted any more. For objects that own nothing but some bytes,
+//     ImmortalPolicy  it is not counted any more. For objects that own nothing but some bytes,
 //                      which come out of a budget.
-//     BecomesDeferred  the interpreter's loads do not count it, and only the collector frees it.
+//     DeferredPolicy  the interpreter's loads do not count it, and only the collector frees it.
 //
 // An atomic says with `std::size_t memory() const` how many bytes it owns. Any thread may ask, at
 // any time, also before the atomic is constructed.
@@ -174,7 +174,7 @@ inline bool may_become_immortal(PyObject* op) noexcept {
 }
 
 // In a stopped world, where no thread is between the load and the store of a count.
-inline bool promote_in_stopped_world(PyObject* op) noexcept {
+inline bool make_immortal_in_stopped_world(PyObject* op) noexcept {
     if (!may_become_immortal(op)) return false;
     PyObject_GC_UnTrack(op);
     _Py_atomic_store_uintptr_relaxed(&op->ob_tid, _Py_UNOWNED_TID);
@@ -183,11 +183,11 @@ inline bool promote_in_stopped_world(PyObject* op) noexcept {
     return true;
 }
 
-inline void promote(PyObject* op, std::size_t size) {
+inline void make_shared_immortal(PyObject* op, std::size_t size) {
     if (!may_become_immortal(op) || !budget.spend(size)) return;
-    bool promoted = false;
-    stop_the_world([&]() noexcept { promoted = promote_in_stopped_world(op); });
-    if (!promoted) budget.give_back(size);
+    bool done = false;
+    stop_the_world([&]() noexcept { done = make_immortal_in_stopped_world(op); });
+    if (!done) budget.give_back(size);
 }
 
 // ── deferred counting ──────────────────────────────────────────────────────────────────────────
@@ -269,11 +269,11 @@ inline thread_local constinit std::uint32_t uses_until_sample = sampling_period;
 // ── what is done for a shared object ───────────────────────────────────────────────────────────
 
 // `note_sample<Atomic>(op)`: for a sampled use by a thread that does not own the object. May stop
-// the world. `is_relieved(op)` costs next to nothing.
+// the world. `is_mitigated(op)` costs next to nothing.
 
-struct BecomesImmortal {
+struct ImmortalPolicy {
     static constexpr bool possible = world_can_be_stopped;
-    static bool is_relieved(PyObject* op) noexcept { return detail::is_immortal(op); }
+    static bool is_mitigated(PyObject* op) noexcept { return detail::is_immortal(op); }
 
     template <class Atomic>
     static void note_sample(PyObject* op) {
@@ -281,16 +281,16 @@ struct BecomesImmortal {
         const Nanoseconds age = detail::budget.required_age(size);
         if (age != never && detail::use_watch.note_use(reinterpret_cast<std::uintptr_t>(op),
                                                        _Py_ThreadId(), detail::sharing_time(), age))
-            detail::promote(op, size);
+            detail::make_shared_immortal(op, size);
     }
 };
 
 // For objects that the collector knows. Never while it is switched off.
-struct BecomesDeferred {
+struct DeferredPolicy {
     static constexpr std::size_t size_of_anything = detail::size_of_anything;
     static constexpr bool possible = PY_VERSION_HEX >= 0x030E0000;
     // Deferring adds half of what fits to the shared count, and so does make_immortal().
-    static bool is_relieved(PyObject* op) noexcept {
+    static bool is_mitigated(PyObject* op) noexcept {
         return _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared) > PY_SSIZE_T_MAX / 8;
     }
 
@@ -335,7 +335,7 @@ template <class Atomic>
 template <class Atomic>
 [[gnu::always_inline]] inline PyObject* note_use(PyObject* op, const PyTypeObject* exact) {
     if constexpr (Atomic::Sharing::possible) {
-        if (!_Py_IsOwnedByCurrentThread(op) && !Atomic::Sharing::is_relieved(op) &&
+        if (!_Py_IsOwnedByCurrentThread(op) && !Atomic::Sharing::is_mitigated(op) &&
             detail::is_sampled_use()) [[unlikely]]
             return note_sampled_use<Atomic>(op, exact);
     }
@@ -394,9 +394,9 @@ inline bool prepare_sharing(PyObject* module) {
 
 #else
 
-struct BecomesImmortal {};
+struct ImmortalPolicy {};
 
-struct BecomesDeferred {
+struct DeferredPolicy {
     static constexpr std::size_t size_of_anything = detail::size_of_anything;
     template <class Atomic>
     static void note_visit(PyObject*) noexcept {}
