@@ -3,9 +3,9 @@
 #include "map/scan.hpp"
 #include "python/batch.hpp"
 #include "python/compute.hpp"
-#include "python/dict_methods.hpp"
-#include "python/dict_protocol.hpp"
 #include "python/iterables.hpp"
+#include "python/key_methods.hpp"
+#include "python/mapping_methods.hpp"
 #include "python/reduce.hpp"
 
 // AtomicDict and AtomicDictHandle: one method table and one slot table, generated for each
@@ -16,7 +16,7 @@ namespace {
 
 // ── construction ───────────────────────────────────────────────────────────────────────────────
 
-using Protocol = DictProtocol<AtomicAccessor<AtomicDict>>;
+using Protocol = MappingMethods<AtomicAccessor<AtomicDict>>;
 
 // Takes `name` out of the keywords of a call; an owned reference, null if it is not there. False
 // with an exception.
@@ -166,7 +166,7 @@ PyMethodDef keyword_method(const char* name, KeywordMethod* function, int flags,
 template <class Accessor>
 PyMethodDef* method_table() {
     using K = KeyMethods<Accessor>;
-    using D = DictProtocol<Accessor>;
+    using D = MappingMethods<Accessor>;
     using C = ComputeMethods<Accessor>;
     using R = ReduceMethods<Accessor>;
     using B = BatchMethods<Accessor>;
@@ -367,7 +367,7 @@ PyType_Slot dict_init_slot() {
 template <class Accessor>
 const PyType_Slot* slot_table() {
     using K = KeyMethods<Accessor>;
-    using D = DictProtocol<Accessor>;
+    using D = MappingMethods<Accessor>;
     static const PyType_Slot table[] = {
         dict_init_slot<Accessor>(),
         {Py_tp_methods, method_table<Accessor>()},

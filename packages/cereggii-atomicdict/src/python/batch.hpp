@@ -3,7 +3,7 @@
 
 #include <Python.h>
 
-#include "python/dict_protocol.hpp"
+#include "python/mapping_methods.hpp"
 
 // Many lookups at a time.
 namespace cereggii::atomicdict {
@@ -23,7 +23,7 @@ struct BatchMethods {
         HashMap* map = Accessor::value(self);
         std::size_t chunk_size = 128;
         if (!map ||
-            (given[1] && !DictProtocol<Accessor>::to_size(given[1], "chunk_size", chunk_size)))
+            (given[1] && !MappingMethods<Accessor>::to_size(given[1], "chunk_size", chunk_size)))
             return nullptr;
         if (chunk_size == 0) {
             PyErr_SetString(PyExc_ValueError, "chunk_size must be at least 1, not 0");

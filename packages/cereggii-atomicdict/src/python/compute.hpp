@@ -4,7 +4,7 @@
 #include <Python.h>
 
 #include "cereggii/atomics/python/blocking.hpp"
-#include "python/dict_methods.hpp"
+#include "python/key_methods.hpp"
 
 // Replacing the value of a key by one that is computed from it.
 namespace cereggii::atomicdict {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "map/items.hpp"
-#include "python/dict_protocol.hpp"
 #include "python/iterables.hpp"
+#include "python/mapping_methods.hpp"
 
 // What update() and the reductions take: mappings, and iterables of pairs.
 namespace cereggii::atomicdict {

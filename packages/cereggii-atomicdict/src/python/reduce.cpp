@@ -14,9 +14,9 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/fetch_ahead.hpp"
 #include "map/items.hpp"
-#include "python/dict_protocol.hpp"
 #include "python/inputs.hpp"
 #include "python/iterables.hpp"
+#include "python/mapping_methods.hpp"
 
 // An Aggregation is a small table of the calling thread's own, in which inputs with one key meet
 // before the dict sees them: a frequent key costs the threads one compare-and-swap for many inputs.

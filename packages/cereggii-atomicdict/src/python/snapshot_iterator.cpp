@@ -5,7 +5,7 @@
 
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/items.hpp"
-#include "python/dict_protocol.hpp"
+#include "python/mapping_methods.hpp"
 #include "python/types.hpp"
 
 // An iterator over what an AtomicDict held at one instant, for pickling. Unlike a builtin dict, it

@@ -5,7 +5,7 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/hash_map.hpp"
 #include "map/items.hpp"
-#include "python/dict_methods.hpp"
+#include "python/key_methods.hpp"
 #include "python/types.hpp"
 
 // What AtomicDict and AtomicDictHandle do with all keys: the rest of the mapping protocol.
@@ -52,7 +52,7 @@ int equals_map(HashMap& map, HashMap& other);
 PyObject* set_bad_count(const char* method, Py_ssize_t most, Py_ssize_t given);
 
 template <class Accessor>
-struct DictProtocol {
+struct MappingMethods {
     static Py_ssize_t length(PyObject* self) {
         HashMap* map = Accessor::value(self);
         return map ? exact_length(*map) : -1;
@@ -142,7 +142,7 @@ struct DictProtocol {
     }
 
     static PyObject* len_bounds(PyObject* self, PyObject*) {
-        const Py_ssize_t length = DictProtocol::length(self);
+        const Py_ssize_t length = MappingMethods::length(self);
         return length < 0 ? nullptr : Py_BuildValue("(nn)", length, length);
     }
 

@@ -3,7 +3,7 @@
 
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/items.hpp"
-#include "python/dict_protocol.hpp"
+#include "python/mapping_methods.hpp"
 
 // The repr of an AtomicDict. What dict's own would give, but others can stop the world meanwhile.
 namespace cereggii::atomicdict {

@@ -3,9 +3,9 @@
 #include <span>
 
 #include "map/items.hpp"
-#include "python/dict_protocol.hpp"
 #include "python/inputs.hpp"
 #include "python/iterables.hpp"
+#include "python/mapping_methods.hpp"
 
 // From other mappings into this one. The errors are those of dict, word for word.
 namespace cereggii::atomicdict {
