@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #endif
 
+#include "map/exact.hpp"
 #include "map/items.hpp"
 #include "map/lookup.hpp"
 #include "map/migration.hpp"

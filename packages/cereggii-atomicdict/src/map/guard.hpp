@@ -9,6 +9,7 @@
 
 #include "cereggii/atomics/python/shared_reference.hpp"
 #include "cereggii/atomics/reclamation.hpp"
+#include "map/exact.hpp"
 #include "map/hash_map.hpp"
 #include "map/table.hpp"
 

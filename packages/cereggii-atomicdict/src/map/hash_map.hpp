@@ -11,20 +11,23 @@
 
 namespace cereggii::atomicdict {
 
-// The shared state of one dictionary. What works on it, by file:
+// The shared state of one dictionary. The files of map/ that work on it:
 //
-//     probe.hpp        walking the path of a key; comparing keys outside of the pin
+//     table.hpp       what it is in memory: tables, slots, nodes
+//     key.hpp         hashes, and comparing keys without Python code
+//     guard.hpp       pinning and unpinning, the gate of the exact operations, retiring
+//     probe.hpp       looking for a key, and asking the keys' own __eq__
 //     lookup.hpp      reading one key
-//     update.hpp        changing one key: every insertion, update, deletion and compare-and-set
-//     migration.cpp   growing, shrinking, and emptying one table into the next
-//     exact.cpp       what is about all keys: length, snapshot, clear, popitem, collection
+//     update.hpp      changing one key: insertion, update, deletion, compare-and-set
+//     migration.cpp   growing and shrinking: emptying one table into the next
+//     exact.cpp       all keys at one instant: length, snapshot, clear; popitem; collection
 //     order.hpp       the order in which keys are visited
-//     pauses.hpp      how long native sections let others stop the world
 //     scan.cpp        iteration
-//     guard.hpp       pinning and unpinning, the gate of the exact operations, reclamation
+//     leftovers.cpp   when what was retired is freed
+//     pauses.hpp      how long native sections let others stop the world
 //
-// The protocol, with its invariants and the mistakes that it avoids, is written down in
-// docs/architecture.md, and as a model that can be explored in verification.
+// The protocol, its invariants and the mistakes that it avoids are in docs/architecture.md, and a
+// model of it that can be explored is in verification/.
 struct HashMap {
     static constexpr std::uint16_t gate_open = 0;
 
@@ -58,71 +61,5 @@ struct HashMap {
             root_shift.store(now->shift, std::memory_order_seq_cst);
     }
 };
-
-// Frees the tables from here on, and the keys and values of the nodes in them. Nobody is pinned.
-// Runs finalizers.
-void free_chain(Table* table);
-
-// ── growing and shrinking (migration.cpp) ──────────────────────────────────────────────────────
-
-// What an operation has seen that calls for something to be done about the tables once it is done.
-struct ResizeRequest {
-    bool migrating = false;    // there are two tables or more: empty a chunk
-    std::uint64_t resize = 0;  // the generation of a table that is getting full, or is nearly empty
-    std::uint64_t emptied = 0;  // the generation of a large table that has tombstones only
-
-    bool is_due() const noexcept { return migrating || resize != 0 || emptied != 0; }
-};
-
-// How much of the root is emptied at a time: a chunk by each writer that comes along, or all of it
-// by a thread that has looked in vain at as much. That one is a reader: it does nothing if it would
-// have to wait for an exact operation.
-enum class Share { chunk, all_without_waiting };
-
-// Does what is to be done; not pinned. Never fails: without memory it is done another time.
-void maybe_resize(HashMap& map, ResizeRequest request, Share share = Share::chunk);
-
-enum class Extension { advised, needed };  // needed: there is no slot left for a key
-
-// Sees to it that the table with this generation is not the last of the chain any more, if it is.
-// Not pinned. False, without an exception: no memory. The next one has at least this capacity.
-bool append_table(HashMap& map, std::uint64_t generation, Extension extension,
-                  std::size_t capacity);
-
-// Makes the first table of an empty map, of at least this capacity. Not while pinned. False,
-// without an exception: no memory.
-bool make_root(HashMap& map, std::size_t capacity);
-
-// Makes room for this many keys in all, and keeps it until the next clear(). False with
-// MemoryError.
-bool reserve(HashMap& map, std::size_t keys);
-
-// Makes room for this many keys that are about to be inserted: it is not kept if they are deleted.
-// False with MemoryError.
-bool prepare(HashMap& map, std::size_t keys);
-
-// ── all keys (exact.cpp) ───────────────────────────────────────────────────────────────────────
-
-// Exact, as of one instant. -1 with MemoryError.
-Py_ssize_t exact_length(HashMap& map);
-// Weak: what is being counted at the same time is in it or not. -1 with MemoryError.
-Py_ssize_t approximate_length(HashMap& map);
-// A dict of what is in the map at one instant; null with an exception.
-PyObject* snapshot(HashMap& map);
-// False with MemoryError. Runs finalizers.
-bool clear(HashMap& map);
-// Drops the table with this generation, if it is the only one, no key is in it, and no exact
-// operation is in progress.
-void drop_if_empty(HashMap& map, std::uint64_t generation);
-// How many slots behind their homes all keys are, together.
-std::size_t total_detour(HashMap& map);
-// A new tuple (key, value), or null: with KeyError if the map was empty at one instant.
-PyObject* pop_item(HashMap& map);
-// The bytes allocated by the map, without keys and values. 0 with MemoryError.
-std::size_t memory_of(HashMap& map);
-// For the collector, which has stopped all threads.
-int traverse(HashMap& map, visitproc visit, void* arg);
-// When no other thread can have the map any more.
-void destroy(HashMap& map);
 
 }  // namespace cereggii::atomicdict

@@ -55,10 +55,10 @@ template <bool with_value>
             const ProbeResult probed = probe.find(key);
             if (probed == ProbeResult::end || probed == ProbeResult::full) return Found::absent;
             if (probed == ProbeResult::needs_eq) [[unlikely]] {
-                const KeysAre keys_are = compare_keys<false>(map, guard, probe, key);
-                if (keys_are == KeysAre::error) return Found::error;
-                if (keys_are == KeysAre::different) continue;
-                if (keys_are == KeysAre::restart) break;
+                const KeyComparison comparison = compare_keys<false>(map, guard, probe, key);
+                if (comparison == KeyComparison::error) return Found::error;
+                if (comparison == KeyComparison::different) continue;
+                if (comparison == KeyComparison::restart) break;
             }
             if constexpr (with_value) {
                 PyObject* value = nullptr;

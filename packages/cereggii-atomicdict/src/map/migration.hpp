@@ -9,6 +9,42 @@
 // Taking a dead node out of the tables, and emptying a table into the next one.
 namespace cereggii::atomicdict {
 
+// What an operation has seen that calls for something to be done about the tables once it is done.
+struct ResizeRequest {
+    bool migrating = false;    // there are two tables or more: empty a chunk
+    std::uint64_t resize = 0;  // the generation of a table that is getting full, or is nearly empty
+    std::uint64_t emptied = 0;  // the generation of a large table that has tombstones only
+
+    bool is_due() const noexcept { return migrating || resize != 0 || emptied != 0; }
+};
+
+// How much of the root is emptied at a time: a chunk by each writer that comes along, or all of it
+// by a thread that has looked in vain at as much. That one is a reader: it does nothing if it would
+// have to wait for an exact operation.
+enum class Share { chunk, all_without_waiting };
+
+// Does what is to be done; not pinned. Never fails: without memory it is done another time.
+void maybe_resize(HashMap& map, ResizeRequest request, Share share = Share::chunk);
+
+enum class Extension { advised, needed };  // needed: there is no slot left for a key
+
+// Sees to it that the table with this generation is not the last of the chain any more, if it is.
+// Not pinned. False, without an exception: no memory. The next one has at least this capacity.
+bool append_table(HashMap& map, std::uint64_t generation, Extension extension,
+                  std::size_t capacity);
+
+// Makes the first table of an empty map, of at least this capacity. Not while pinned. False,
+// without an exception: no memory.
+bool make_root(HashMap& map, std::size_t capacity);
+
+// Makes room for this many keys in all, and keeps it until the next clear(). False with
+// MemoryError.
+bool reserve(HashMap& map, std::size_t keys);
+
+// Makes room for this many keys that are about to be inserted: it is not kept if they are deleted.
+// False with MemoryError.
+bool prepare(HashMap& map, std::size_t keys);
+
 // Takes a dead node out of every table of the chain; several threads may try. True: it is the
 // caller's to retire. Pinned.
 [[nodiscard]] bool unlink(HashMap& map, Node* node, std::uint64_t hash) noexcept;

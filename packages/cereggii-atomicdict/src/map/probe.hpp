@@ -88,7 +88,7 @@ struct Probe {
     }
 };
 
-enum class KeysAre {
+enum class KeyComparison {
     equal,      // pinned, at the same slot, which still names the node
     different,  // pinned, at the same slot: go on behind it
     restart,    // pinned, and the slot is in no table of the chain any more: start again
@@ -113,24 +113,24 @@ enum class KeysAre {
 // Asks the keys' own __eq__, outside of the pin, since it can run anything for any time. Afterwards
 // the table is looked up by its generation: its address may be another table's by now.
 template <bool writing>
-[[gnu::always_inline]] inline KeysAre compare_keys(HashMap& map, Guard& guard, Probe& probe,
-                                                   const Key& key) {
+[[gnu::always_inline]] inline KeyComparison compare_keys(HashMap& map, Guard& guard, Probe& probe,
+                                                         const Key& key) {
     const std::uint64_t generation = probe.table->generation;
     PyObject* other = Py_NewRef(key_object(probe.node()->key));
     guard.unpin();
     const int same = compare_in_python(other, key.object);
-    if (same < 0) return KeysAre::error;
+    if (same < 0) return KeyComparison::error;
     if constexpr (writing)
         guard.pin_writing();
     else
         guard.pin_reading();
     probe.table = find_table(map, generation);
-    if (!probe.table) return KeysAre::restart;
+    if (!probe.table) return KeyComparison::restart;
     const Slot now = probe.slot().load(std::memory_order_seq_cst);
     // A slot names one node in its life. TOMB: the node has been deleted since.
-    if ((now & node_mask) != (probe.seen & node_mask)) return KeysAre::different;
+    if ((now & node_mask) != (probe.seen & node_mask)) return KeyComparison::different;
     probe.seen = now;
-    return same ? KeysAre::equal : KeysAre::different;
+    return same ? KeyComparison::equal : KeyComparison::different;
 }
 
 }  // namespace cereggii::atomicdict

@@ -84,12 +84,12 @@ void find_nodes(HashMap& map, std::uint64_t hash, std::vector<Node*>& nodes) {
     for (Table* table = map.root.load(std::memory_order_seq_cst); table;
          table = table->next.load(std::memory_order_seq_cst)) {
         const Slot fingerprint = table->fingerprint_of(hash);
-        Place place;
-        for (place.start(table, hash); place.left > 0; place.advance()) {
-            const Slot seen = place.slot().load(std::memory_order_seq_cst);
+        Probe probe;
+        for (probe.start(table, hash); probe.left > 0; probe.advance()) {
+            const Slot seen = probe.slot().load(std::memory_order_seq_cst);
             if (ends_path(seen)) break;
             std::uint64_t found = 0;
-            if (same_fingerprint(seen, fingerprint) && hash_of(place.slot(), seen, found) &&
+            if (same_fingerprint(seen, fingerprint) && hash_of(probe.slot(), seen, found) &&
                 found == hash)
                 nodes.push_back(node_of(seen));
         }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "map/hash_map.hpp"
+#include "map/migration.hpp"
 #include "map/order.hpp"
 #include "map/pauses.hpp"
 #include "map/table.hpp"

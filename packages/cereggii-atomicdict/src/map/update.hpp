@@ -132,15 +132,15 @@ private:
         for (;;) {
             ProbeResult probed = probe.find(key_);
             if (probed == ProbeResult::needs_eq) [[unlikely]] {
-                const KeysAre keys_are = compare_keys<true>(map_, guard_, probe, key_);
-                if (keys_are == KeysAre::error) {
+                const KeyComparison comparison = compare_keys<true>(map_, guard_, probe, key_);
+                if (comparison == KeyComparison::error) {
                     result = {Outcome::error};
                     return true;
                 }
-                if (keys_are == KeysAre::restart) return start_anew();
+                if (comparison == KeyComparison::restart) return start_anew();
                 // It may have been freed, and its address be another table's.
                 root_ = nullptr;
-                if (keys_are == KeysAre::different) {
+                if (comparison == KeyComparison::different) {
                     probe.advance();
                     continue;
                 }

@@ -326,7 +326,7 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
             if (found != Found::present) break;
             PyObject* arguments[] = {item.key, value};
             PyObject* answer = PyObject_Vectorcall(predicate, arguments, 2, nullptr);
-            const int truth = answer ? PyObject_IsTrue(keys_are) : -1;
+            const int truth = answer ? PyObject_IsTrue(answer) : -1;
             Py_XDECREF(answer);
             // Only the value that was asked about is removed.
             stored = truth > 0 ? store_over(map, key, value, not_found) : Stored::yes;

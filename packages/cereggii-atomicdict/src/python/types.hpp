@@ -9,6 +9,7 @@
 
 #include "cereggii/atomics/python/accessors.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
+#include "map/exact.hpp"
 #include "map/hash_map.hpp"
 #include "map/leftovers.hpp"
 
