@@ -58,25 +58,29 @@ def test_clear_removes_all_at_one_instant() -> None:
     """Each writer's keys are inserted in order: so what is there is always the last so many."""
     shared: AtomicDict[Any, int] = AtomicDict()
     end = time.monotonic() + 0.6
+    done = threading.Event()
     lengths: list[int] = []
 
     def write(number: int) -> None:
         count = 0
-        while time.monotonic() < end:
+        while not done.is_set():
             shared[number, count] = count
             count += 1
 
     def look() -> None:
-        while time.monotonic() < end:
-            found = shared.snapshot()
-            for writer in range(2):
-                counts = sorted(count for number, count in found if number == writer)
-                assert counts == [*range(counts[0], counts[-1] + 1)] if counts else True
-                lengths.append(len(counts))
+        try:
+            # For longer where the processors are busy and nothing was there yet.
+            while time.monotonic() < end or (not any(lengths) and time.monotonic() < end + 60):
+                found = shared.snapshot()
+                for writer in range(2):
+                    counts = sorted(count for number, count in found if number == writer)
+                    assert counts == [*range(counts[0], counts[-1] + 1)] if counts else True
+                    lengths.append(len(counts))
+        finally:
+            done.set()
 
     def clear() -> None:
-        while time.monotonic() < end:
-            time.sleep(0.002)
+        while not done.wait(0.002):
             shared.clear()
 
     run_threads(functools.partial(write, 0), functools.partial(write, 1), look, clear)
