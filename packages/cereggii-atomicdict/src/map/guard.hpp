@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "cereggii/atomics/python/compat.hpp"
 #include "cereggii/atomics/python/shared_reference.hpp"
 #include "cereggii/atomics/reclamation.hpp"
 #include "map/exact.hpp"
@@ -79,14 +80,6 @@ inline void yield_detached() {
     PyEval_RestoreThread(state);
 }
 
-inline bool interpreter_has_ended() noexcept {
-#if PY_VERSION_HEX >= 0x030D0000
-    return Py_IsFinalizing();
-#else
-    return _Py_IsFinalizing();
-#endif
-}
-
 // Who closed a gate: it is open again in the child of a fork, and when the interpreter has ended,
 // since the thread that closed it will not come back.
 inline std::atomic<std::uint32_t> forks{0};
@@ -103,7 +96,7 @@ inline bool is_closed(const HashMap& map) noexcept {
 inline void close_for_others(HashMap& map) {
     for (;;) {
         std::uint16_t gate = map.gate.load(std::memory_order_seq_cst);
-        if ((gate != gate_closed() || interpreter_has_ended()) &&
+        if ((gate != gate_closed() || atomics::compat::is_finalizing()) &&
             map.gate.compare_exchange_strong(gate, gate_closed(), std::memory_order_seq_cst))
             return;
         yield_detached();
@@ -164,7 +157,7 @@ public:
             // After the pin, so that either the closer sees the pin or we see the closed gate.
             if (map_.gate.load(std::memory_order_seq_cst) == HashMap::gate_open) [[likely]]
                 break;
-            if (!is_closed(map_) || interpreter_has_ended()) break;
+            if (!is_closed(map_) || atomics::compat::is_finalizing()) break;
             Reclaimer::unpin(*participant_);
             yield_detached();
         }
@@ -272,7 +265,7 @@ public:
     [[nodiscard]] bool ready() const noexcept { return true; }
     void pin_reading() noexcept {}
     void pin_writing() {
-        while (is_closed(map_) && !interpreter_has_ended()) [[unlikely]]
+        while (is_closed(map_) && !atomics::compat::is_finalizing()) [[unlikely]]
             yield_detached();
     }
     [[nodiscard]] bool try_pin_writing() noexcept { return !is_closed(map_); }

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <optional>
 
+#include "cereggii/atomics/python/compat.hpp"
+
 // What the table needs to know of a key: a well-mixed hash, and whether two keys are equal as far
 // as that can be told without running Python code.
 namespace cereggii::atomicdict {
@@ -98,33 +100,23 @@ inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
         key = {object, mix(hash), pointer};
         return true;
     }
-#if PY_VERSION_HEX >= 0x030C0000
     if (PyLong_CheckExact(object)) {
-        const auto* number = reinterpret_cast<const PyLongObject*>(object);
-        if (PyUnstable_Long_IsCompact(number)) [[likely]] {
-            const Py_ssize_t value = PyUnstable_Long_CompactValue(number);
-            if (value != -1) [[likely]] {
-                key = {object, mix(value), pointer | own_hash_bit};
-                return true;
-            }
+        const auto value = atomics::compat::compact_value(object);
+        if (value && *value != -1) [[likely]] {
+            key = {object, mix(*value), pointer | own_hash_bit};
+            return true;
         }
     }
-#endif
     return make_general_key(object, key);
 }
 
 // For the first of the ints that are neighbours: the mixed hash of the first of those that follow.
-inline std::optional<std::uint64_t> next_group_of([[maybe_unused]] const Key& key) noexcept {
-#if PY_VERSION_HEX >= 0x030C0000
+inline std::optional<std::uint64_t> next_group_of(const Key& key) noexcept {
     if (key.stored & own_hash_bit) {
-        const auto* number = reinterpret_cast<const PyLongObject*>(key.object);
-        if (PyUnstable_Long_IsCompact(number)) {
-            const Py_ssize_t value = PyUnstable_Long_CompactValue(number);
-            if ((static_cast<std::uint64_t>(value) & group_mask) == 0)
-                return mix(value + static_cast<Py_ssize_t>(group_mask + 1));
-        }
+        const auto value = atomics::compat::compact_value(key.object);
+        if (value && (static_cast<std::uint64_t>(*value) & group_mask) == 0)
+            return mix(*value + static_cast<Py_ssize_t>(group_mask + 1));
     }
-#endif
     return std::nullopt;
 }
 
@@ -156,11 +148,7 @@ inline bool same_bytes(PyObject* a, PyObject* b) noexcept {
 }
 
 inline bool is_text(PyObject* object) noexcept {
-#if PY_VERSION_HEX < 0x030C0000
-    return PyUnicode_CheckExact(object) && PyUnicode_IS_READY(object);
-#else
-    return PyUnicode_CheckExact(object);
-#endif
+    return PyUnicode_CheckExact(object) && atomics::compat::has_characters(object);
 }
 
 // Compares two keys of one hash, where no Python code may run. For all but exact str, int and bytes

@@ -45,7 +45,7 @@ void pause_patiently() {
 
 bool has_to_end() noexcept {
     return has_exited.load(std::memory_order_seq_cst) ||
-           forks_to_come.load(std::memory_order_seq_cst) > 0 || interpreter_has_ended();
+           forks_to_come.load(std::memory_order_seq_cst) > 0 || compat::is_finalizing();
 }
 
 bool has_something_to_free() noexcept {

@@ -434,8 +434,10 @@ constexpr const char* handle_doc =
 }  // namespace
 
 void bind_atomic_dict(nb::module_& module) {
-    if (!missing_name)
+    if (!missing_name) {
         missing_name = owned_or_throw(PyUnicode_InternFromString("__missing__")).release().ptr();
+        mro_name = owned_or_throw(PyUnicode_InternFromString("__mro__")).release().ptr();
+    }
     // A mapping for `match`: to be registered as one does not tell a type that cannot be changed.
     bind<AtomicDict>(module, "cereggii_atomicdict.AtomicDict", dict_doc,
                      slot_table<AtomicAccessor<AtomicDict>>(), Types<AtomicDict>::atomic,

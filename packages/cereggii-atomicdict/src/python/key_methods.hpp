@@ -60,37 +60,15 @@ inline UpdateResult compare_and_store(HashMap& map, const Key& key, PyObject* ex
         map, key, updated, expected);
 }
 
-// "__missing__", interned: made when the module is imported.
+// "__missing__" and "__mro__", interned: made when the module is imported.
 inline PyObject* missing_name = nullptr;
+inline PyObject* mro_name = nullptr;
 
-// The __missing__ of a type, found as a special method is: a new reference, null without an
-// exception if there is none.
-inline PyObject* find_missing(PyTypeObject* type) {
-    PyObject* mro = type->tp_mro;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro); ++i) {
-        auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(mro, i));
-#if PY_VERSION_HEX >= 0x030C0000
-        PyObject* dict = PyType_GetDict(base);
-#else
-        PyObject* dict = Py_XNewRef(base->tp_dict);
-#endif
-        PyObject* found = nullptr;
-#if PY_VERSION_HEX >= 0x030D0000
-        if (dict && PyDict_GetItemRef(dict, missing_name, &found) < 0) PyErr_Clear();
-#else
-        if (dict) found = Py_XNewRef(PyDict_GetItemWithError(dict, missing_name));  // with the GIL
-#endif
-        Py_XDECREF(dict);
-        if (found) return found;
-    }
-    return nullptr;
-}
-
-// Calls the __missing__ of a subclass; null without an exception if there is none.
+// Calls the __missing__ of a subclass; null if there is none, or with an exception.
 inline PyObject* call_missing(PyObject* dict, PyObject* key) {
     PyTypeObject* type = Py_TYPE(dict);
     if (type == Types<AtomicDict>::atomic) return nullptr;
-    PyObject* missing = find_missing(type);
+    PyObject* missing = atomics::find_in_class(type, missing_name, mro_name);
     if (!missing) return nullptr;
     PyObject* value = nullptr;
     if (PyType_HasFeature(Py_TYPE(missing), Py_TPFLAGS_METHOD_DESCRIPTOR)) {

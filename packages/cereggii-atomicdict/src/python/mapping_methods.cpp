@@ -108,12 +108,7 @@ int equals_dict(HashMap& map, PyObject* dict) {
     if (!take_items(map, ours)) return -1;
     if (static_cast<Py_ssize_t>(ours.size()) != PyDict_Size(dict)) return 0;
     return equal_to(ours, [dict](const Items::Item& item, PyObject*& theirs) {
-#if PY_VERSION_HEX >= 0x030D0000
-        return PyDict_GetItemRef(dict, item.key_object(), &theirs);
-#else
-        theirs = Py_XNewRef(PyDict_GetItemWithError(dict, item.key_object()));  // with the GIL
-        return theirs ? 1 : PyErr_Occurred() ? -1 : 0;
-#endif
+        return atomics::compat::dict_get(dict, item.key_object(), &theirs);
     });
 }
 

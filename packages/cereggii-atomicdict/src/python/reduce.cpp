@@ -43,16 +43,7 @@ struct Aggregate {
 // Whether it is an exact int of 64 bits.
 [[gnu::always_inline]] inline bool as_number(PyObject* object, std::int64_t& number) {
     if (!PyLong_CheckExact(object)) return false;
-#if PY_VERSION_HEX >= 0x030C0000
-    const auto* integer = reinterpret_cast<const PyLongObject*>(object);
-    if (PyUnstable_Long_IsCompact(integer)) [[likely]] {
-        number = PyUnstable_Long_CompactValue(integer);
-        return true;
-    }
-#endif
-    int overflow = 0;
-    number = PyLong_AsLongLongAndOverflow(object, &overflow);
-    return overflow == 0;
+    return !atomics::exceeds_int64(object, &number);
 }
 
 // Owned; null with MemoryError.

@@ -28,13 +28,7 @@ PyObject* snapshot_iterator_next(PyObject* self) {
     if (!pair) return nullptr;
     Items::Item item{};
     bool found = false;
-#if PY_VERSION_HEX >= 0x030D0000
-    Py_BEGIN_CRITICAL_SECTION(self);
-    found = items_of(self).take_next(item);
-    Py_END_CRITICAL_SECTION();
-#else
-    found = items_of(self).take_next(item);
-#endif
+    atomics::with_object_lock(self, [&] { found = items_of(self).take_next(item); });
     if (!found) {
         Py_DECREF(pair);
         return nullptr;

@@ -38,7 +38,7 @@ inline int is_own_attribute(PyObject* self, PyObject* name) {
     if (!PyUnicode_Check(name)) return 0;
     for (const char* put : put_by_python)
         if (PyUnicode_CompareWithASCIIString(name, put) == 0) return 0;
-    PyObject* found = find_in_class(Py_TYPE(self), name, ThreadHandle::type);
+    PyObject* found = find_in_class(Py_TYPE(self), name, Names::mro, ThreadHandle::type);
     if (!found) return PyErr_Occurred() ? -1 : 0;
     Py_DECREF(found);
     return 1;

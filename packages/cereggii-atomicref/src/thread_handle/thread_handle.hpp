@@ -95,47 +95,14 @@ struct Names {
     }
 };
 
-// A class's attribute of this name, a new reference and not bound; null without an exception if
-// there is none. Looks at `type` and at what follows it in the method resolution order, up to
-// `end`.
-inline PyObject* find_in_class(PyTypeObject* type, PyObject* name, PyTypeObject* end = nullptr) {
-    // Not type->tp_mro, which another thread may be about to replace.
-    PyObject* order = PyType_Type.tp_getattro(reinterpret_cast<PyObject*>(type), Names::mro);
-    if (!order) return nullptr;
-    PyObject* found = nullptr;
-    for (Py_ssize_t i = 0; !found && i < PyTuple_GET_SIZE(order); ++i) {
-        auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(order, i));
-        if (base == end) break;
-#if PY_VERSION_HEX >= 0x030C0000
-        PyObject* names = PyType_GetDict(base);
-#else
-        PyObject* names = Py_XNewRef(base->tp_dict);
-#endif
-#if PY_VERSION_HEX >= 0x030D0000
-        const bool failed = PyDict_GetItemRef(names, name, &found) < 0;
-#else
-        found = Py_XNewRef(PyDict_GetItemWithError(names, name));
-        const bool failed = !found && PyErr_Occurred();
-#endif
-        Py_DECREF(names);
-        if (failed) break;
-    }
-    Py_DECREF(order);
-    return found;
-}
-
 // The method that a statement looks for in the object's class, bound to the object: a new
 // reference; null without an exception if there is none.
 inline PyObject* find_special(PyObject* object, const char* name) {
     PyObject* interned = PyUnicode_InternFromString(name);
     if (!interned) return nullptr;
-    PyObject* found = find_in_class(Py_TYPE(object), interned);
+    PyObject* found = find_in_class(Py_TYPE(object), interned, Names::mro);
     Py_DECREF(interned);
-    const descrgetfunc bind = found ? Py_TYPE(found)->tp_descr_get : nullptr;
-    if (!bind) return found;
-    PyObject* bound = bind(found, object, reinterpret_cast<PyObject*>(Py_TYPE(object)));
-    Py_DECREF(found);
-    return bound;
+    return atomics::bind_to(found, object);
 }
 
 }  // namespace cereggii::atomicref

@@ -15,6 +15,7 @@
 #include "cereggii/atomics/python/accessors.hpp"
 #include "cereggii/atomics/python/at_fork.hpp"
 #include "cereggii/atomics/python/blocking.hpp"
+#include "cereggii/atomics/python/compat.hpp"
 #include "cereggii/atomics/python/values.hpp"
 
 // What every type needs from Python's object model, apart from its operations: method tables,
@@ -362,11 +363,7 @@ void define_class_of_target(PyTypeObject* type) {
     static PyGetSetDef definition{"__class__", &class_of_target<T>, refuse,
                                   "The type of what this is a handle of.", nullptr};
     const nb::object descriptor = owned_or_throw(PyDescr_NewGetSet(type, &definition));
-#if PY_VERSION_HEX >= 0x030C0000
-    const nb::object dict = owned_or_throw(PyType_GetDict(type));
-#else
-    const nb::object dict = nb::borrow(type->tp_dict);
-#endif
+    const nb::object dict = owned_or_throw(compat::dict_of_type(type));
     if (PyDict_SetItemString(dict.ptr(), definition.name, descriptor.ptr()) < 0)
         throw nb::python_error();
     PyType_Modified(type);

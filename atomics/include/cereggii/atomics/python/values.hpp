@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "cereggii/atomics/python/compat.hpp"
+
 // Reading arguments: Python objects to C++ values, with errors that name the value.
 namespace cereggii::atomics {
 
@@ -50,13 +52,10 @@ inline void set_error(PyObject* exception, const char* format, const char* name,
 // Whether an int is outside 64 bits; otherwise *result is its value. Never fails.
 inline bool exceeds_int64(PyObject* integer, std::int64_t* result) {
     static_assert(sizeof(long long) == sizeof(std::int64_t));
-#if PY_VERSION_HEX >= 0x030C0000
-    const auto* number = reinterpret_cast<const PyLongObject*>(integer);
-    if (PyUnstable_Long_IsCompact(number)) [[likely]] {
-        *result = PyUnstable_Long_CompactValue(number);
+    if (const auto value = compat::compact_value(integer)) [[likely]] {
+        *result = *value;
         return false;
     }
-#endif
     int overflow = 0;
     *result = PyLong_AsLongLongAndOverflow(integer, &overflow);
     return overflow != 0;

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <Python.h>
+
+#include <optional>
+
+// What differs between the versions of CPython, under one name for all of them. Only where a whole
+// mechanism depends on the version is there a file of its own: try_incref.hpp, sharing.hpp,
+// stop_the_world.hpp and the map's pauses.hpp.
+namespace cereggii::atomics::compat {
+
+// The value of an exact int that fits in one word of CPython's. Nothing for other ints, and for all
+// ints before 3.12: ask PyLong_AsLongLongAndOverflow. Never fails.
+[[gnu::always_inline]] inline std::optional<Py_ssize_t> compact_value(
+    [[maybe_unused]] PyObject* integer) noexcept {
+#if PY_VERSION_HEX >= 0x030C0000
+    const auto* number = reinterpret_cast<const PyLongObject*>(integer);
+    if (PyUnstable_Long_IsCompact(number)) [[likely]]
+        return PyUnstable_Long_CompactValue(number);
+#endif
+    return std::nullopt;
+}
+
+// Whether the characters of an exact str can be read. Up to 3.11 a str may have them in an older
+// representation.
+inline bool has_characters([[maybe_unused]] PyObject* str) noexcept {
+#if PY_VERSION_HEX < 0x030C0000
+    return PyUnicode_IS_READY(str);
+#else
+    return true;
+#endif
+}
+
+// PyDict_GetItemRef: 1 with a new reference; 0 and null if the key is absent; -1 with an exception.
+inline int dict_get(PyObject* dict, PyObject* key, PyObject** value) {
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyDict_GetItemRef(dict, key, value);
+#else
+    *value = Py_XNewRef(PyDict_GetItemWithError(dict, key));  // borrowed under the GIL
+    return *value ? 1 : PyErr_Occurred() ? -1 : 0;
+#endif
+}
+
+// The attributes of a type itself: a new reference; null with an exception.
+inline PyObject* dict_of_type(PyTypeObject* type) {
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyType_GetDict(type);
+#else
+    return Py_XNewRef(type->tp_dict);
+#endif
+}
+
+inline bool is_finalizing() noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing();
+#else
+    return _Py_IsFinalizing();
+#endif
+}
+
+}  // namespace cereggii::atomics::compat
+
+namespace cereggii::atomics {
+
+// An attribute of a class, found as the interpreter finds special methods: a new reference, not
+// bound; null if there is none, or with an exception. Looks at `type` and at what follows it in the
+// method resolution order, but not from `end` on. `mro_name`: the str "__mro__".
+inline PyObject* find_in_class(PyTypeObject* type, PyObject* name, PyObject* mro_name,
+                               PyTypeObject* end = nullptr) {
+    // Not type->tp_mro, which another thread may replace and free meanwhile.
+    PyObject* order = PyType_Type.tp_getattro(reinterpret_cast<PyObject*>(type), mro_name);
+    if (!order) return nullptr;
+    PyObject* found = nullptr;
+    for (Py_ssize_t i = 0; !found && i < PyTuple_GET_SIZE(order); ++i) {
+        auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(order, i));
+        if (base == end) break;
+        PyObject* attributes = compat::dict_of_type(base);
+        const bool ok = attributes && compat::dict_get(attributes, name, &found) >= 0;
+        Py_XDECREF(attributes);
+        if (!ok) break;
+    }
+    Py_DECREF(order);
+    return found;
+}
+
+// The same, bound to the object: the method that a statement looks for in the object's class.
+inline PyObject* bind_to(PyObject* found, PyObject* object) {
+    const descrgetfunc bind = found ? Py_TYPE(found)->tp_descr_get : nullptr;
+    if (!bind) return found;
+    PyObject* bound = bind(found, object, reinterpret_cast<PyObject*>(Py_TYPE(object)));
+    Py_DECREF(found);
+    return bound;
+}
+
+}  // namespace cereggii::atomics
