@@ -2,15 +2,12 @@
 #pragma once
 
 #include "cereggii/atomics/python/arguments.hpp"
-#include "cereggii/atomics/python/blocking.hpp"
+#include "cereggii/atomics/python/update_methods.hpp"
 #include "cereggii/atomics/python/values.hpp"
 #include "types.hpp"
 
 // The named methods of AtomicInt and AtomicIntHandle, as plain C functions for a method table.
 namespace cereggii::atomicint {
-
-// What a method returns of an Update.
-enum class Returns { before, after };
 
 inline PyObject* to_python(std::int64_t value) {
     if constexpr (sizeof(long) == sizeof(std::int64_t))
@@ -41,7 +38,7 @@ inline std::int64_t compare_exchange(SharedInt* integer, std::int64_t expected,
 }
 
 template <class Accessor>
-struct IntMethods {
+struct IntMethods : UpdateMethods<Accessor, IntMethods<Accessor>> {
     // ── read and write ─────────────────────────────────────────────────────────────────────────
 
     static PyObject* get(PyObject* self, PyObject*) {
@@ -125,54 +122,35 @@ struct IntMethods {
                              .before);
     }
 
-    // ── functions ──────────────────────────────────────────────────────────────────────────────
+    // ── functions and waiting (update_methods.hpp) ─────────────────────────────────────────────
 
-    template <MethodName Method, Returns Which>
-    static PyObject* update(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                            PyObject* keywords) {
-        static constexpr Signature<1> signature{Method.text, {{{"fn", true, "callable"}}}};
-        std::array<PyObject*, 1> given;
-        if (!signature.parse(args, count, keywords, given)) return nullptr;
-        return call_until_stored<Which>(self, Method.text, given[0], nullptr);
-    }
+    using Expected = std::int64_t;
 
-    template <MethodName Method, Returns Which>
-    static PyObject* accumulate(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                                PyObject* keywords) {
-        static constexpr Signature<2> signature{Method.text, {{{"x"}, {"fn", true, "callable"}}}};
-        std::array<PyObject*, 2> given;
-        if (!signature.parse(args, count, keywords, given)) return nullptr;
-        return call_until_stored<Which>(self, Method.text, given[1], given[0]);
-    }
+    static PyObject* load(SharedInt* integer) { return to_python(integer->load()); }
 
-    // ── waiting ────────────────────────────────────────────────────────────────────────────────
-
-    static PyObject* wait_while(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                                PyObject* keywords) {
-        static constexpr Signature<2> signature{"wait_while", {{{"value"}, {"timeout", false}}}};
-        std::array<PyObject*, 2> given;
+    static bool to_stored(PyObject*& updated) {
         std::int64_t value = 0;
-        if (!signature.parse(args, count, keywords, given) || !to_int64(given[0], &value, "value"))
-            return nullptr;
-        const auto deadline = Deadline::parse(given[1]);
-        if (!deadline) return nullptr;
-        SharedInt* integer = Accessor::value(self);
-        if (!integer) return nullptr;
-        switch (WaitQueue::wait_while(
-            integer, *deadline, [integer, value]() noexcept { return integer->load() == value; })) {
-            case WaitResult::changed: Py_RETURN_TRUE;
-            case WaitResult::timed_out: Py_RETURN_FALSE;
-            case WaitResult::error: break;
-        }
-        return nullptr;
+        if (!to_int64(updated, &value, "the result of fn")) return false;
+        // An int of 64 bits: not a bool, nor an instance of a subclass, nor what has __index__.
+        if (!PyLong_CheckExact(updated)) Py_SETREF(updated, to_python(value));
+        return updated != nullptr;
     }
 
-    template <void (*Notify)(const void*) noexcept>
-    static PyObject* notify(PyObject* self, PyObject*) {
-        SharedInt* integer = Accessor::value(self);
-        if (!integer) return nullptr;
-        Notify(integer);
-        Py_RETURN_NONE;
+    static bool store_over(SharedInt* integer, PyObject* current, PyObject* updated) noexcept {
+        std::int64_t expected = 0, value = 0;
+        exceeds_int64(current, &expected);
+        exceeds_int64(updated, &value);
+        return compare_exchange(integer, expected, value) == expected;
+    }
+
+    static bool to_expected(PyObject* argument, std::int64_t& expected) {
+        return to_int64(argument, &expected, "value");
+    }
+
+    static WaitResult wait(SharedInt* integer, std::int64_t expected, const Deadline& deadline) {
+        return WaitQueue::wait_while(integer, deadline, [integer, expected]() noexcept {
+            return integer->load() == expected;
+        });
     }
 
 private:
@@ -190,34 +168,6 @@ private:
         };
         if (!(read(out) && ...)) return nullptr;
         return Accessor::value(self);
-    }
-
-    // Compare-and-set of fn(current) or fn(current, x), until no other thread came in between.
-    template <Returns Which>
-    static PyObject* call_until_stored(PyObject* self, const char* method, PyObject* fn,
-                                       PyObject* x) {
-        if (!PyCallable_Check(fn)) {
-            set_error(PyExc_TypeError, "%s() needs a callable, not %U", method, fn);
-            return nullptr;
-        }
-        SharedInt* integer = Accessor::value(self);
-        if (!integer) return nullptr;
-        std::int64_t found = integer->load();
-        for (;;) {
-            PyObject* current = to_python(found);
-            if (!current) return nullptr;
-            PyObject* result = x ? PyObject_CallFunctionObjArgs(fn, current, x, nullptr)
-                                 : PyObject_CallOneArg(fn, current);
-            Py_DECREF(current);
-            if (!result) return nullptr;
-            std::int64_t updated = 0;
-            const bool ok = to_int64(result, &updated, "the result of fn");
-            Py_DECREF(result);
-            if (!ok) return nullptr;
-            const std::int64_t now = compare_exchange(integer, found, updated);
-            if (now == found) return to_python(Which == Returns::after ? updated : found);
-            found = now;
-        }
     }
 };
 

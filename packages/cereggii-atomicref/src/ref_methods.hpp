@@ -2,19 +2,16 @@
 #pragma once
 
 #include "cereggii/atomics/python/arguments.hpp"
-#include "cereggii/atomics/python/blocking.hpp"
 #include "cereggii/atomics/python/matching.hpp"
+#include "cereggii/atomics/python/update_methods.hpp"
 #include "cereggii/atomics/python/values.hpp"
 #include "types.hpp"
 
 // The methods of AtomicRef, AtomicBool and their handles, as plain C functions for a method table.
 namespace cereggii::atomicref {
 
-// What a method returns of an update.
-enum class Returns { before, after };
-
 template <class Accessor>
-struct RefMethods {
+struct RefMethods : UpdateMethods<Accessor, RefMethods<Accessor>> {
     // ── read and write ─────────────────────────────────────────────────────────────────────────
 
     static PyObject* get(PyObject* self, PyObject*) {
@@ -61,60 +58,39 @@ struct RefMethods {
         return slot ? compare_exchange(*slot, given[0], given[1]).found : nullptr;
     }
 
-    // ── functions ──────────────────────────────────────────────────────────────────────────────
+    // ── functions and waiting (update_methods.hpp) ─────────────────────────────────────────────
 
-    template <MethodName Method, Returns Which>
-    static PyObject* update(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                            PyObject* keywords) {
-        static constexpr Signature<1> signature{Method.text, {{{"fn", true, "callable"}}}};
-        std::array<PyObject*, 1> given;
-        if (!signature.parse(args, count, keywords, given)) return nullptr;
-        return call_until_stored<Which>(self, Method.text, given[0], nullptr);
+    using Expected = PyObject*;
+
+    static PyObject* load(Slot* slot) { return slot->load(); }
+    static bool to_stored(PyObject*& updated) { return accepts(updated, "the result of fn"); }
+
+    static bool store_over(Slot* slot, PyObject* current, PyObject* updated) {
+        if (!compare_exchange_with_backoff(*slot, current, updated)) return false;
+        Py_DECREF(current);  // the slot's
+        return true;
     }
 
-    template <MethodName Method, Returns Which>
-    static PyObject* accumulate(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                                PyObject* keywords) {
-        static constexpr Signature<2> signature{Method.text, {{{"x"}, {"fn", true, "callable"}}}};
-        std::array<PyObject*, 2> given;
-        if (!signature.parse(args, count, keywords, given)) return nullptr;
-        return call_until_stored<Which>(self, Method.text, given[1], given[0]);
+    static bool to_expected(PyObject* argument, PyObject*& expected) {
+        expected = argument;
+        return true;
     }
 
-    // ── waiting ────────────────────────────────────────────────────────────────────────────────
-
-    static PyObject* wait_while(PyObject* self, PyObject* const* args, Py_ssize_t count,
-                                PyObject* keywords) {
-        static constexpr Signature<2> signature{"wait_while", {{{"value"}, {"timeout", false}}}};
-        std::array<PyObject*, 2> given;
-        if (!signature.parse(args, count, keywords, given)) return nullptr;
-        const auto deadline = Deadline::parse(given[1]);
-        if (!deadline) return nullptr;
-        Slot* slot = Accessor::value(self);
-        if (!slot) return nullptr;
+    static WaitResult wait(Slot* slot, PyObject* expected, const Deadline& deadline) {
         for (bool woken = false;; woken = true) {
             PyObject* seen = slot->load();
-            if (!matches(seen, given[0])) {
+            if (!matches(seen, expected)) {
                 Py_DECREF(seen);
-                Py_RETURN_TRUE;
+                return WaitResult::changed;
             }
             // Notifiers compare addresses, for they hold a lock: another object with the same value
             // wakes this thread for nothing, and somebody else may be waiting for the notification.
             if (woken) WaitQueue::notify_one(slot);
             const WaitResult result = WaitQueue::wait_while(
-                slot, *deadline, [slot, seen]() noexcept { return slot->address() == seen; });
+                slot, deadline, [slot, seen]() noexcept { return slot->address() == seen; });
             Py_DECREF(seen);
-            if (result == WaitResult::error) return nullptr;
-            if (result == WaitResult::timed_out) Py_RETURN_FALSE;
+            if (result != WaitResult::changed) return result;
         }
-    }
-
-    template <void (*Notify)(const void*) noexcept>
-    static PyObject* notify(PyObject* self, PyObject*) {
-        Slot* slot = Accessor::value(self);
-        if (!slot) return nullptr;
-        Notify(slot);
-        Py_RETURN_NONE;
     }
 
     // ── repr ───────────────────────────────────────────────────────────────────────────────────
@@ -149,36 +125,6 @@ private:
                                                       std::array<PyObject*, 2>& given) {
         return signature.parse(args, count, keywords, given) && accepts(given[0], "expected") &&
                accepts(given[1], "updated");
-    }
-
-    // Compare-and-set of fn(current) or fn(current, x), until no other thread came in between.
-    template <Returns Which>
-    static PyObject* call_until_stored(PyObject* self, const char* method, PyObject* fn,
-                                       PyObject* x) {
-        if (!PyCallable_Check(fn)) {
-            set_error(PyExc_TypeError, "%s() needs a callable, not %U", method, fn);
-            return nullptr;
-        }
-        Slot* slot = Accessor::value(self);
-        if (!slot) return nullptr;
-        for (;;) {
-            PyObject* current = slot->load();
-            PyObject* updated = x ? PyObject_CallFunctionObjArgs(fn, current, x, nullptr)
-                                  : PyObject_CallOneArg(fn, current);
-            if (!updated || !accepts(updated, "the result of fn")) {
-                Py_XDECREF(updated);
-                Py_DECREF(current);
-                return nullptr;
-            }
-            if (compare_exchange_with_backoff(*slot, current, updated)) {
-                Py_DECREF(current);  // one of two: the slot's and load()'s
-                PyObject* result = Which == Returns::after ? updated : current;
-                Py_DECREF(Which == Returns::after ? current : updated);
-                return result;
-            }
-            Py_DECREF(updated);
-            Py_DECREF(current);
-        }
     }
 };
 
