@@ -203,12 +203,12 @@ for _version in FREE_THREADED + WITH_GIL:
 for _version in OTHERS:
     _register_version_tests(_version)
 
-BESIDE_SUITES = ["cpp", "tools", "examples", "recipes", "build"]
+BESIDE_SUITES = ["build", "cpp", "examples", "recipes", "tools"]
 
 
 @nox.session(
     python=False,
-    requires=[
+    requires=[  # those that take long first, since some of them run side by side
         f"tests-{MAIN}",
         f"tests-{HERE}",
         *(f"version-tests-{version}" for version in OTHERS),
