@@ -166,25 +166,46 @@ def _state_of(parts: list[str | Path]) -> str:
     return digest.hexdigest()
 
 
-def _test(session: nox.Session, version: str, suites: list[str]) -> None:
+def _test(session: nox.Session, version: str, *names: str) -> None:
+    """Runs the tests in files with these names, or all, of each package."""
     environment = Environment(session, f"tests-{version}", version)
     environment.install(*TEST_REQUIREMENTS)
     environment.install_packages()
+    if session.posargs:
+        environment.run("-m", "pytest", *_suites(*names), *session.posargs)
+        return
     # Where threads run at the same time, every test runs in two at once, except those that say why
     # they cannot. (Concurrent tests start threads of their own.) With a GIL, two processes share
     # the tests.
     how = ["--parallel-threads=2"] if version in FREE_THREADED else ["-n", "2"]
-    environment.run("-m", "pytest", *suites, *(session.posargs or how))
+    _test_each_package(session, environment, how, *names)
 
 
-def _suites(*names: str) -> list[str]:
-    paths = {path for folder in PACKAGES for name in names for path in folder.glob(f"tests/{name}")}
+def _test_each_package(
+    session: nox.Session, environment: Environment, how: list[str], *names: str
+) -> None:
+    """A package at a time: a collection of garbage visits all that pytest knows of its tests."""
+    failed = []
+    for package in PACKAGES:
+        try:
+            environment.run("-m", "pytest", *_suites(*names, of=[package]), *how)
+        except nox.command.CommandFailed:
+            failed.append(package.name)
+    if failed:
+        session.error(f"tests failed: {', '.join(failed)}")
+
+
+def _suites(*names: str, of: list[Path] = PACKAGES) -> list[str]:
+    """The test files with these names, or the folders with all tests, of these packages."""
+    if not names:
+        return [str(package / "tests") for package in of]
+    paths = {path for package in of for name in names for path in package.glob(f"tests/{name}")}
     return [str(path) for path in sorted(paths)]
 
 
 def _register_tests(version: str) -> None:
     def run(session: nox.Session) -> None:
-        _test(session, version, [str(package / "tests") for package in PACKAGES])
+        _test(session, version)
 
     run.__doc__ = f"Run the test suites of all packages on Python {version}."
     nox.session(name=f"tests-{version}", python=False)(run)
@@ -192,7 +213,7 @@ def _register_tests(version: str) -> None:
 
 def _register_version_tests(version: str) -> None:
     def run(session: nox.Session) -> None:
-        _test(session, version, _suites(*VERSION_DEPENDENT))
+        _test(session, version, *VERSION_DEPENDENT)
 
     run.__doc__ = f"Run what depends on CPython's version, of these suites, on Python {version}."
     nox.session(name=f"version-tests-{version}", python=False)(run)

@@ -120,6 +120,15 @@ def test_a_handle_without_its_constructor_is_refused_everywhere(name: str) -> No
     handle = ThreadHandle.__new__(ThreadHandle)
     with pytest.raises(RuntimeError, match="has not been called"):
         UNINITIALISED[name](handle)
-    gc.collect(0)
+    ThreadHandle.__init__(handle, 5)
+    assert ThreadHandle.unwrap(handle) == 5
+
+
+def test_a_handle_without_its_constructor_survives_a_collection() -> None:
+    handle = ThreadHandle.__new__(ThreadHandle)
+    for use in UNINITIALISED.values():
+        with pytest.raises(RuntimeError, match="has not been called"):
+            use(handle)
+    gc.collect()
     ThreadHandle.__init__(handle, 5)
     assert ThreadHandle.unwrap(handle) == 5
