@@ -389,9 +389,11 @@ def build(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def lint(session: nox.Session) -> None:
-    """Check formatting and style of Python (ruff) and C++ (clang-format)."""
+    """Check layout and language (tools/house.py), Python (ruff) and C++ (clang-format)."""
     environment = Environment(session, "lint", HERE)
-    environment.install("ruff", "clang-format==19.1.*")
+    environment.install("pytest", "ruff", "clang-format==19.1.*")
+    environment.run("-m", "pytest", "-q", "tools/tests/test_house.py")
+    environment.run("tools/house.py")
     environment.run("-m", "ruff", "check", str(ROOT))
     environment.run("-m", "ruff", "format", "--check", str(ROOT))
     sources = [str(path) for folder in ("atomics", "packages") for ending in ("cpp", "hpp")
