@@ -3,6 +3,7 @@
 #include "map/scan.hpp"
 #include "python/batch.hpp"
 #include "python/compute.hpp"
+#include "python/docs.hpp"
 #include "python/iterables.hpp"
 #include "python/key_methods.hpp"
 #include "python/mapping_methods.hpp"
@@ -171,184 +172,47 @@ PyMethodDef* method_table() {
     using R = ReduceMethods<Accessor>;
     using B = BatchMethods<Accessor>;
     static PyMethodDef table[] = {
-        fast_method("get", &K::get,
-                    "get($self, /, key, default=None)\n--\n\n"
-                    "The value of `key`, or `default` if it is absent.\n\n"
-                    "Linearizable and lock-free; takes no lock and writes nothing but the value's\n"
-                    "reference count."),
-        fast_method("pop", &K::pop,
-                    "pop($self, /, key, default=...)\n--\n\n"
-                    "Remove `key` and return its value, in one step.\n\n"
-                    "If it is absent, return `default`, or raise KeyError without one.\n"
-                    "Linearizable and lock-free."),
-        fast_method(
-            "setdefault", &K::setdefault,
-            "setdefault($self, /, key, default=None)\n--\n\n"
-            "The value of `key`; if it is absent, insert it with `default` first.\n\n"
-            "One step: of many threads that insert a key, one does, and all get its value.\n"
-            "Linearizable and lock-free."),
-        fast_method("get_and_set", &K::get_and_set,
-                    "get_and_set($self, /, key, updated)\n--\n\n"
-                    "Store `updated` and return the value it replaced, or NOT_FOUND.\n\n"
-                    "Linearizable and lock-free."),
-        fast_method(
-            "compare_and_set", &K::compare_and_set,
-            "compare_and_set($self, /, key, expected, updated)\n--\n\n"
-            "Store `updated` if the value of `key` matches `expected`.\n\n"
-            "Otherwise raise ExpectationFailed, and nothing is changed. A value matches itself;\n"
-            "exact int, str and bytes also match an equal one of the same type. With\n"
-            "`expected=NOT_FOUND` the key has to be absent, with ANY it is set in any case.\n"
-            "Linearizable and lock-free."),
-        fast_method("compare_and_exchange", &K::compare_and_exchange,
-                    "compare_and_exchange($self, /, key, expected, updated)\n--\n\n"
-                    "Store `updated` if the value of `key` matches `expected`; return what was\n"
-                    "found, which is NOT_FOUND if it was absent.\n\n"
-                    "Matching and guarantees are those of `compare_and_set`."),
-        fast_method("compare_and_delete", &K::compare_and_delete,
-                    "compare_and_delete($self, /, key, expected)\n--\n\n"
-                    "Remove `key` if its value matches `expected`.\n\n"
-                    "Otherwise, and if it is absent, raise ExpectationFailed. With ANY, whatever\n"
-                    "the value is. Matching and guarantees are those of `compare_and_set`."),
-        fast_method(
-            "get_or_compute", &C::get_or_compute,
-            "get_or_compute($self, /, key, factory, timeout=None)\n--\n\n"
-            "The value of `key`; if it is absent, insert what `factory(key)` returns.\n\n"
-            "Of many threads that ask for an absent key, one calls its factory; the others wait and\n"
-            "get the same object. If the factory raises, its caller gets the exception, nothing is\n"
-            "inserted, and one of those who wait tries next. RuntimeError if a thread would wait for\n"
-            "itself: a factory that asks for its own key, also by way of other threads. What is stored\n"
-            "meanwhile by other operations is kept, and returned. TimeoutError if another thread still\n"
-            "computes it after `timeout` seconds: a real number from 0 to `threading.TIMEOUT_MAX`;\n"
-            "None and inf stand for no limit. ValueError for a negative timeout or nan,\n"
-            "OverflowError for a larger one.\n"
-            "Lock-free if the key is present. Waiting ends for signals. After computeIfAbsent of\n"
-            "java.util.concurrent.ConcurrentHashMap, which locks other keys, too."),
-        fast_method(
-            "compute", &C::compute,
-            "compute($self, /, key, fn)\n--\n\n"
-            "Set `key` to `fn(key, current)`, where `current` is NOT_FOUND if it is absent.\n\n"
-            "Returns the new value. If that is NOT_FOUND, the key is removed. `fn` is called again\n"
-            "if another thread has changed the value meanwhile, so it should have no effects.\n"
-            "Linearizable; lock-free but for what `fn` does."),
-        fast_method("merge", &C::merge,
-                    "merge($self, /, key, value, fn)\n--\n\n"
-                    "Set `key` to `fn(current, value)`, or to `value` if it is absent.\n\n"
-                    "Returns the new value. Otherwise as `compute`: a `fn` that returns NOT_FOUND\n"
-                    "removes the key, and `fn` may be called again."),
-        fast_method(
-            "remove_if", &C::remove_if,
-            "remove_if($self, /, predicate)\n--\n\n"
-            "Remove each item of which `predicate(key, value)` is true; return how many.\n\n"
-            "Each in one step, and only with the value that was asked about: if another\n"
-            "thread changes it meanwhile, `predicate` is asked again. Weak, as iteration\n"
-            "is. If something raises, what was removed before stays removed."),
-        fast_method(
-            "reduce", &R::reduce,
-            "reduce($self, /, pairs, fn)\n--\n\n"
-            "Aggregate (key, value) pairs: each key becomes `fn(key, current, value)`.\n\n"
-            "`current` is NOT_FOUND for the first of a key. Many threads may aggregate into\n"
-            "one dict. Inputs of one key are combined with each other before they are\n"
-            "combined with the value in the dict, so `fn` has to be associative and\n"
-            "commutative, may be called more often than there are inputs, and should have\n"
-            "no effects. Each input is counted once, also if something raises: then all\n"
-            "that was taken from `pairs` is in the dict, except for the (key, value) pairs in\n"
-            "the exception's attribute `not_reduced`, if it has one: the input, or the\n"
-            "aggregates of several, for which `fn` raised.\n"
-            "Memory is bounded, however long `pairs` is. Lock-free but for what `fn` does."),
+        fast_method("get", &K::get, docs::get),
+        fast_method("pop", &K::pop, docs::pop),
+        fast_method("setdefault", &K::setdefault, docs::setdefault),
+        fast_method("get_and_set", &K::get_and_set, docs::get_and_set),
+        fast_method("compare_and_set", &K::compare_and_set, docs::compare_and_set),
+        fast_method("compare_and_exchange", &K::compare_and_exchange, docs::compare_and_exchange),
+        fast_method("compare_and_delete", &K::compare_and_delete, docs::compare_and_delete),
+        fast_method("get_or_compute", &C::get_or_compute, docs::get_or_compute),
+        fast_method("compute", &C::compute, docs::compute),
+        fast_method("merge", &C::merge, docs::merge),
+        fast_method("remove_if", &C::remove_if, docs::remove_if),
+        fast_method("reduce", &R::reduce, docs::reduce),
         fast_method("reduce_sum", &R::template reduce_specialised<"reduce_sum", Reduction::sum>,
-                    "reduce_sum($self, /, pairs)\n--\n\n"
-                    "`reduce` with `current + value`. Ints are added natively."),
+                    docs::reduce_sum),
         fast_method("reduce_and",
                     &R::template reduce_specialised<"reduce_and", Reduction::all_true>,
-                    "reduce_and($self, /, pairs)\n--\n\n"
-                    "`reduce` with `current and bool(value)`; bool(value) for the first of a key."),
+                    docs::reduce_and),
         fast_method("reduce_or", &R::template reduce_specialised<"reduce_or", Reduction::any_true>,
-                    "reduce_or($self, /, pairs)\n--\n\n"
-                    "`reduce` with `current or bool(value)`; bool(value) for the first of a key."),
+                    docs::reduce_or),
         fast_method("reduce_max", &R::template reduce_specialised<"reduce_max", Reduction::maximum>,
-                    "reduce_max($self, /, pairs)\n--\n\n"
-                    "`reduce` with `max(value, current)`."),
+                    docs::reduce_max),
         fast_method("reduce_min", &R::template reduce_specialised<"reduce_min", Reduction::minimum>,
-                    "reduce_min($self, /, pairs)\n--\n\n"
-                    "`reduce` with `min(value, current)`."),
+                    docs::reduce_min),
         fast_method("reduce_list", &R::template reduce_specialised<"reduce_list", Reduction::list>,
-                    "reduce_list($self, /, pairs)\n--\n\n"
-                    "`reduce` to lists of all values, where a list counts as its items.\n\n"
-                    "In no particular order, but for the inputs of one call."),
-        fast_method(
-            "reduce_count", &R::reduce_count,
-            "reduce_count($self, /, keys_or_mapping)\n--\n\n"
-            "Count the keys of an iterable, or add the counts that a mapping has for them.\n\n"
-            "As collections.Counter.update, from many threads at once; see `reduce`."),
-        fast_method(
-            "batch_getitem", &B::batch_getitem,
-            "batch_getitem($self, /, batch, chunk_size=128)\n--\n\n"
-            "Set the values of the dict `batch` to those of the same keys here; return it.\n\n"
-            "NOT_FOUND where a key is absent. Faster than a loop of lookups, as `chunk_size`\n"
-            "of them (at most 1024) wait for memory at the same time. Each lookup is\n"
-            "linearizable by itself. If a key's __eq__ raises, the chunks before are done.\n"
-            "ValueError if `chunk_size` is less than 1."),
-        plain_method(
-            "popitem", &D::popitem,
-            "popitem($self, /)\n--\n\n"
-            "Remove some key and return it with its value, as a tuple.\n\n"
-            "KeyError if the dict was empty at one instant. Each item goes to one thread.\n"
-            "Linearizable; lock-free while there are items."),
-        plain_method("clear", &D::clear,
-                     "clear($self, /)\n--\n\n"
-                     "Remove all keys, in one step.\n\n"
-                     "Linearizable and lock-free. Needs no memory. What was in the dict is freed\n"
-                     "before it returns, or soon after if other threads are just reading."),
-        plain_method("copy", &D::copy,
-                     "copy($self, /)\n--\n\n"
-                     "An AtomicDict of what is in this one at one instant. See `snapshot`."),
-        plain_method(
-            "snapshot", &D::snapshot,
-            "snapshot($self, /)\n--\n\n"
-            "A dict of what is in this one at one instant.\n\n"
-            "The way to get a plain dict beside writers: dict(d), {**d} and f(**d) ask for the keys\n"
-            "first and then for each value, so they are of no single instant, and raise KeyError if\n"
-            "a key has been deleted meanwhile. Linearizable. Writers wait for as long as the items are read, about 0.1\n"
-            "microseconds each; readers do not. The collector, a fork and Ctrl-C wait for\n"
-            "some milliseconds at most, or as long as a builtin dict takes to grow."),
-        keyword_method("update", &D::update, 0,
-                       "update($self, other=(), /, **keywords)\n--\n\n"
-                       "Set the keys of a mapping, an iterable of pairs, or keyword arguments.\n\n"
-                       "Each key is set in a step of its own. If something raises, what was set\n"
-                       "before stays."),
-        keyword_method("fromkeys", &fromkeys<Accessor>, METH_CLASS,
-                       "fromkeys($type, /, iterable, value=None)\n--\n\n"
-                       "A new dict with the keys that are iterated, all set to `value`."),
-        plain_method("approx_len", &D::approx_len,
-                     "approx_len($self, /)\n--\n\n"
-                     "How many keys there are, about: exact when nobody inserts or deletes.\n\n"
-                     "Weak: what others are inserting and deleting meanwhile is counted or not.\n"
-                     "Never blocks, and costs the same however many threads have used the dict."),
-        plain_method("len_bounds", &D::len_bounds,
-                     "len_bounds($self, /)\n--\n\n"
-                     "(len(self), len(self)). For programs that were written for cereggii 1.x."),
-        fast_method("reserve", &D::reserve,
-                    "reserve($self, /, n)\n--\n\n"
-                    "Make room for `n` keys in all, until the dict is cleared.\n\n"
-                    "ValueError if `n` is negative, MemoryError if there is not enough memory."),
-        fast_method("fast_iter", &D::fast_iter,
-                    "fast_iter($self, /, partitions=1, this_partition=0)\n--\n\n"
-                    "Iterate over the (key, value) pairs of one of several parts.\n\n"
-                    "The parts with 0 <= this_partition < partitions are disjoint, and together\n"
-                    "they are the dict: for as many threads, each with its part. Weak as all\n"
-                    "iteration is: it never raises, never blocks, and never repeats a key; a key\n"
-                    "that is present throughout is seen exactly once. The order is the thread's\n"
-                    "own: each starts elsewhere in the part, so that threads that go through the\n"
-                    "same one do not keep meeting at the same keys. ValueError for a part that\n"
-                    "does not exist."),
+                    docs::reduce_list),
+        fast_method("reduce_count", &R::reduce_count, docs::reduce_count),
+        fast_method("batch_getitem", &B::batch_getitem, docs::batch_getitem),
+        plain_method("popitem", &D::popitem, docs::popitem),
+        plain_method("clear", &D::clear, docs::clear),
+        plain_method("copy", &D::copy, docs::copy),
+        plain_method("snapshot", &D::snapshot, docs::snapshot),
+        keyword_method("update", &D::update, 0, docs::update),
+        keyword_method("fromkeys", &fromkeys<Accessor>, METH_CLASS, docs::fromkeys),
+        plain_method("approx_len", &D::approx_len, docs::approx_len),
+        plain_method("len_bounds", &D::len_bounds, docs::len_bounds),
+        fast_method("reserve", &D::reserve, docs::reserve),
+        fast_method("fast_iter", &D::fast_iter, docs::fast_iter),
         plain_method("_iterate_values", &D::iterate_values, nullptr),
         plain_method("_iterate_items", &D::iterate_items, nullptr),
-        plain_method("get_handle", &get_handle<Accessor>,
-                     "get_handle($self, /)\n--\n\n"
-                     "A new AtomicDictHandle on this dict, for the calling thread's own use."),
-        plain_method("__sizeof__", &D::size_in_bytes,
-                     "__sizeof__($self, /)\n--\n\n"
-                     "The memory of the dict in bytes, without that of its keys and values."),
+        plain_method("get_handle", &get_handle<Accessor>, docs::get_handle),
+        plain_method("__sizeof__", &D::size_in_bytes, docs::size_in_bytes),
         generic_alias_method(),
         cold_method<&new_arguments_of_dict<Accessor>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
@@ -388,49 +252,6 @@ const PyType_Slot* slot_table() {
     return table;
 }
 
-constexpr const char* dict_doc =
-    "AtomicDict(initial=(), /, *, min_size=None, immortal=None, **keywords)\n--\n\n"
-    "A dict that any number of threads can read and change.\n\n"
-    "`initial` is a mapping or an iterable of pairs. It is a hash table without locks: every method on\n"
-    "one key is one linearizable step, readers never wait, and writers never wait for a resize. What\n"
-    "is exact about all keys (`len`, `snapshot`, `copy`, `==`, `repr`, pickling) keeps writers (`[]=`,\n"
-    "`del`, `clear`) waiting while it reads them; \"lock-free\" is meant but for that. Iteration is weak:\n"
-    "it never raises and never repeats a key, and a key that is present throughout is seen exactly\n"
-    "once. Order is not kept. For a plain dict beside writers use `snapshot()`: `dict(d)`, `{**d}` and\n"
-    "`f(**d)` go through keys and `[]`, and may raise KeyError.\n\n"
-    "`min_size`: for how many keys there is to be room from the start. Keys are hashed and compared as\n"
-    "in dict; exact int, str and bytes without running Python code. The constants NOT_FOUND, ANY and\n"
-    "EXPECTATION_FAILED are neither keys nor values (ValueError). Copying and pickling take a\n"
-    "snapshot.\n\n"
-    "`immortal=True`: the dict, with what is in it, lives as long as the process, and threads that\n"
-    "share it do not count references to it (PEP 683). This cannot be undone. `immortal=False`: it is\n"
-    "an object like any other, freed with its last reference. `immortal=None`: on free-threaded 3.14\n"
-    "and later, its counting is *deferred* when threads that did not make it have used it for some\n"
-    "time, unless the garbage collector is switched off: a tenth of a second for a small dict, a\n"
-    "second for each 16 MiB, and longer the more is deferred already. It is not when too much is; then\n"
-    "a collection is asked for, which the main thread runs. Instances of subclasses are never\n"
-    "deferred.\n\n"
-    "What shows on free-threaded builds, of a deferred dict: `sys.getrefcount` gives a huge number; it\n"
-    "and its content live until a garbage collection finds that nobody has it any more, and so do\n"
-    "weak references to it; `gc.is_tracked` and `gc.get_objects` show it as before, and finalizers run\n"
-    "in that collection. Of an immortal one: weak references never die, no finalizer and no callback\n"
-    "runs, and `gc` does not know it.\n\n"
-    "A value that is replaced or deleted is released at once. So is a key that is deleted, and\n"
-    "what clear() drops, if no other thread is in an operation at that moment. If one is, they are\n"
-    "freed once it has left: at the thread's next deletion, or some 10 ms later by a thread that is\n"
-    "started for that and ends when it is not needed; and in any case by the next garbage collection,\n"
-    "when any AtomicDict is deallocated, or at the exit. What removes nothing runs no finalizers of\n"
-    "what another thread has removed.\n\n"
-    "After the dictionaries of cereggii 1.x, Cliff Click's and papaya's hash tables; see\n"
-    "docs/architecture.md.";
-
-constexpr const char* handle_doc =
-    "AtomicDictHandle(target)\n--\n\n"
-    "One thread's own reference to an AtomicDict, with the same operations.\n\n"
-    "Using it touches no reference count of the dict, only the handle's own, which only one thread\n"
-    "counts. Any thread may use any handle: results are the same, only slower. A handle keeps its\n"
-    "AtomicDict alive.";
-
 }  // namespace
 
 void bind_atomic_dict(nb::module_& module) {
@@ -439,11 +260,11 @@ void bind_atomic_dict(nb::module_& module) {
         mro_name = owned_or_throw(PyUnicode_InternFromString("__mro__")).release().ptr();
     }
     // A mapping for `match`: to be registered as one does not tell a type that cannot be changed.
-    bind<AtomicDict>(module, "cereggii_atomicdict.AtomicDict", dict_doc,
+    bind<AtomicDict>(module, "cereggii_atomicdict.AtomicDict", docs::atomic_dict,
                      slot_table<AtomicAccessor<AtomicDict>>(), Types<AtomicDict>::atomic,
                      Py_TPFLAGS_MAPPING);
     Types<AtomicDict>::atomic->tp_vectorcall = &call_dict_class;
-    bind<AtomicDictHandle>(module, "cereggii_atomicdict.AtomicDictHandle", handle_doc,
+    bind<AtomicDictHandle>(module, "cereggii_atomicdict.AtomicDictHandle", docs::atomic_dict_handle,
                            slot_table<HandleAccessor<AtomicDict>>(), Types<AtomicDict>::handle,
                            Py_TPFLAGS_MAPPING);
     // For tests, which count costs instead of measuring times.
