@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import migration, whole
+from . import exact, migration
 from .history import linearizable
 from .pinning import GUARDS, SETTLE, begin
 from .state import ALIVE, NOWHERE, RETIRED, Config, Op, State, Step, Thread, ViolationError, World
@@ -90,7 +90,7 @@ def enabled(cfg: Config, state: State) -> list[int]:
         guard = GUARDS.get(pc)
         if guard is None or guard(w, Thread(packed)):
             actors.append(me)
-    if w.collections and actors and whole.world_can_stop(w):
+    if w.collections and actors and exact.world_can_stop(w):
         actors.append(COLLECTOR)
     return actors
 
@@ -99,7 +99,7 @@ def step(cfg: Config, state: State, actor: int) -> State:
     """Lets one of them take its step."""
     w = World(cfg, state)
     if actor == COLLECTOR:
-        whole.collect_garbage(w)
+        exact.collect_garbage(w)
     else:
         t = Thread(w.threads[actor])
         t.pc = t.pc(w, t)

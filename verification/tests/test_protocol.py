@@ -5,14 +5,14 @@ import random
 
 import pytest
 
-from verification import migration, pinning, protocol, whole
+from verification import exact, migration, pinning, protocol
 from verification.explore import Result, TooManyStatesError, explore
 from verification.history import linearizable
 from verification.mistakes import MISTAKES
 from verification.scenarios import HERE, SCENARIOS, draw, get, set_
 from verification.state import Config
 
-MODULES = (pinning, protocol, migration, whole)
+MODULES = (pinning, protocol, migration, exact)
 PARTS_OF_STEPS = {"absent", "after_delete", "end", "next_chunk", "retire_unlinked", "return_length"}
 SHORT = [name for name, scenario in SCENARIOS.items() if not scenario.long]
 SHOWN = [(name, scenario) for name, mistake in MISTAKES.items() for scenario in mistake.shown_by]
