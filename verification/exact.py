@@ -43,8 +43,8 @@ def clear(w: World, t: Thread) -> Step:
 def retire_what_is_there(w: World, t: Thread, address: int) -> None:
     """(Mistake) Retire the tables and nodes that the old chain has now."""
     while address != NOWHERE:
-        for tag, node in w.table(address).words:
-            if tag == "NODE":
+        for state, node in w.table(address).slots:
+            if state == "NODE":
                 w.retire(t, "node", node)
         w.retire(t, "table", address)
         address = w.table(address).next
@@ -122,28 +122,28 @@ def scan_table(w: World, t: Thread) -> Step:
     """Begin at the bucket of the range's first hash; local."""
     t.i = RANGES[t.chunk][0] >> _shift(w, t)
     t.j = 0
-    return scan_word
+    return scan_slot
 
 
-def scan_word(w: World, t: Thread) -> Step:
-    """Load a word; note its node if its hash is in the range and no earlier table had it."""
-    size = len(w.table(t.table).words)
-    tag, node = word = w.word(t.table, t.i % size)
-    if tag in NAMES_A_NODE and node not in t.out[t.serial + 1 :]:
+def scan_slot(w: World, t: Thread) -> Step:
+    """Load a slot; note its node if its hash is in the range and no earlier table had it."""
+    size = len(w.table(t.table).slots)
+    state, node = slot = w.slot(t.table, t.i % size)
+    if state in NAMES_A_NODE and node not in t.out[t.serial + 1 :]:
         low, high = RANGES[t.chunk]
         if low <= w.cfg.hashes[w.node(node).key] < high:
             t.out = (*t.out, node)
     last = (RANGES[t.chunk][1] - 1) >> _shift(w, t)
     t.i += 1
     t.j += 1
-    # Past the range's end until a word where every path has ended, around the end of the table.
-    if t.j == size or (t.i > last and word in (EMPTY, FROZEN)):
+    # Past the range's end until a slot where every path has ended, around the end of the table.
+    if t.j == size or (t.i > last and slot in (EMPTY, FROZEN)):
         return scan_further
-    return scan_word
+    return scan_slot
 
 
 def _shift(w: World, t: Thread) -> int:
-    return HASH_BITS - (len(w.table(t.table).words).bit_length() - 1)
+    return HASH_BITS - (len(w.table(t.table).slots).bit_length() - 1)
 
 
 def scan_further(w: World, t: Thread) -> Step:
@@ -233,10 +233,10 @@ def collect_garbage(w: World) -> None:
         table = w.table(address)
         if CLAIMED in table.chunks:
             raise ViolationError(f"the world is stopped while a chunk of t{address} is claimed")
-        for tag, node in table.words:
-            if tag == "MOVING":
+        for state, node in table.slots:
+            if state == "MOVING":
                 raise ViolationError(f"the world is stopped while n{node} is MOVING")
-            if tag == "NODE" or (tag == "MOVED" and w.mistaken("traverse moved")):
+            if state == "NODE" or (state == "MOVED" and w.mistaken("traverse moved")):
                 w.node(node)
                 visited.append(node)
         address = table.next

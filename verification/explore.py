@@ -166,14 +166,14 @@ SETTLE_INDEX = -1  # of the call `SETTLE`
 
 
 def named_nodes(w: World) -> Iterator[int]:
-    """The nodes in NODE words, from the root on."""
+    """The nodes in NODE slots, from the root on."""
     address = w.root
     while address != NOWHERE:
         table = w.table(address)
-        for tag, node in table.words:
-            if tag == "MOVING":
+        for state, node in table.slots:
+            if state == "MOVING":
                 raise ViolationError(f"all calls have returned, and n{node} is still MOVING")
-            if tag == "NODE":
+            if state == "NODE":
                 yield node
         address = table.next
 
@@ -256,11 +256,11 @@ def _changes(old: World, new: World) -> Iterator[str]:
     for address, table in enumerate(new.tables):
         was = old.tables[address] if address < len(old.tables) else None
         if was is None or was.serial != table.serial:
-            yield f"new table t{address} of {len(table.words)}"
+            yield f"new table t{address} of {len(table.slots)}"
             continue
-        for index, (before, after) in enumerate(zip(was.words, table.words, strict=True)):
+        for index, (before, after) in enumerate(zip(was.slots, table.slots, strict=True)):
             if before != after:
-                yield f"t{address}[{index}] {_word(before)} → {_word(after)}"
+                yield f"t{address}[{index}] {_slot(before)} → {_slot(after)}"
         for chunk, (left, right) in enumerate(zip(was.chunks, table.chunks, strict=True)):
             if left != right:
                 yield f"t{address} chunk {chunk} {right}"
@@ -296,8 +296,8 @@ def _changes(old: World, new: World) -> Iterator[str]:
             yield f"{names} waits for {others}"
 
 
-def _word(word: tuple[str, int]) -> str:
-    return word[0] if word[1] == NOWHERE else f"{word[0]}(n{word[1]})"
+def _slot(slot: tuple[str, int]) -> str:
+    return slot[0] if slot[1] == NOWHERE else f"{slot[0]}(n{slot[1]})"
 
 
 __all__ = ["Result", "TooManyStatesError", "explore", "migration"]

@@ -77,17 +77,17 @@ def claim_chunk(w: World, t: Thread) -> Step:
 
 
 def what_was_told(w: World, t: Thread) -> Step:
-    """Load the counter of what was left to movers, before a word can say that one is here."""
+    """Load the counter of what was left to movers, before a slot can say that one is here."""
     t.told = w.table(t.table).told
     return move_look
 
 
 def move_look(w: World, t: Thread) -> Step:
-    """Load a word of the chunk."""
-    tag, t.node = word = w.word(t.table, t.i)
-    if word == EMPTY:
+    """Load a slot of the chunk."""
+    state, t.node = slot = w.slot(t.table, t.i)
+    if slot == EMPTY:
         return move_freeze
-    return move_mark if tag == "NODE" else move_next(w, t)
+    return move_mark if state == "NODE" else move_next(w, t)
 
 
 def move_freeze(w: World, t: Thread) -> Step:
@@ -98,7 +98,7 @@ def move_freeze(w: World, t: Thread) -> Step:
 
 
 def move_mark(w: World, t: Thread) -> Step:
-    """NODE to MOVING: from now on only we change the word. Lost to an unlink: look again."""
+    """NODE to MOVING: from now on only we change the slot. Lost to an unlink: look again."""
     if not w.cas(t.table, t.i, ("NODE", t.node), ("MOVING", t.node)):
         return move_look
     return move_announce
@@ -112,14 +112,14 @@ def move_announce(w: World, t: Thread) -> Step:
 
 
 def move_probe(w: World, t: Thread) -> Step:
-    """Load the next word of the node's path in a later table. The node may be dead by now."""
-    word = w.word(t.dest, w.position(t.dest, w.nodes[t.node].key, t.j))
-    if word == EMPTY:
+    """Load the next slot of the node's path in a later table. The node may be dead by now."""
+    slot = w.slot(t.dest, w.position(t.dest, w.nodes[t.node].key, t.j))
+    if slot == EMPTY:
         return move_at_empty
-    if word == FROZEN:
+    if slot == FROZEN:
         return move_further
     t.j += 1
-    return move_probe if t.j < len(w.table(t.dest).words) else move_further
+    return move_probe if t.j < len(w.table(t.dest).slots) else move_further
 
 
 def move_at_empty(w: World, t: Thread) -> Step:
@@ -139,12 +139,12 @@ def move_further(w: World, t: Thread) -> Step:
     if following != NOWHERE:
         t.dest, t.j = following, 0
         return move_announce
-    return move_grow if w.cfg.memory or t.op == -1 else give_up_word
+    return move_grow if w.cfg.memory or t.op == -1 else give_up_slot
 
 
 def move_grow(w: World, t: Thread) -> Step:
     """Publish a next table."""
-    publish_next(w, t.dest, 2 * len(w.table(t.dest).words))
+    publish_next(w, t.dest, 2 * len(w.table(t.dest).slots))
     return move_further
 
 
@@ -161,31 +161,31 @@ def move_done(w: World, t: Thread) -> Step:
 
 
 def move_next(w: World, t: Thread) -> Step:
-    """Go to the next word; local."""
+    """Go to the next slot; local."""
     t.j, t.node = 0, NOWHERE
     t.dest = w.table(t.table).next
-    if next_word(w, t):
+    if next_slot(w, t):
         return move_look
-    return after_words(t, chunk_is_done, look=not w.mistaken("no second look"))
+    return after_slots(t, chunk_is_done, look=not w.mistaken("no second look"))
 
 
-def next_word(w: World, t: Thread) -> bool:
-    """Go to the next word of the chunk, if there is one; local."""
+def next_slot(w: World, t: Thread) -> bool:
+    """Go to the next slot of the chunk, if there is one; local."""
     t.i += 1
-    return t.i < min((t.chunk + 1) * w.cfg.chunk, len(w.table(t.table).words))
+    return t.i < min((t.chunk + 1) * w.cfg.chunk, len(w.table(t.table).slots))
 
 
 # -- the second look, at a whole chunk -------------------------------------------------------------
 
 
-def after_words(t: Thread, after: Step, *, look: bool) -> Step:
-    """No word of the chunk is MOVING any more; local."""
+def after_slots(t: Thread, after: Step, *, look: bool) -> Step:
+    """No slot of the chunk is MOVING any more; local."""
     t.after = after
     return was_anything_left if look else chunk_is_looked_at(t)
 
 
 def was_anything_left(w: World, t: Thread) -> Step:
-    """Load the counter again: who saw MOVING has told us before, or sees what the word says now."""
+    """Load the counter again: who saw MOVING has told us before, or sees what the slot says now."""
     if w.table(t.table).told != t.told:
         return look_at_chunk(w, t)
     return chunk_is_looked_at(t) if w.mistaken("look only if told") else was_one_returned
@@ -197,15 +197,15 @@ def was_one_returned(w: World, t: Thread) -> Step:
 
 
 def look_at_chunk(w: World, t: Thread) -> Step:
-    """Begin with the first word; local."""
+    """Begin with the first slot; local."""
     t.i = t.chunk * w.cfg.chunk
-    return look_at_word
+    return look_at_slot
 
 
-def look_at_word(w: World, t: Thread) -> Step:
-    """Load a word of the chunk; it names a node if that was moved, or not for want of room."""
-    tag, node = w.word(t.table, t.i)
-    if tag not in NAMES_A_NODE:
+def look_at_slot(w: World, t: Thread) -> Step:
+    """Load a slot of the chunk; it names a node if that was moved, or not for want of room."""
+    state, node = w.slot(t.table, t.i)
+    if state not in NAMES_A_NODE:
         return look_further(w, t)
     t.node = node
     return look_if_dead
@@ -220,9 +220,9 @@ def look_if_dead(w: World, t: Thread) -> Step:
 
 
 def look_further(w: World, t: Thread) -> Step:
-    """Go to the next word; local."""
+    """Go to the next slot; local."""
     t.node = NOWHERE
-    return look_at_word if next_word(w, t) else chunk_is_looked_at(t)
+    return look_at_slot if next_slot(w, t) else chunk_is_looked_at(t)
 
 
 def chunk_is_looked_at(t: Thread) -> Step:
@@ -237,7 +237,7 @@ def chunk_is_looked_at(t: Thread) -> Step:
 
 
 def chunk_is_done(w: World, t: Thread) -> Step:
-    """Every word is FROZEN, MOVED or TOMB, and stays so. The last one to say so sees the others."""
+    """Every slot is FROZEN, MOVED or TOMB, and stays so. The last one to say so sees the others."""
     w.set_chunk(t.table, t.chunk, DONE)
     t.i = t.chunk = 0
     return are_all_done
@@ -264,12 +264,12 @@ def advance_root(w: World, t: Thread) -> Step:
     return next_chunk(w, t)
 
 
-def give_up_word(w: World, t: Thread) -> Step:
+def give_up_slot(w: World, t: Thread) -> Step:
     """No room: MOVING back to NODE. An unlink that looks at it once more takes the node out."""
-    if not w.mistaken("leave word moving"):
+    if not w.mistaken("leave slot moving"):
         w.store(t.table, t.i, ("NODE", t.node))
     t.j, t.node, t.dest = 0, NOWHERE, NOWHERE
-    return after_words(t, give_up_chunk, look=not w.mistaken("no look after giving up"))
+    return after_slots(t, give_up_chunk, look=not w.mistaken("no look after giving up"))
 
 
 def give_up_chunk(w: World, t: Thread) -> Step:

@@ -21,15 +21,15 @@ MISTAKES: dict[str, Mistake] = {
     ),
     # One unlink, for every kind of delete.
     "own unlink": Mistake(
-        "popitem takes its node out of the one word in which it found it.",
+        "popitem takes its node out of the one slot in which it found it.",
         {"popitem and move": "use after free"},
     ),
-    "tomb a moving word": Mistake(
+    "tomb a moving slot": Mistake(
         "An unlink does not stop at MOVING, though the mover is about to insert the node.",
         {"delete and move": "use after free"},
     ),
     "retire while reachable": Mistake(
-        "A node is retired before the MOVED words of earlier tables are cleared.",
+        "A node is retired before the MOVED slots of earlier tables are cleared.",
         {"popitem and move": "use after free", "delete and move": "use after free"},
     ),
     "leave it untold": Mistake(
@@ -37,7 +37,7 @@ MISTAKES: dict[str, Mistake] = {
         {"delete and move": "nobody will unlink"},
     ),
     "no look after telling": Mistake(
-        "An unlink tells the mover, and does not look at the word again.",
+        "An unlink tells the mover, and does not look at the slot again.",
         {"delete and move": "nobody will unlink"},
     ),
     # Moving.
@@ -53,8 +53,8 @@ MISTAKES: dict[str, Mistake] = {
         "A chunk counts as done though a freeze was lost to an insertion.",
         {"insert and move": "absent at an instant when it is"},
     ),
-    "leave word moving": Mistake(
-        "A mover that finds no room leaves the word MOVING.",
+    "leave slot moving": Mistake(
+        "A mover that finds no room leaves the slot MOVING.",
         {"no room": "absent at an instant when it is"},
     ),
     "no look after giving up": Mistake(
@@ -71,7 +71,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     # The filter.
     "announce afterwards": Mistake(
-        "An insertion announces the hash after it has claimed the word.",
+        "An insertion announces the hash after it has claimed the slot.",
         {"insert and insert": "absent at an instant when it is"},
     ),
     "move unannounced": Mistake(
@@ -122,7 +122,7 @@ MISTAKES: dict[str, Mistake] = {
         {"iterate and insert again": "absent throughout"},
     ),
     "traverse moved": Mistake(
-        "The garbage collector visits the nodes of MOVED words, too.",
+        "The garbage collector visits the nodes of MOVED slots, too.",
         {"collection and move": "2 times"},
     ),
 }

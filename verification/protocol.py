@@ -14,7 +14,7 @@ from .state import (
     WRITING,
     Step,
     Thread,
-    Word,
+    Slot,
     World,
 )
 
@@ -30,7 +30,7 @@ def read_root(w: World, t: Thread) -> Step:
 
 
 def look_at_filter(w: World, t: Thread) -> Step:
-    """Load the filter: no word of this table was claimed before for a hash that is not in it."""
+    """Load the filter: no slot of this table was claimed before for a hash that is not in it."""
     key, table = op_of(w, t).key, w.table(t.table)
     if w.cfg.hashes[key] in table.filter:
         return probe
@@ -54,18 +54,18 @@ for _kind in ("get", "set", "insert", "delete", "cas", "popitem"):
 
 
 def probe(w: World, t: Thread) -> Step:
-    """Load the next word of the path."""
+    """Load the next slot of the path."""
     op = op_of(w, t)
-    tag, node = word = w.word(t.table, probed(w, t))
+    state, node = slot = w.slot(t.table, probed(w, t))
     if op.kind == "popitem":
         t.node = node
-        return look_at_value if tag in NAMES_A_NODE else go_on(w, t)
-    if word == EMPTY:
-        # Nobody has gone past this word, or it would be FROZEN: the key is in no later table.
+        return look_at_value if state in NAMES_A_NODE else go_on(w, t)
+    if slot == EMPTY:
+        # Nobody has gone past this slot, or it would be FROZEN: the key is in no later table.
         return at_empty if op.kind in ("set", "insert") else absent(w, t)
-    if word == FROZEN:
+    if slot == FROZEN:
         return next_table
-    if tag in NAMES_A_NODE:
+    if state in NAMES_A_NODE:
         # MOVING and MOVED, too: the key may be nowhere else yet, and its value is in the node.
         found = w.node(node)
         if w.cfg.hashes[found.key] == w.cfg.hashes[op.key]:
@@ -80,19 +80,19 @@ def probe(w: World, t: Thread) -> Step:
 
 
 def probed(w: World, t: Thread) -> int:
-    """The index of the word that the probe is at; popitem takes them all in turn."""
+    """The index of the slot that the probe is at; popitem takes them all in turn."""
     op = op_of(w, t)
     return t.i if op.kind == "popitem" else w.position(t.table, op.key, t.i)
 
 
 def go_on(w: World, t: Thread) -> Step:
-    """Go to the next word; local."""
+    """Go to the next slot; local."""
     t.i += 1
-    return probe if t.i < len(w.table(t.table).words) else wrapped
+    return probe if t.i < len(w.table(t.table).slots) else wrapped
 
 
 def absent(w: World, t: Thread) -> Step:
-    """The load of the word, or of `next`, was the linearization point of not finding the key."""
+    """The load of the slot, or of `next`, was the linearization point of not finding the key."""
     if op_of(w, t).kind != "popitem":  # whose "empty" needs the gate, as an exact length does
         w.answers(w.table(t.table).generation, op_of(w, t).key, None)
     return unpin
@@ -107,7 +107,7 @@ def next_table(w: World, t: Thread) -> Step:
 
 
 def wrapped(w: World, t: Thread) -> Step:
-    """A full table ends no path; only after the last word does the absence of `next` mean that."""
+    """A full table ends no path; only after the last slot does the absence of `next` mean that."""
     if w.table(t.table).next != NOWHERE:
         return next_table(w, t)
     return grow if op_of(w, t).kind in ("set", "insert") else absent(w, t)
@@ -115,7 +115,7 @@ def wrapped(w: World, t: Thread) -> Step:
 
 def grow(w: World, t: Thread) -> Step:
     """Publish a table twice the size by CAS on `next`; lost to another one: use theirs."""
-    publish_next(w, t.table, 2 * len(w.table(t.table).words))
+    publish_next(w, t.table, 2 * len(w.table(t.table).slots))
     return next_table(w, t)
 
 
@@ -156,10 +156,10 @@ def claim_tombstone(w: World, t: Thread) -> Step:
     return insert_over(w, t, TOMB)
 
 
-def insert_over(w: World, t: Thread, expected: Word) -> Step:
+def insert_over(w: World, t: Thread, expected: Slot) -> Step:
     """The CAS of an insertion; the node was allocated before the table was touched."""
     op, index = op_of(w, t), probed(w, t)
-    if w.word(t.table, index) != expected:
+    if w.slot(t.table, index) != expected:
         return probe
     w.store(t.table, index, ("NODE", w.new_node(op.key, op.value)))
     w.becomes(w.table(t.table).generation, op.key, None, op.value)
@@ -203,9 +203,9 @@ def after_delete(w: World, t: Thread) -> Step:
 
 
 def tomb_what_was_found(w: World, t: Thread) -> Step:
-    """(Mistake) Popitem knows the word in which it found the node, and looks at no other."""
-    for tag in ("NODE", "MOVED"):
-        if w.cas(t.table, t.i, (tag, t.node), TOMB):
+    """(Mistake) Popitem knows the slot in which it found the node, and looks at no other."""
+    for state in ("NODE", "MOVED"):
+        if w.cas(t.table, t.i, (state, t.node), TOMB):
             w.retire(t, "node", t.node)
     return unpin
 
@@ -249,7 +249,7 @@ def count(w: World, t: Thread) -> Step:
 
 
 def leave_to_compare(w: World, t: Thread, node: int) -> Step:
-    """Note which word it was, by serial numbers, which name a table for ever; take references."""
+    """Note which slot it was, by serial numbers, which name a table for ever; take references."""
     t.node = node
     by_address = w.mistaken("compare addresses")
     t.serial = t.table if by_address else w.table(t.table).serial
@@ -290,14 +290,14 @@ def is_it_the_table(w: World, t: Thread, address: int) -> Step:
     if serial != t.serial:
         return find_table_further
     t.table = address
-    return find_word
+    return find_slot
 
 
-def find_word(w: World, t: Thread) -> Step:
-    """A word names one node in its life: if it still does, the answer is about that node."""
+def find_slot(w: World, t: Thread) -> Step:
+    """A slot names one node in its life: if it still does, the answer is about that node."""
     same, t.value, t.serial, t.u_table = t.value, None, NOWHERE, NOWHERE
-    tag, node = w.word(t.table, probed(w, t))
-    if tag not in NAMES_A_NODE or node != t.node:
+    state, node = w.slot(t.table, probed(w, t))
+    if state not in NAMES_A_NODE or node != t.node:
         return go_on(w, t)  # TOMB
     return look_at_value if same else go_on(w, t)
 
@@ -324,27 +324,27 @@ def unlink_from_root(w: World, t: Thread) -> Step:
 
 
 def unlink_probe(w: World, t: Thread) -> Step:
-    """Load the next word of the node's path."""
+    """Load the next slot of the node's path."""
     index = w.position(t.u_table, w.nodes[t.unlinking].key, t.u_i)
-    tag, node = word = w.word(t.u_table, index)
-    if node == t.unlinking and tag in NAMES_A_NODE:
-        if tag == "NODE":
-            return unlink_word
-        if tag == "MOVING" and w.mistaken("tomb a moving word"):
-            return unlink_word
-        if tag == "MOVING":
+    state, node = slot = w.slot(t.u_table, index)
+    if node == t.unlinking and state in NAMES_A_NODE:
+        if state == "NODE":
+            return unlink_slot
+        if state == "MOVING" and w.mistaken("tomb a moving slot"):
+            return unlink_slot
+        if state == "MOVING":
             return unlinked(t) if w.mistaken("leave it untold") else tell_mover
         return mark_moved(t, index)
-    if word == EMPTY:
+    if slot == EMPTY:
         return unlinked(t)  # somebody else has done it
-    if word == FROZEN:
+    if slot == FROZEN:
         return unlink_further
     t.u_i += 1
-    return unlink_probe if t.u_i < len(w.table(t.u_table).words) else unlink_further
+    return unlink_probe if t.u_i < len(w.table(t.u_table).slots) else unlink_further
 
 
 def mark_moved(t: Thread, index: int) -> Step:
-    """Note a MOVED word that names the node; local."""
+    """Note a MOVED slot that names the node; local."""
     t.marks = (*t.marks, (t.u_table, index))
     return unlink_further
 
@@ -356,13 +356,13 @@ def tell_mover(w: World, t: Thread) -> Step:
 
 
 def unlink_look_again(w: World, t: Thread) -> Step:
-    """Load the word again. Still MOVING: the mover's load is yet to come. Else it may be past."""
+    """Load the slot again. Still MOVING: the mover's load is yet to come. Else it may be past."""
     index = w.position(t.u_table, w.nodes[t.unlinking].key, t.u_i)
-    tag, _ = w.word(t.u_table, index)
-    if tag == "NODE":
-        return unlink_word
+    state, _ = w.slot(t.u_table, index)
+    if state == "NODE":
+        return unlink_slot
     # TOMB: another unlink has won.
-    return mark_moved(t, index) if tag == "MOVED" else unlinked(t)
+    return mark_moved(t, index) if state == "MOVED" else unlinked(t)
 
 
 def unlink_further(w: World, t: Thread) -> Step:
@@ -371,10 +371,10 @@ def unlink_further(w: World, t: Thread) -> Step:
     return unlinked(t) if t.u_table == NOWHERE else unlink_probe
 
 
-def unlink_word(w: World, t: Thread) -> Step:
+def unlink_slot(w: World, t: Thread) -> Step:
     """CAS NODE to TOMB: lost to a mover, who has made it MOVING, or to another unlink."""
     index = w.position(t.u_table, w.nodes[t.unlinking].key, t.u_i)
-    moving = w.mistaken("tomb a moving word") and w.cas(
+    moving = w.mistaken("tomb a moving slot") and w.cas(
         t.u_table, index, ("MOVING", t.unlinking), TOMB
     )
     if not moving and not w.cas(t.u_table, index, ("NODE", t.unlinking), TOMB):
@@ -385,7 +385,7 @@ def unlink_word(w: World, t: Thread) -> Step:
 
 
 def clear_mark(w: World, t: Thread) -> Step:
-    """The winner clears the MOVED words before it, one by one: nobody else writes them."""
+    """The winner clears the MOVED slots before it, one by one: nobody else writes them."""
     (table, index), *marks = t.marks
     w.store(table, index, TOMB)
     t.marks = tuple(marks)

@@ -92,7 +92,7 @@ SCENARIOS: dict[str, Scenario] = {
         Config(((migrate(2),), (insert(0, 1),), (insert(0, 2), get(0)))),
     ),
     "insert and help": Scenario(
-        "An insertion meets a helper that freezes its word, beside a key of the same home.",
+        "An insertion meets a helper that freezes its slot, beside a key of the same home.",
         Config(((HELP,), (set_(1, 1),), (set_(1, 2), get(1))), setup=MOVING),
     ),
     "two movers": Scenario(
@@ -173,7 +173,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
     ),
     "no room for the second": Scenario(
-        "A mover gives up in the middle of a chunk of two words; the chunk is taken up again.",
+        "A mover gives up in the middle of a chunk of two slots; the chunk is taken up again.",
         Config(
             ((HELP,), (delete(0), delete(1)), (HELP, get(1))),
             chunk=2,

@@ -6,10 +6,10 @@ memory is checked at each access: touching what has been freed raises `Violation
 stand *ghosts*, which no thread reads: the value that each key has by the linearization points so
 far, and what an exact length or an iterator may still answer.
 
-    word    (tag, node)      EMPTY → NODE → TOMB, and while the table is emptied
+    slot    (state, node)      EMPTY → NODE → TOMB, and while the table is emptied
                              EMPTY → FROZEN, NODE → MOVING → MOVED, MOVING/MOVED → TOMB
     node    (status, key, value); a value of None marks a dead node, for good
-    table   words, the state of each chunk, and the next table of the chain; which hashes were
+    table   slots, the state of each chunk, and the next table of the chain; which hashes were
             announced; how many dead nodes were left to movers, and whether a chunk was returned
     batch   what was retired together, and the threads whose pins it waits for
 """
@@ -21,12 +21,12 @@ from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 State: TypeAlias = tuple[Any, ...]
-Word: TypeAlias = tuple[str, int]
+Slot: TypeAlias = tuple[str, int]
 Step: TypeAlias = "Callable[[World, Thread], Step]"
 
-EMPTY: Word = ("EMPTY", -1)  # the end of a probe path: its key can be inserted here
-FROZEN: Word = ("FROZEN", -1)  # was EMPTY: the path goes on in the next table
-TOMB: Word = ("TOMB", -1)  # held a node; never claimed again
+EMPTY: Slot = ("EMPTY", -1)  # the end of a probe path: its key can be inserted here
+FROZEN: Slot = ("FROZEN", -1)  # was EMPTY: the path goes on in the next table
+TOMB: Slot = ("TOMB", -1)  # held a node; never claimed again
 NAMES_A_NODE = frozenset({"NODE", "MOVING", "MOVED"})
 
 FREE, CLAIMED, DONE = "free", "claimed", "done"  # states of a chunk
@@ -59,15 +59,15 @@ class Node(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A power of two of words; `generation` counts the clears before it."""
+    """A power of two of slots; `generation` counts the clears before it."""
 
     status: str
     serial: int
     generation: int
-    words: tuple[Word, ...]
+    slots: tuple[Slot, ...]
     chunks: tuple[str, ...]
     next: int = NOWHERE
-    filter: frozenset[int] = frozenset()  # hashes of the keys that a word may be claimed for
+    filter: frozenset[int] = frozenset()  # hashes of the keys that a slot may be claimed for
     told: int = 0  # how often an unlink has left a dead node to a mover
     returned: bool = False  # has a mover ever let go of a chunk?
 
@@ -77,8 +77,8 @@ class Config(NamedTuple):
 
     programs: tuple[tuple[Op, ...], ...]
     hashes: tuple[int, ...] = (0, 0)  # of each key
-    size: int = 2  # words in the first table
-    chunk: int = 1  # words in a chunk
+    size: int = 2  # slots in the first table
+    chunk: int = 1  # slots in a chunk
     setup: tuple[Op, ...] = ()  # done by thread 0 before the others exist
     mistakes: frozenset[str] = frozenset()
     memory: bool = True  # can a mover allocate another table?
@@ -110,7 +110,7 @@ class Thread:
     dest: int
     j: int
     serial: int  # what identifies the table across a comparison
-    unlinking: int  # the unlink: node, probe, the MOVED words that name it, whom to return to
+    unlinking: int  # the unlink: node, probe, the MOVED slots that name it, whom to return to
     u_table: int
     u_i: int
     marks: tuple[tuple[int, int], ...]
@@ -197,25 +197,25 @@ class World:
         self.tables = (*self.tables[:address], table, *self.tables[address + 1 :])
 
     def position(self, address: int, key: int, distance: int) -> int:
-        """The index of the word at `distance` on the probe path of a key: top bits first."""
-        size = len(self.tables[address].words)
+        """The index of the slot at `distance` on the probe path of a key: top bits first."""
+        size = len(self.tables[address].slots)
         home = self.cfg.hashes[key] >> (HASH_BITS - (size.bit_length() - 1))
         return (home + distance) % size
 
-    def word(self, address: int, index: int) -> Word:
-        """Loads a word."""
-        return self.table(address).words[index]
+    def slot(self, address: int, index: int) -> Slot:
+        """Loads a slot."""
+        return self.table(address).slots[index]
 
-    def store(self, address: int, index: int, word: Word) -> None:
-        """Stores a word."""
-        words = self.table(address).words
-        self.set_table(address, words=(*words[:index], word, *words[index + 1 :]))
+    def store(self, address: int, index: int, slot: Slot) -> None:
+        """Stores a slot."""
+        slots = self.table(address).slots
+        self.set_table(address, slots=(*slots[:index], slot, *slots[index + 1 :]))
 
-    def cas(self, address: int, index: int, expected: Word, word: Word) -> bool:
-        """Compare-and-exchange on a word."""
-        if self.word(address, index) != expected:
+    def cas(self, address: int, index: int, expected: Slot, slot: Slot) -> bool:
+        """Compare-and-exchange on a slot."""
+        if self.slot(address, index) != expected:
             return False
-        self.store(address, index, word)
+        self.store(address, index, slot)
         return True
 
     def set_chunk(self, address: int, chunk: int, state: str) -> None:
@@ -337,8 +337,8 @@ class World:
         # with the nodes. MOVED names a node that a later table owns.
         while address != NOWHERE:
             table = self.table(address)
-            for tag, node in table.words:
-                if tag == "NODE":
+            for state, node in table.slots:
+                if state == "NODE":
                     self._free_node(node)
             self.set_table(address, status=FREED)
             address = table.next
