@@ -26,12 +26,12 @@ def clear(w: World, t: Thread) -> Step:
     """Exchange the root. Whoever is in the old chain began before, and is ordered before.
 
     The chain is retired as a whole: those who are in it may still add tables and nodes to it, and
-    its nodes are freed with it. The counters are those of the new generation.
+    its nodes are freed with it. The counters are those of the new chain.
     """
-    old, generation = w.root, len(w.ghost)
+    old, chain = w.root, len(w.ghost)
     if w.mistaken("clear what is there"):
         retire_what_is_there(w, t, old)
-    w.root = w.new_table(w.cfg.size, generation)
+    w.root = w.new_table(w.cfg.size, chain)
     if not w.mistaken("clear what is there"):
         w.retire(t, "chain", old)
     w.ghost = (*w.ghost, (None,) * len(w.cfg.hashes))
@@ -77,8 +77,8 @@ GUARDS[await_writers] = lambda w, t: t.i == t.me or w.pinned[t.i] != WRITING
 
 def read_counter(w: World, t: Thread) -> Step:
     """Load the counters one by one: they stand still, since every writer is out."""
-    generation = w.table(w.root).generation
-    t.j += w.counters[generation][t.i]
+    chain = w.table(w.root).chain
+    t.j += w.counters[chain][t.i]
     t.i += 1
     if t.i < len(w.threads):
         return read_counter
@@ -129,7 +129,7 @@ def scan_slot(w: World, t: Thread) -> Step:
     """Load a slot; note its node if its hash is in the range and no earlier table had it."""
     size = len(w.table(t.table).slots)
     state, node = slot = w.slot(t.table, t.i % size)
-    if state in NAMES_A_NODE and node not in t.out[t.serial + 1 :]:
+    if state in NAMES_A_NODE and node not in t.out[t.returned :]:
         low, high = RANGES[t.chunk]
         if low <= w.cfg.hashes[w.node(node).key] < high:
             t.out = (*t.out, node)
@@ -152,7 +152,7 @@ def scan_further(w: World, t: Thread) -> Step:
     if following != NOWHERE:
         t.table = following
         return scan_table(w, t)
-    t.i = t.serial + 1
+    t.i = t.returned
     return collect_node(w, t)
 
 
@@ -160,7 +160,7 @@ def collect_node(w: World, t: Thread) -> Step:
     """Go to the next node that was noted, or to the next step; local."""
     if t.i < len(t.out):
         return take_if_alive
-    t.serial = len(t.out) - 1  # up to here `out` holds keys
+    t.returned = len(t.out)
     t.i = t.j = 0
     t.table = NOWHERE
     return unpin_scan

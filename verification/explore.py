@@ -255,7 +255,7 @@ def call(op: Op) -> str:
 def _changes(old: World, new: World) -> Iterator[str]:
     for address, table in enumerate(new.tables):
         was = old.tables[address] if address < len(old.tables) else None
-        if was is None or was.serial != table.serial:
+        if was is None or was.generation != table.generation:
             yield f"new table t{address} of {len(table.slots)}"
             continue
         for index, (before, after) in enumerate(zip(was.slots, table.slots, strict=True)):
@@ -268,8 +268,8 @@ def _changes(old: World, new: World) -> Iterator[str]:
             yield f"t{address} has h{', h'.join(map(str, sorted(table.filter - was.filter)))}"
         if was.told != table.told:
             yield f"t{address}.told = {table.told}"
-        if was.returned != table.returned:
-            yield f"t{address}.returned"
+        if was.chunk_was_returned != table.chunk_was_returned:
+            yield f"t{address}.chunk_was_returned"
         if was.next != table.next:
             yield f"t{address}.next = t{table.next}"
         if was.status != table.status:

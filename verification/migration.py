@@ -193,7 +193,7 @@ def was_anything_left(w: World, t: Thread) -> Step:
 
 def was_one_returned(w: World, t: Thread) -> Step:
     """Load whether a chunk was returned: if it is ours, the mover before us may have been told."""
-    return look_at_chunk(w, t) if w.table(t.table).returned else chunk_is_looked_at(t)
+    return look_at_chunk(w, t) if w.table(t.table).chunk_was_returned else chunk_is_looked_at(t)
 
 
 def look_at_chunk(w: World, t: Thread) -> Step:
@@ -277,7 +277,7 @@ def give_up_chunk(w: World, t: Thread) -> Step:
     if w.mistaken("return before saying so"):
         w.set_chunk(t.table, t.chunk, FREE)
         return say_so_afterwards
-    w.set_table(t.table, returned=True)
+    w.set_table(t.table, chunk_was_returned=True)
     return return_chunk
 
 
@@ -290,5 +290,5 @@ def return_chunk(w: World, t: Thread) -> Step:
 
 def say_so_afterwards(w: World, t: Thread) -> Step:
     """(Mistake) Whoever has claimed the chunk meanwhile takes itself to be its first mover."""
-    w.set_table(t.table, returned=True)
+    w.set_table(t.table, chunk_was_returned=True)
     return unpin

@@ -36,7 +36,7 @@ def look_at_filter(w: World, t: Thread) -> Step:
         return probe
     if w.mistaken("trust the filter alone"):
         return absent(w, t)
-    w.note(t.me, table.generation, key)
+    w.note(t.me, table.chain, key)
     return is_it_alone
 
 
@@ -94,7 +94,7 @@ def go_on(w: World, t: Thread) -> Step:
 def absent(w: World, t: Thread) -> Step:
     """The load of the slot, or of `next`, was the linearization point of not finding the key."""
     if op_of(w, t).kind != "popitem":  # whose "empty" needs the gate, as an exact length does
-        w.answers(w.table(t.table).generation, op_of(w, t).key, None)
+        w.answers(w.table(t.table).chain, op_of(w, t).key, None)
     return unpin
 
 
@@ -123,7 +123,7 @@ def publish_next(w: World, address: int, size: int) -> None:
     """CAS a new table into `next`; ours was never seen by anybody if that fails."""
     table = w.table(address)
     if table.next == NOWHERE:
-        w.set_table(address, next=w.new_table(min(size, 1 << HASH_BITS), table.generation))
+        w.set_table(address, next=w.new_table(min(size, 1 << HASH_BITS), table.chain))
 
 
 def at_empty(w: World, t: Thread) -> Step:
@@ -162,7 +162,7 @@ def insert_over(w: World, t: Thread, expected: Slot) -> Step:
     if w.slot(t.table, index) != expected:
         return probe
     w.store(t.table, index, ("NODE", w.new_node(op.key, op.value)))
-    w.becomes(w.table(t.table).generation, op.key, None, op.value)
+    w.becomes(w.table(t.table).chain, op.key, None, op.value)
     return counted(w, t, +1, announce if w.mistaken("announce afterwards") else unpin)
 
 
@@ -173,7 +173,7 @@ def look_at_value(w: World, t: Thread) -> Step:
     if t.value is None:
         return go_on(w, t)
     if op.kind in ("get", "insert") or (op.kind == "cas" and t.value != op.expected):
-        w.answers(w.table(t.table).generation, op.key, t.value)
+        w.answers(w.table(t.table).chain, op.key, t.value)
         return unpin
     return swap_value
 
@@ -187,7 +187,7 @@ def swap_value(w: World, t: Thread) -> Step:
     new = None if deletes else op.value
     w.set_node(t.node, node._replace(value=new))
     key = node.key if op.kind == "popitem" else op.key
-    w.becomes(w.table(t.table).generation, key, t.value, new)
+    w.becomes(w.table(t.table).chain, key, t.value, new)
     if not deletes:
         return unpin
     if w.mistaken("decref while pinned"):
@@ -235,11 +235,11 @@ def counted(w: World, t: Thread, amount: int, after: Step) -> Step:
 
 
 def count(w: World, t: Thread) -> Step:
-    """Add to the thread's counter of the table generation in which the CAS was."""
-    generation = w.table(t.table).generation
-    row = w.counters[generation]
+    """Add to the thread's counter of the chain in which the CAS was."""
+    chain = w.table(t.table).chain
+    row = w.counters[chain]
     row = (*row[: t.me], row[t.me] + t.j, *row[t.me + 1 :])
-    w.counters = (*w.counters[:generation], row, *w.counters[generation + 1 :])
+    w.counters = (*w.counters[:chain], row, *w.counters[chain + 1 :])
     t.j = 0
     assert t.after is not None
     return t.after
@@ -249,10 +249,10 @@ def count(w: World, t: Thread) -> Step:
 
 
 def leave_to_compare(w: World, t: Thread, node: int) -> Step:
-    """Note which slot it was, by serial numbers, which name a table for ever; take references."""
+    """Note which slot it was, by its generation, which names a table forever; take references."""
     t.node = node
     by_address = w.mistaken("compare addresses")
-    t.serial = t.table if by_address else w.table(t.table).serial
+    t.generation = t.table if by_address else w.table(t.table).generation
     t.value = int(w.node(node).key == op_of(w, t).key)  # what __eq__ will say
     return unpin_to_compare
 
@@ -270,7 +270,7 @@ def compare(w: World, t: Thread) -> Step:
 
 
 def find_table(w: World, t: Thread) -> Step:
-    """Look for the serial from the root on. Gone: the answer may be about the past; start again."""
+    """Look for the generation from the root on. Gone: the answer may be about the past; start again."""
     return is_it_the_table(w, t, w.root)
 
 
@@ -278,16 +278,16 @@ def find_table_further(w: World, t: Thread) -> Step:
     """Follow `next` in that search."""
     following = w.table(t.u_table).next
     if following == NOWHERE:
-        t.value, t.node, t.serial, t.u_table = None, NOWHERE, NOWHERE, NOWHERE
+        t.value, t.node, t.generation, t.u_table = None, NOWHERE, NOWHERE, NOWHERE
         return read_root
     return is_it_the_table(w, t, following)
 
 
 def is_it_the_table(w: World, t: Thread, address: int) -> Step:
-    """Compare the serial, which never changes; local."""
-    serial = address if w.mistaken("compare addresses") else w.table(address).serial
+    """Compare the generation, which never changes; local."""
+    generation = address if w.mistaken("compare addresses") else w.table(address).generation
     t.u_table = address
-    if serial != t.serial:
+    if generation != t.generation:
         return find_table_further
     t.table = address
     return find_slot
@@ -295,7 +295,7 @@ def is_it_the_table(w: World, t: Thread, address: int) -> Step:
 
 def find_slot(w: World, t: Thread) -> Step:
     """A slot names one node in its life: if it still does, the answer is about that node."""
-    same, t.value, t.serial, t.u_table = t.value, None, NOWHERE, NOWHERE
+    same, t.value, t.generation, t.u_table = t.value, None, NOWHERE, NOWHERE
     state, node = w.slot(t.table, probed(w, t))
     if state not in NAMES_A_NODE or node != t.node:
         return go_on(w, t)  # TOMB

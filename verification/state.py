@@ -59,17 +59,17 @@ class Node(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A power of two of slots; `generation` counts the clears before it."""
+    """A power of two of slots; `generation` names it forever, `chain` counts the clears before it."""
 
     status: str
-    serial: int
     generation: int
+    chain: int
     slots: tuple[Slot, ...]
     chunks: tuple[str, ...]
     next: int = NOWHERE
     filter: frozenset[int] = frozenset()  # hashes of the keys that a slot may be claimed for
     told: int = 0  # how often an unlink has left a dead node to a mover
-    returned: bool = False  # has a mover ever let go of a chunk?
+    chunk_was_returned: bool = False  # has a mover ever let go of a chunk?
 
 
 class Config(NamedTuple):
@@ -93,7 +93,7 @@ class Thread:
 
     FIELDS = (
         "me", "pc", "op", "after", "table", "i", "node", "value", "chunk", "told", "dest", "j",
-        "serial", "unlinking", "u_table", "u_i", "marks", "ret", "retired", "out",
+        "generation", "unlinking", "u_table", "u_i", "marks", "ret", "retired", "out", "returned",
     )  # fmt: skip
     __slots__ = FIELDS
 
@@ -109,19 +109,20 @@ class Thread:
     told: int
     dest: int
     j: int
-    serial: int  # what identifies the table across a comparison
+    generation: int  # what identifies the table across a comparison
     unlinking: int  # the unlink: node, probe, the MOVED slots that name it, whom to return to
     u_table: int
     u_i: int
     marks: tuple[tuple[int, int], ...]
     ret: Step | None
     retired: tuple[tuple[str, int], ...]  # not yet handed to a batch
-    out: tuple[int, ...]  # nodes collected, then keys returned, by an iterator
+    out: tuple[int, ...]  # keys returned by an iterator, and behind them the nodes it has noted
+    returned: int  # how many of `out` are keys
 
     def __init__(self, packed: State) -> None:
         (self.me, self.pc, self.op, self.after, self.table, self.i, self.node, self.value,
-         self.chunk, self.told, self.dest, self.j, self.serial, self.unlinking, self.u_table,
-         self.u_i, self.marks, self.ret, self.retired, self.out) = packed  # fmt: skip
+         self.chunk, self.told, self.dest, self.j, self.generation, self.unlinking, self.u_table,
+         self.u_i, self.marks, self.ret, self.retired, self.out, self.returned) = packed  # fmt: skip
 
     pack = attrgetter(*FIELDS)
 
@@ -133,14 +134,14 @@ class Thread:
     def fresh(me: int, pc: Step, op: int) -> State:
         """The registers between two calls."""
         return (me, pc, op, None, NOWHERE, 0, NOWHERE, None, 0, 0, NOWHERE, 0, NOWHERE, NOWHERE,
-                NOWHERE, 0, (), None, (), ())  # fmt: skip
+                NOWHERE, 0, (), None, (), (), 0)  # fmt: skip
 
 
 class World:
     """Everything that threads share, and the ghosts."""
 
     FIELDS = (
-        "root", "tables", "nodes", "serials", "pinned", "batches", "sampled", "closer",
+        "root", "tables", "nodes", "generations", "pinned", "batches", "sampled", "closer",
         "counters", "ghost", "watch", "history", "collections", "threads",
     )  # fmt: skip
     __slots__ = (*FIELDS, "cfg")
@@ -149,13 +150,13 @@ class World:
     root: int
     tables: tuple[Table, ...]  # by address, as `nodes`
     nodes: tuple[Node, ...]
-    serials: int  # handed out so far
+    generations: int  # handed out so far
     pinned: tuple[int, ...]  # by thread
     batches: tuple[tuple[int, tuple[tuple[str, int], ...]], ...]  # (mask of threads, items)
     sampled: tuple[int, ...]  # by thread: a mask that was taken too early, or -1
     closer: int  # the thread that has closed the gate
-    counters: tuple[tuple[int, ...], ...]  # by generation and thread
-    ghost: tuple[tuple[int | None, ...], ...]  # by generation and key
+    counters: tuple[tuple[int, ...], ...]  # by chain and thread
+    ghost: tuple[tuple[int | None, ...], ...]  # by chain and key
     watch: tuple[Any, ...]  # by thread: what it may answer, if that was settled by earlier steps
     history: tuple[tuple[str, int, int, int | None], ...]  # of calls and returns, if wanted
     collections: int
@@ -163,7 +164,7 @@ class World:
 
     def __init__(self, cfg: Config, packed: State) -> None:
         self.cfg = cfg
-        (self.root, self.tables, self.nodes, self.serials, self.pinned, self.batches, self.sampled,
+        (self.root, self.tables, self.nodes, self.generations, self.pinned, self.batches, self.sampled,
          self.closer, self.counters, self.ghost, self.watch, self.history, self.collections,
          self.threads) = packed  # fmt: skip
 
@@ -228,11 +229,11 @@ class World:
         announced = self.table(address).filter | {self.cfg.hashes[key]}
         self.set_table(address, filter=announced)
 
-    def new_table(self, size: int, generation: int) -> int:
+    def new_table(self, size: int, chain: int) -> int:
         """Allocates a table, at the lowest free address if addresses are reused."""
         chunks = (FREE,) * max(1, size // self.cfg.chunk)
-        table = Table(ALIVE, self.serials, generation, (EMPTY,) * size, chunks)
-        self.serials += 1
+        table = Table(ALIVE, self.generations, chain, (EMPTY,) * size, chunks)
+        self.generations += 1
         address = self._free_address(self.tables)
         self.tables = (*self.tables[:address], table, *self.tables[address + 1 :])
         return address
@@ -345,13 +346,13 @@ class World:
 
     # -- ghosts ------------------------------------------------------------------------------------
 
-    def answers(self, generation: int, key: int, value: int | None) -> None:
+    def answers(self, chain: int, key: int, value: int | None) -> None:
         """A linearization point that leaves a key as it is, and takes its value to be this."""
-        self._compare(key, value, self.ghost[generation][key])
+        self._compare(key, value, self.ghost[chain][key])
 
-    def note(self, me: int, generation: int, key: int) -> None:
+    def note(self, me: int, chain: int, key: int) -> None:
         """What will be the linearization point, if a later step says so."""
-        self.watch_for(me, ("value", self.ghost[generation][key]))
+        self.watch_for(me, ("value", self.ghost[chain][key]))
 
     def answers_as_noted(self, me: int, key: int, value: int | None) -> None:
         """It was."""
@@ -365,12 +366,12 @@ class World:
                 f"k{key} is taken to be {_value(value)} at an instant when it is {_value(actual)}"
             )
 
-    def becomes(self, generation: int, key: int, old: int | None, new: int | None) -> None:
+    def becomes(self, chain: int, key: int, old: int | None, new: int | None) -> None:
         """A linearization point that changes a key from `old` to `new`."""
-        self.answers(generation, key, old)
-        values = self.ghost[generation]
+        self.answers(chain, key, old)
+        values = self.ghost[chain]
         values = (*values[:key], new, *values[key + 1 :])
-        self.ghost = (*self.ghost[:generation], values, *self.ghost[generation + 1 :])
+        self.ghost = (*self.ghost[:chain], values, *self.ghost[chain + 1 :])
         self.observe(frozenset() if new is None else frozenset({key}))
 
     def observe(self, appeared: frozenset[int] = frozenset()) -> None:
