@@ -101,13 +101,13 @@ def move_mark(w: World, t: Thread) -> Step:
     """NODE to MOVING: from now on only we change the slot. Lost to an unlink: look again."""
     if not w.cas(t.table, t.i, ("NODE", t.node), ("MOVING", t.node)):
         return move_look
-    return move_announce
+    return move_into_filter
 
 
-def move_announce(w: World, t: Thread) -> Step:
+def move_into_filter(w: World, t: Thread) -> Step:
     """Set the filter's bit in a table before the node can be there, as an insertion does."""
-    if not w.mistaken("move unannounced"):
-        w.announce(t.dest, w.nodes[t.node].key)
+    if not w.mistaken("move without filter"):
+        w.insert_into_filter(t.dest, w.nodes[t.node].key)
     return move_probe
 
 
@@ -138,7 +138,7 @@ def move_further(w: World, t: Thread) -> Step:
     following = w.table(t.dest).next
     if following != NOWHERE:
         t.dest, t.j = following, 0
-        return move_announce
+        return move_into_filter
     return move_grow if w.cfg.memory or t.op == -1 else give_up_slot
 
 

@@ -70,12 +70,12 @@ MISTAKES: dict[str, Mistake] = {
         {"no room": "never be emptied"},
     ),
     # The filter.
-    "announce afterwards": Mistake(
-        "An insertion announces the hash after it has claimed the slot.",
+    "insert into filter afterwards": Mistake(
+        "An insertion puts the hash into the filter after it has claimed the slot.",
         {"insert and insert": "absent at an instant when it is"},
     ),
-    "move unannounced": Mistake(
-        "A mover does not announce the hash of a node in the next table.",
+    "move without filter": Mistake(
+        "A migrator does not put the hash of a node into the filter of the next table.",
         {"update and move": "absent at an instant when it is"},
     ),
     "trust the filter alone": Mistake(

@@ -26,13 +26,13 @@ def read_root(w: World, t: Thread) -> Step:
     if not w.mistaken("pin without fence"):
         t.table = w.root
     t.i = 0
-    return look_at_filter if op_of(w, t).kind == "get" else probe
+    return rules_out if op_of(w, t).kind == "get" else probe
 
 
-def look_at_filter(w: World, t: Thread) -> Step:
+def rules_out(w: World, t: Thread) -> Step:
     """Load the filter: no slot of this table was claimed before for a hash that is not in it."""
     key, table = op_of(w, t).key, w.table(t.table)
-    if w.cfg.hashes[key] in table.filter:
+    if not w.rules_out(t.table, key):
         return probe
     if w.mistaken("trust the filter alone"):
         return absent(w, t)
@@ -129,7 +129,7 @@ def publish_next(w: World, address: int, size: int) -> None:
 def at_empty(w: World, t: Thread) -> Step:
     """Load `next`: is the table still the last? The CAS that follows settles it either way."""
     if w.table(t.table).next == NOWHERE:
-        return claim if w.mistaken("announce afterwards") else announce
+        return claim if w.mistaken("insert into filter afterwards") else insert_into_filter
     if w.mistaken("insert before freeze"):
         return next_table
     return freeze
@@ -140,10 +140,10 @@ def freeze(w: World, t: Thread) -> Step:
     return next_table if w.cas(t.table, probed(w, t), EMPTY, FROZEN) else probe
 
 
-def announce(w: World, t: Thread) -> Step:
+def insert_into_filter(w: World, t: Thread) -> Step:
     """Set the filter's bit, before there is anything to find: whoever sees none may miss it."""
-    w.announce(t.table, op_of(w, t).key)
-    return unpin if w.mistaken("announce afterwards") else claim
+    w.insert_into_filter(t.table, op_of(w, t).key)
+    return unpin if w.mistaken("insert into filter afterwards") else claim
 
 
 def claim(w: World, t: Thread) -> Step:
@@ -163,7 +163,9 @@ def insert_over(w: World, t: Thread, expected: Slot) -> Step:
         return probe
     w.store(t.table, index, ("NODE", w.new_node(op.key, op.value)))
     w.becomes(w.table(t.table).chain, op.key, None, op.value)
-    return counted(w, t, +1, announce if w.mistaken("announce afterwards") else unpin)
+    return counted(
+        w, t, +1, insert_into_filter if w.mistaken("insert into filter afterwards") else unpin
+    )
 
 
 def look_at_value(w: World, t: Thread) -> Step:

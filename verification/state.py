@@ -224,10 +224,14 @@ class World:
         chunks = self.table(address).chunks
         self.set_table(address, chunks=(*chunks[:chunk], state, *chunks[chunk + 1 :]))
 
-    def announce(self, address: int, key: int) -> None:
+    def insert_into_filter(self, address: int, key: int) -> None:
         """Sets the filter's bit of a key's hash."""
-        announced = self.table(address).filter | {self.cfg.hashes[key]}
-        self.set_table(address, filter=announced)
+        hashes = self.table(address).filter | {self.cfg.hashes[key]}
+        self.set_table(address, filter=hashes)
+
+    def rules_out(self, address: int, key: int) -> bool:
+        """Whether no slot was ever claimed for this hash: `Table::rules_out`."""
+        return self.cfg.hashes[key] not in self.table(address).filter
 
     def new_table(self, size: int, chain: int) -> int:
         """Allocates a table, at the lowest free address if addresses are reused."""
