@@ -266,8 +266,8 @@ def _changes(old: World, new: World) -> Iterator[str]:
                 yield f"t{address} chunk {chunk} {right}"
         if was.filter != table.filter:
             yield f"t{address} has h{', h'.join(map(str, sorted(table.filter - was.filter)))}"
-        if was.told != table.told:
-            yield f"t{address}.told = {table.told}"
+        if was.deferred_unlinks != table.deferred_unlinks:
+            yield f"t{address}.deferred_unlinks = {table.deferred_unlinks}"
         if was.chunk_was_returned != table.chunk_was_returned:
             yield f"t{address}.chunk_was_returned"
         if was.next != table.next:

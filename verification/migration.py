@@ -71,14 +71,14 @@ def claim_chunk(w: World, t: Thread) -> Step:
         t.chunk = chunks.index(FREE)
         t.i = t.chunk * w.cfg.chunk
         w.set_chunk(t.table, t.chunk, CLAIMED)
-        return what_was_told
+        return load_deferred_unlinks
     # Whoever finished the last chunk may be asleep before it could advance the root.
     return advance_root if set(chunks) == {DONE} else unpin
 
 
-def what_was_told(w: World, t: Thread) -> Step:
-    """Load the counter of what was left to movers, before a slot can say that one is here."""
-    t.told = w.table(t.table).told
+def load_deferred_unlinks(w: World, t: Thread) -> Step:
+    """Load the counter of what was left to migrators, before a slot can say that one is here."""
+    t.deferred_before = w.table(t.table).deferred_unlinks
     return move_look
 
 
@@ -139,7 +139,7 @@ def move_further(w: World, t: Thread) -> Step:
     if following != NOWHERE:
         t.dest, t.j = following, 0
         return move_into_filter
-    return move_grow if w.cfg.memory or t.op == -1 else give_up_slot
+    return move_grow if w.cfg.memory or t.op == -1 else no_room
 
 
 def move_grow(w: World, t: Thread) -> Step:
@@ -166,7 +166,7 @@ def move_next(w: World, t: Thread) -> Step:
     t.dest = w.table(t.table).next
     if next_slot(w, t):
         return move_look
-    return after_slots(t, chunk_is_done, look=not w.mistaken("no second look"))
+    return after_slots(t, chunk_is_done, recheck=not w.mistaken("no recheck"))
 
 
 def next_slot(w: World, t: Thread) -> bool:
@@ -178,57 +178,57 @@ def next_slot(w: World, t: Thread) -> bool:
 # -- the second look, at a whole chunk -------------------------------------------------------------
 
 
-def after_slots(t: Thread, after: Step, *, look: bool) -> Step:
+def after_slots(t: Thread, after: Step, *, recheck: bool) -> Step:
     """No slot of the chunk is MOVING any more; local."""
     t.after = after
-    return was_anything_left if look else chunk_is_looked_at(t)
+    return was_anything_deferred if recheck else chunk_is_rechecked(t)
 
 
-def was_anything_left(w: World, t: Thread) -> Step:
+def was_anything_deferred(w: World, t: Thread) -> Step:
     """Load the counter again: who saw MOVING has told us before, or sees what the slot says now."""
-    if w.table(t.table).told != t.told:
-        return look_at_chunk(w, t)
-    return chunk_is_looked_at(t) if w.mistaken("look only if told") else was_one_returned
+    if w.table(t.table).deferred_unlinks != t.deferred_before:
+        return recheck_chunk(w, t)
+    return chunk_is_rechecked(t) if w.mistaken("recheck only if deferred") else was_chunk_returned
 
 
-def was_one_returned(w: World, t: Thread) -> Step:
-    """Load whether a chunk was returned: if it is ours, the mover before us may have been told."""
-    return look_at_chunk(w, t) if w.table(t.table).chunk_was_returned else chunk_is_looked_at(t)
+def was_chunk_returned(w: World, t: Thread) -> Step:
+    """Load whether a chunk was returned: if it is ours, the migrator before us may have been told."""
+    return recheck_chunk(w, t) if w.table(t.table).chunk_was_returned else chunk_is_rechecked(t)
 
 
-def look_at_chunk(w: World, t: Thread) -> Step:
+def recheck_chunk(w: World, t: Thread) -> Step:
     """Begin with the first slot; local."""
     t.i = t.chunk * w.cfg.chunk
-    return look_at_slot
+    return recheck_slot
 
 
-def look_at_slot(w: World, t: Thread) -> Step:
+def recheck_slot(w: World, t: Thread) -> Step:
     """Load a slot of the chunk; it names a node if that was moved, or not for want of room."""
     state, node = w.slot(t.table, t.i)
     if state not in NAMES_A_NODE:
-        return look_further(w, t)
+        return recheck_further(w, t)
     t.node = node
-    return look_if_dead
+    return recheck_node
 
 
-def look_if_dead(w: World, t: Thread) -> Step:
+def recheck_node(w: World, t: Thread) -> Step:
     """Load the value: who deleted the node since may have seen MOVING, and left it to us."""
     node = t.node
     dead = w.node(node).value is None
-    following = look_further(w, t)
+    following = recheck_further(w, t)
     return start_unlink(w, t, node, following) if dead else following
 
 
-def look_further(w: World, t: Thread) -> Step:
+def recheck_further(w: World, t: Thread) -> Step:
     """Go to the next slot; local."""
     t.node = NOWHERE
-    return look_at_slot if next_slot(w, t) else chunk_is_looked_at(t)
+    return recheck_slot if next_slot(w, t) else chunk_is_rechecked(t)
 
 
-def chunk_is_looked_at(t: Thread) -> Step:
+def chunk_is_rechecked(t: Thread) -> Step:
     """Nobody counts on us any more; local."""
     after, t.after = t.after, None
-    t.told = 0
+    t.deferred_before = 0
     assert after is not None
     return after
 
@@ -264,19 +264,19 @@ def advance_root(w: World, t: Thread) -> Step:
     return next_chunk(w, t)
 
 
-def give_up_slot(w: World, t: Thread) -> Step:
+def no_room(w: World, t: Thread) -> Step:
     """No room: MOVING back to NODE. An unlink that looks at it once more takes the node out."""
     if not w.mistaken("leave slot moving"):
         w.store(t.table, t.i, ("NODE", t.node))
     t.j, t.node, t.dest = 0, NOWHERE, NOWHERE
-    return after_slots(t, give_up_chunk, look=not w.mistaken("no look after giving up"))
+    return after_slots(t, mark_chunk_returned, recheck=not w.mistaken("no recheck without room"))
 
 
-def give_up_chunk(w: World, t: Thread) -> Step:
-    """Say that there is a chunk which had a mover before, and only then let others claim it."""
-    if w.mistaken("return before saying so"):
+def mark_chunk_returned(w: World, t: Thread) -> Step:
+    """Say that there is a chunk which had a migrator before, and only then let others claim it."""
+    if w.mistaken("return chunk unmarked"):
         w.set_chunk(t.table, t.chunk, FREE)
-        return say_so_afterwards
+        return mark_afterwards
     w.set_table(t.table, chunk_was_returned=True)
     return return_chunk
 
@@ -288,7 +288,7 @@ def return_chunk(w: World, t: Thread) -> Step:
     return unpin
 
 
-def say_so_afterwards(w: World, t: Thread) -> Step:
-    """(Mistake) Whoever has claimed the chunk meanwhile takes itself to be its first mover."""
+def mark_afterwards(w: World, t: Thread) -> Step:
+    """(Mistake) Whoever has claimed the chunk meanwhile takes itself to be its first migrator."""
     w.set_table(t.table, chunk_was_returned=True)
     return unpin

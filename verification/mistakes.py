@@ -25,28 +25,28 @@ MISTAKES: dict[str, Mistake] = {
         {"popitem and move": "use after free"},
     ),
     "tomb a moving slot": Mistake(
-        "An unlink does not stop at MOVING, though the mover is about to insert the node.",
+        "An unlink does not stop at MOVING, though the migrator is about to insert the node.",
         {"delete and move": "use after free"},
     ),
     "retire while reachable": Mistake(
         "A node is retired before the MOVED slots of earlier tables are cleared.",
         {"popitem and move": "use after free", "delete and move": "use after free"},
     ),
-    "leave it untold": Mistake(
-        "An unlink that stops at MOVING does not tell the mover.",
+    "no deferred unlink": Mistake(
+        "An unlink that stops at MOVING does not tell the migrator.",
         {"delete and move": "nobody will unlink"},
     ),
-    "no look after telling": Mistake(
-        "An unlink tells the mover, and does not look at the slot again.",
+    "no look after deferring": Mistake(
+        "An unlink tells the migrator, and does not look at the slot again.",
         {"delete and move": "nobody will unlink"},
     ),
     # Moving.
-    "no second look": Mistake(
-        "A mover does not look whether anything was left to it when it is done with a chunk.",
+    "no recheck": Mistake(
+        "A migrator does not look whether anything was left to it when it is done with a chunk.",
         {"delete and move": "nobody will unlink"},
     ),
-    "look only if told": Mistake(
-        "A mover of a chunk that was returned looks at it only if it was told itself.",
+    "recheck only if deferred": Mistake(
+        "A migrator of a chunk that was returned looks at it only if it was told itself.",
         {"no room": "nobody will unlink"},
     ),
     "chunk done early": Mistake(
@@ -54,19 +54,19 @@ MISTAKES: dict[str, Mistake] = {
         {"insert and move": "absent at an instant when it is"},
     ),
     "leave slot moving": Mistake(
-        "A mover that finds no room leaves the slot MOVING.",
+        "A migrator that finds no room leaves the slot MOVING.",
         {"no room": "absent at an instant when it is"},
     ),
-    "no look after giving up": Mistake(
-        "A mover that finds no room does not look whether anything was left to it.",
+    "no recheck without room": Mistake(
+        "A migrator that finds no room does not look whether anything was left to it.",
         {"no room": "nobody will unlink"},
     ),
-    "return before saying so": Mistake(
-        "A mover that finds no room lets go of the chunk before it says that one was returned.",
+    "return chunk unmarked": Mistake(
+        "A migrator that finds no room lets go of the chunk before it says that one was returned.",
         {"no room": "nobody will unlink"},
     ),
     "keep chunk": Mistake(
-        "A mover that finds no room does not let go of the chunk.",
+        "A migrator that finds no room does not let go of the chunk.",
         {"no room": "never be emptied"},
     ),
     # The filter.

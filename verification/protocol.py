@@ -12,9 +12,9 @@ from .state import (
     NOWHERE,
     TOMB,
     WRITING,
+    Slot,
     Step,
     Thread,
-    Slot,
     World,
 )
 
@@ -335,7 +335,7 @@ def unlink_probe(w: World, t: Thread) -> Step:
         if state == "MOVING" and w.mistaken("tomb a moving slot"):
             return unlink_slot
         if state == "MOVING":
-            return unlinked(t) if w.mistaken("leave it untold") else tell_mover
+            return unlinked(t) if w.mistaken("no deferred unlink") else defer_unlink
         return mark_moved(t, index)
     if slot == EMPTY:
         return unlinked(t)  # somebody else has done it
@@ -351,14 +351,14 @@ def mark_moved(t: Thread, index: int) -> Step:
     return unlink_further
 
 
-def tell_mover(w: World, t: Thread) -> Step:
-    """Add to the counter that the mover loads after it has written MOVED, or NODE."""
-    w.set_table(t.u_table, told=w.table(t.u_table).told + 1)
-    return unlinked(t) if w.mistaken("no look after telling") else unlink_look_again
+def defer_unlink(w: World, t: Thread) -> Step:
+    """Add to the counter that the migrator loads after it has written MOVED, or NODE."""
+    w.set_table(t.u_table, deferred_unlinks=w.table(t.u_table).deferred_unlinks + 1)
+    return unlinked(t) if w.mistaken("no look after deferring") else look_after_deferring
 
 
-def unlink_look_again(w: World, t: Thread) -> Step:
-    """Load the slot again. Still MOVING: the mover's load is yet to come. Else it may be past."""
+def look_after_deferring(w: World, t: Thread) -> Step:
+    """Load the slot again. Still MOVING: the migrator's load is yet to come. Else it may be past."""
     index = w.position(t.u_table, w.nodes[t.unlinking].key, t.u_i)
     state, _ = w.slot(t.u_table, index)
     if state == "NODE":
@@ -374,7 +374,7 @@ def unlink_further(w: World, t: Thread) -> Step:
 
 
 def unlink_slot(w: World, t: Thread) -> Step:
-    """CAS NODE to TOMB: lost to a mover, who has made it MOVING, or to another unlink."""
+    """CAS NODE to TOMB: lost to a migrator, who has made it MOVING, or to another unlink."""
     index = w.position(t.u_table, w.nodes[t.unlinking].key, t.u_i)
     moving = w.mistaken("tomb a moving slot") and w.cas(
         t.u_table, index, ("MOVING", t.unlinking), TOMB
@@ -395,7 +395,7 @@ def clear_mark(w: World, t: Thread) -> Step:
 
 
 def retire_unlinked(w: World, t: Thread) -> Step:
-    """No table that a new reader can reach names the node, and no mover is about to insert it."""
+    """No table that a new reader can reach names the node, and no migrator is about to insert it."""
     w.retire(t, "node", t.unlinking)
     return unlinked(t)
 

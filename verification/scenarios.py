@@ -95,12 +95,12 @@ SCENARIOS: dict[str, Scenario] = {
         "An insertion meets a helper that freezes its slot, beside a key of the same home.",
         Config(((HELP,), (set_(1, 1),), (set_(1, 2), get(1))), setup=MOVING),
     ),
-    "two movers": Scenario(
+    "two migrators": Scenario(
         "Two threads empty a table, a chunk each, while a key is deleted.",
         Config(((migrate(4),), (migrate(4),), (delete(0),)), setup=(*HERE, insert(1, 2))),
         long=True,
     ),
-    "two movers and an insertion": Scenario(
+    "two migrators and an insertion": Scenario(
         "Two threads empty a table of two keys; one key is deleted and inserted again.",
         Config(
             ((HELP, HELP), (HELP, HELP), (delete(0), insert(0, 3))),
@@ -115,7 +115,7 @@ SCENARIOS: dict[str, Scenario] = {
             setup=(*HERE, insert(1, 2), resize(2)),
         ),
     ),
-    "movers of two tables": Scenario(
+    "migrators of two tables": Scenario(
         "The next table has a next one itself; the key is deleted and read meanwhile.",
         Config(
             ((migrate(1),), (resize(1), HELP), (delete(0), get(0))),
@@ -164,7 +164,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
     ),
     "no room": Scenario(
-        "A mover finds the next table full, cannot make another, and gives up.",
+        "A migrator finds the next table full, cannot make another, and gives up.",
         Config(
             ((HELP,), (delete(0),), (HELP, get(0))),
             size=1,
@@ -173,7 +173,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
     ),
     "no room for the second": Scenario(
-        "A mover gives up in the middle of a chunk of two slots; the chunk is taken up again.",
+        "A migrator gives up in the middle of a chunk of two slots; the chunk is taken up again.",
         Config(
             ((HELP,), (delete(0), delete(1)), (HELP, get(1))),
             chunk=2,

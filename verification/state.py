@@ -10,7 +10,7 @@ far, and what an exact length or an iterator may still answer.
                              EMPTY → FROZEN, NODE → MOVING → MOVED, MOVING/MOVED → TOMB
     node    (status, key, value); a value of None marks a dead node, for good
     table   slots, the state of each chunk, and the next table of the chain; which hashes were
-            announced; how many dead nodes were left to movers, and whether a chunk was returned
+            announced; how many dead nodes were left to migrators, and whether a chunk was returned
     batch   what was retired together, and the threads whose pins it waits for
 """
 
@@ -68,8 +68,8 @@ class Table(NamedTuple):
     chunks: tuple[str, ...]
     next: int = NOWHERE
     filter: frozenset[int] = frozenset()  # hashes of the keys that a slot may be claimed for
-    told: int = 0  # how often an unlink has left a dead node to a mover
-    chunk_was_returned: bool = False  # has a mover ever let go of a chunk?
+    deferred_unlinks: int = 0  # how often an unlink has left a dead node to a migrator
+    chunk_was_returned: bool = False  # has a migrator ever let go of a chunk?
 
 
 class Config(NamedTuple):
@@ -81,7 +81,7 @@ class Config(NamedTuple):
     chunk: int = 1  # slots in a chunk
     setup: tuple[Op, ...] = ()  # done by thread 0 before the others exist
     mistakes: frozenset[str] = frozenset()
-    memory: bool = True  # can a mover allocate another table?
+    memory: bool = True  # can a migrator allocate another table?
     reuse: bool = False  # are addresses reused at once?
     collections: int = 0  # how often the garbage collector may run
     counting: bool = False  # is there a gate and are there counters?
@@ -92,7 +92,7 @@ class Thread:
     """The registers of one thread."""
 
     FIELDS = (
-        "me", "pc", "op", "after", "table", "i", "node", "value", "chunk", "told", "dest", "j",
+        "me", "pc", "op", "after", "table", "i", "node", "value", "chunk", "deferred_before", "dest", "j",
         "generation", "unlinking", "u_table", "u_i", "marks", "ret", "retired", "out", "returned",
     )  # fmt: skip
     __slots__ = FIELDS
@@ -105,8 +105,8 @@ class Thread:
     i: int
     node: int
     value: int | None  # what was last read of a value
-    chunk: int  # the mover: chunk, what it had been told, and the probe in the next table
-    told: int
+    chunk: int  # the migrator: chunk, what it had been told, and the probe in the next table
+    deferred_before: int
     dest: int
     j: int
     generation: int  # what identifies the table across a comparison
@@ -121,7 +121,7 @@ class Thread:
 
     def __init__(self, packed: State) -> None:
         (self.me, self.pc, self.op, self.after, self.table, self.i, self.node, self.value,
-         self.chunk, self.told, self.dest, self.j, self.generation, self.unlinking, self.u_table,
+         self.chunk, self.deferred_before, self.dest, self.j, self.generation, self.unlinking, self.u_table,
          self.u_i, self.marks, self.ret, self.retired, self.out, self.returned) = packed  # fmt: skip
 
     pack = attrgetter(*FIELDS)
