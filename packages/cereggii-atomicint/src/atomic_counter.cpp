@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cereggii/atomics/python/binding.hpp"
+#include "docs.hpp"
 #include "int_methods.hpp"
 
 // AtomicCounter and AtomicCounterHandle, a striped adder for statistics.
@@ -125,33 +126,13 @@ template <class Accessor>
 PyMethodDef* method_table() {
     using M = CounterMethods<Accessor>;
     static PyMethodDef table[] = {
-        fast_method("add", &M::add,
-                    "add($self, /, n=1)\n--\n\n"
-                    "Add `n`, an integer in [-2**63, 2**63), and return nothing.\n\n"
-                    "TypeError or OverflowError for any other `n`, and nothing is added. Threads\n"
-                    "that meet get cells of their own, so they do not slow each other down.\n"
-                    "Wait-free for `n` within 2**32 of zero."),
-        plain_method("sum", &M::sum,
-                     "sum($self, /)\n--\n\n"
-                     "The total, as an int of any size.\n\n"
-                     "Weak: additions under way at the same time are counted or not. Exact when\n"
-                     "no thread is adding."),
-        plain_method("get", &M::sum, "get($self, /)\n--\n\nThe same as `sum`."),
-        plain_method("reset", &M::reset,
-                     "reset($self, /)\n--\n\n"
-                     "Make the total 0. Additions under way at the same time are dropped or not;\n"
-                     "to drop none, use `sum_and_reset`."),
-        plain_method("sum_and_reset", &M::sum_and_reset,
-                     "sum_and_reset($self, /)\n--\n\n"
-                     "Take the total out and return it.\n\n"
-                     "Every addition is in exactly one such sum, this one or a later one."),
-        plain_method(
-            "get_handle", &get_handle<Accessor>,
-            "get_handle($self, /)\n--\n\n"
-            "A new AtomicCounterHandle on this counter, for the calling thread's own use."),
-        plain_method("__sizeof__", &M::size_in_bytes,
-                     "__sizeof__($self, /)\n--\n\n"
-                     "The memory of the counter in bytes, with the cells that it has by now."),
+        fast_method("add", &M::add, counter_docs::add),
+        plain_method("sum", &M::sum, counter_docs::sum),
+        plain_method("get", &M::sum, counter_docs::get),
+        plain_method("reset", &M::reset, counter_docs::reset),
+        plain_method("sum_and_reset", &M::sum_and_reset, counter_docs::sum_and_reset),
+        plain_method("get_handle", &get_handle<Accessor>, counter_docs::get_handle),
+        plain_method("__sizeof__", &M::size_in_bytes, counter_docs::size_in_bytes),
         cold_method<&new_arguments<Accessor, &M::sum>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
     };
@@ -176,33 +157,15 @@ const PyType_Slot* slot_table() {
     return table;
 }
 
-constexpr const char* counter_doc =
-    "AtomicCounter(initial_value=0, *, immortal=None)\n--\n\n"
-    "A counter that many threads add to and few read, such as a statistic.\n\n"
-    "Threads that meet get cells of their own, so adding does not slow down with their number;\n"
-    "in exchange the total is *weak*: exact when no thread is adding. For a count that is read while\n"
-    "it changes, or that decides anything, use AtomicInt. The total is an int of any size: it\n"
-    "neither wraps nor overflows. Amounts are in [-2**63, 2**63), `initial_value` in\n"
-    "[-2**124, 2**124).\n\n"
-    "`+=` and `-=` keep the same object. Counters compare and hash by identity, as their handles do: a\n"
-    "handle equals its counter. `immortal` is as for AtomicInt, also in what `sys.getrefcount`, weak\n"
-    "references and `gc` see; the cells that a counter has by then count among the half mebibyte.\n\n"
-    "After java.util.concurrent.atomic.LongAdder.";
-
-constexpr const char* counter_handle_doc =
-    "AtomicCounterHandle(target)\n--\n\n"
-    "One thread's own reference to an AtomicCounter, with the same methods and operators.\n\n"
-    "See AtomicIntHandle.";
-
 }  // namespace
 
 void bind_atomic_counter(nb::module_& module) {
-    bind<AtomicCounter>(module, "cereggii_atomicint.AtomicCounter", counter_doc,
+    bind<AtomicCounter>(module, "cereggii_atomicint.AtomicCounter", counter_docs::atomic_counter,
                         slot_table<AtomicAccessor<AtomicCounter>>(), Types<AtomicCounter>::atomic);
     Types<AtomicCounter>::atomic->tp_vectorcall = &call_class<AtomicCounter, &to_initial>;
-    bind<AtomicCounterHandle>(module, "cereggii_atomicint.AtomicCounterHandle", counter_handle_doc,
-                              slot_table<HandleAccessor<AtomicCounter>>(),
-                              Types<AtomicCounter>::handle);
+    bind<AtomicCounterHandle>(
+        module, "cereggii_atomicint.AtomicCounterHandle", counter_docs::atomic_counter_handle,
+        slot_table<HandleAccessor<AtomicCounter>>(), Types<AtomicCounter>::handle);
 }
 
 }  // namespace cereggii::atomicint

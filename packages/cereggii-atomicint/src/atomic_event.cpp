@@ -2,6 +2,7 @@
 #include "cereggii/atomics/python/arguments.hpp"
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/blocking.hpp"
+#include "docs.hpp"
 #include "types.hpp"
 
 // AtomicEvent: a flag that threads wait for.
@@ -69,24 +70,10 @@ PyObject* repr(PyObject* self) {
 }
 
 PyMethodDef method_table[] = {
-    plain_method("is_set", &is_set,
-                 "is_set($self, /)\n--\n\n"
-                 "Whether the event is set. Linearizable and wait-free."),
-    plain_method("set", &set,
-                 "set($self, /)\n--\n\n"
-                 "Set the event, and let all threads go on that wait for it.\n\n"
-                 "They do so even if it is cleared again at once. Linearizable; never blocks."),
-    plain_method("clear", &clear_flag,
-                 "clear($self, /)\n--\n\n"
-                 "Have threads wait again. Linearizable and wait-free."),
-    fast_method(
-        "wait", &wait,
-        "wait($self, /, timeout=None)\n--\n\n"
-        "Block until the event is set; True then.\n\n"
-        "False if it is not after `timeout` seconds: a real number from 0 to\n"
-        "`threading.TIMEOUT_MAX`; None and inf stand for no limit. Sleeps detached from the\n"
-        "interpreter and answers signals (Ctrl-C) at once. ValueError for a negative timeout\n"
-        "or nan, OverflowError for a larger one."),
+    plain_method("is_set", &is_set, event_docs::is_set),
+    plain_method("set", &set, event_docs::set),
+    plain_method("clear", &clear_flag, event_docs::clear),
+    fast_method("wait", &wait, event_docs::wait),
     cold_method<&new_arguments<Accessor, &is_set>>("__getnewargs__", nullptr),
     {nullptr, nullptr, 0, nullptr},
 };
@@ -100,19 +87,11 @@ const PyType_Slot slot_table[] = {
     {0, nullptr},
 };
 
-constexpr const char* doc =
-    "AtomicEvent(initial_value=False, *, immortal=None)\n--\n\n"
-    "An event that threads wait for; it is set or not.\n\n"
-    "One that waits when it is set goes on, whatever becomes of the event afterwards. Every method is\n"
-    "one linearizable step. Compares and hashes by identity; copying and pickling take a snapshot.\n"
-    "`immortal` is as for AtomicInt, also in what `sys.getrefcount`, weak references and `gc` see.\n\n"
-    "After threading.Event, without a lock.";
-
 }  // namespace
 
 void bind_atomic_event(nb::module_& module) {
-    bind<AtomicEvent>(module, "cereggii_atomicint.AtomicEvent", doc, slot_table,
-                      Types<AtomicEvent>::atomic);
+    bind<AtomicEvent>(module, "cereggii_atomicint.AtomicEvent", event_docs::atomic_event,
+                      slot_table, Types<AtomicEvent>::atomic);
     Types<AtomicEvent>::atomic->tp_vectorcall = &call_class<AtomicEvent, &to_initial>;
 }
 
