@@ -47,7 +47,6 @@ STILL_TO_SPLIT: frozenset[str] = frozenset(
         "packages/cereggii-atomicref/tests/test_object_model.py",
         "packages/cereggii-atomicref/tests/test_sharing.py",
         "packages/cereggii/tests/test_atomic_bool.py",
-        "packages/cereggii/tests/test_cereggii_1.py",
         "packages/cereggii/tests/test_concurrent_cache.py",
         "packages/cereggii/tests/test_keyed_counter.py",
         "verification/reclaimer.py",
