@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .pinning import ENTRY, GUARDS, SAFE_POINTS, end, unpin
+from .pinning import ENTRY, WAITS_UNTIL, SAFE_POINTS, end, unpin
 from .state import (
     CLAIMED,
     EMPTY,
@@ -29,10 +29,10 @@ def clear(w: World, t: Thread) -> Step:
     its nodes are freed with it. The counters are those of the new chain.
     """
     old, chain = w.root, len(w.ghost)
-    if w.mistaken("clear what is there"):
+    if w.mistaken("enumerate at the clear"):
         retire_what_is_there(w, t, old)
     w.root = w.new_table(w.cfg.size, chain)
-    if not w.mistaken("clear what is there"):
+    if not w.mistaken("enumerate at the clear"):
         w.retire(t, "chain", old)
     w.ghost = (*w.ghost, (None,) * len(w.cfg.hashes))
     w.counters = (*w.counters, (0,) * len(w.threads))
@@ -71,8 +71,8 @@ def await_writers(w: World, t: Thread) -> Step:
     return read_counter
 
 
-GUARDS[close_gate] = lambda w, t: w.closer == NOWHERE
-GUARDS[await_writers] = lambda w, t: t.i == t.me or w.pinned[t.i] != WRITING
+WAITS_UNTIL[close_gate] = lambda w, t: w.closer == NOWHERE
+WAITS_UNTIL[await_writers] = lambda w, t: t.i == t.me or w.pinned[t.i] != WRITING
 
 
 def read_counter(w: World, t: Thread) -> Step:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from . import exact, migration
 from .history import linearizable
-from .pinning import GUARDS, SETTLE, begin
+from .pinning import WAITS_UNTIL, SETTLE, begin
 from .state import ALIVE, NOWHERE, RETIRED, Config, Op, State, Step, Thread, ViolationError, World
 
 COLLECTOR = -1
@@ -87,8 +87,8 @@ def enabled(cfg: Config, state: State) -> list[int]:
         pc, op = packed[1], packed[2]
         if pc is begin and not 0 <= op < len(cfg.programs[me]):
             continue
-        guard = GUARDS.get(pc)
-        if guard is None or guard(w, Thread(packed)):
+        condition = WAITS_UNTIL.get(pc)
+        if condition is None or condition(w, Thread(packed)):
             actors.append(me)
     if w.collections and actors and exact.world_can_stop(w):
         actors.append(COLLECTOR)
@@ -195,7 +195,7 @@ def check_contents(w: World) -> None:
 
 def check_memory(w: World) -> None:
     """One table remains, and the nodes in it."""
-    if w.batches:
+    if w.waiting:
         raise ViolationError("a batch is left over though nobody is pinned")
     tables = [address for address, table in enumerate(w.tables) if table.status == ALIVE]
     if tables != [w.root]:
@@ -289,8 +289,8 @@ def _changes(old: World, new: World) -> Iterator[str]:
             yield f"T{me} is {'pinned' if now else 'unpinned'}"
     if old.closer != new.closer:
         yield "the gate is " + ("open" if new.closer == NOWHERE else "closed")
-    for waits, items in new.batches:
-        if (waits, items) not in old.batches:
+    for waits, items in new.waiting:
+        if (waits, items) not in old.waiting:
             others = ", ".join(f"T{i}" for i in range(len(new.threads)) if waits >> i & 1)
             names = ", ".join(f"{kind} {kind[0].replace('c', 't')}{a}" for kind, a in items)
             yield f"{names} waits for {others}"

@@ -59,7 +59,7 @@ def _first_ones(
             yield me, number
 
 
-TRANSPARENT = frozenset({"clear", "resize", "extend", "migrate", "help"})
+TRANSPARENT = frozenset({"clear", "resize", "append", "migrate", "help"})
 
 
 def apply(op: Op, values: Values) -> Values:

@@ -33,18 +33,18 @@ def resize(w: World, t: Thread) -> Step:
     return help_root if op.kind == "migrate" else unpin
 
 
-def start_extend(w: World, t: Thread) -> Step:
+def start_append(w: World, t: Thread) -> Step:
     """Load the root, to give the last table of the chain a next one before it is full."""
     t.table = w.root
-    return extend
+    return find_last_table
 
 
-def extend(w: World, t: Thread) -> Step:
+def find_last_table(w: World, t: Thread) -> Step:
     """Follow `next` to the last table, and publish one behind it."""
     following = w.table(t.table).next
     if following != NOWHERE:
         t.table = following
-        return extend
+        return find_last_table
     return resize
 
 
@@ -54,7 +54,7 @@ def help_root(w: World, t: Thread) -> Step:
     return help_next
 
 
-ENTRY.update(resize=start_resize, extend=start_extend, migrate=start_resize)
+ENTRY.update(resize=start_resize, append=start_append, migrate=start_resize)
 ENTRY.update(help=help_root, settle=help_root)
 
 
@@ -79,10 +79,10 @@ def claim_chunk(w: World, t: Thread) -> Step:
 def load_deferred_unlinks(w: World, t: Thread) -> Step:
     """Load the counter of what was left to migrators, before a slot can say that one is here."""
     t.deferred_before = w.table(t.table).deferred_unlinks
-    return move_look
+    return move_slot
 
 
-def move_look(w: World, t: Thread) -> Step:
+def move_slot(w: World, t: Thread) -> Step:
     """Load a slot of the chunk."""
     state, t.node = slot = w.slot(t.table, t.i)
     if slot == EMPTY:
@@ -93,14 +93,14 @@ def move_look(w: World, t: Thread) -> Step:
 def move_freeze(w: World, t: Thread) -> Step:
     """Close the end of a path. Lost to an insertion, whose node has to be moved: look again."""
     if not w.cas(t.table, t.i, EMPTY, FROZEN) and not w.mistaken("chunk done early"):
-        return move_look
+        return move_slot
     return move_next(w, t)
 
 
 def move_mark(w: World, t: Thread) -> Step:
     """NODE to MOVING: from now on only we change the slot. Lost to an unlink: look again."""
     if not w.cas(t.table, t.i, ("NODE", t.node), ("MOVING", t.node)):
-        return move_look
+        return move_slot
     return move_into_filter
 
 
@@ -139,10 +139,10 @@ def move_further(w: World, t: Thread) -> Step:
     if following != NOWHERE:
         t.dest, t.j = following, 0
         return move_into_filter
-    return move_grow if w.cfg.memory or t.op == -1 else no_room
+    return append_for_move if w.cfg.memory or t.op == -1 else no_room
 
 
-def move_grow(w: World, t: Thread) -> Step:
+def append_for_move(w: World, t: Thread) -> Step:
     """Publish a next table."""
     publish_next(w, t.dest, 2 * len(w.table(t.dest).slots))
     return move_further
@@ -165,7 +165,7 @@ def move_next(w: World, t: Thread) -> Step:
     t.j, t.node = 0, NOWHERE
     t.dest = w.table(t.table).next
     if next_slot(w, t):
-        return move_look
+        return move_slot
     return after_slots(t, chunk_is_done, recheck=not w.mistaken("no recheck"))
 
 

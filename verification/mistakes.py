@@ -104,7 +104,7 @@ MISTAKES: dict[str, Mistake] = {
         "The root is loaded before the pin can be seen.",
         {"read and reclaim": "use after free"},
     ),
-    "clear what is there": Mistake(
+    "enumerate at the clear": Mistake(
         "clear() retires the tables and nodes that it finds, not what the chain will have become.",
         {"clear and insert": "retired twice"},
     ),

@@ -20,7 +20,7 @@ READERS = frozenset({"get", "iterate"})
 # What an operation does once it is pinned; operations on the whole dict add themselves.
 ENTRY: dict[str, Step] = {}
 # A step that can wait, and what it waits for.
-GUARDS: dict[Step, Callable[[World, Thread], bool]] = {}
+WAITS_UNTIL: dict[Step, Callable[[World, Thread], bool]] = {}
 # Where a thread may be detached, hence where the world may be stopped.
 SAFE_POINTS: set[Step] = set()
 
@@ -76,7 +76,7 @@ def wait_for_gate(w: World, t: Thread) -> Step:
     return pin
 
 
-GUARDS[wait_for_gate] = lambda w, t: w.closer == NOWHERE
+WAITS_UNTIL[wait_for_gate] = lambda w, t: w.closer == NOWHERE
 
 
 def unpin(w: World, t: Thread) -> Step:

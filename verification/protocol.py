@@ -37,10 +37,10 @@ def rules_out(w: World, t: Thread) -> Step:
     if w.mistaken("trust the filter alone"):
         return absent(w, t)
     w.note(t.me, table.chain, key)
-    return is_it_alone
+    return is_there_a_next
 
 
-def is_it_alone(w: World, t: Thread) -> Step:
+def is_there_a_next(w: World, t: Thread) -> Step:
     """Load `next`: if there is none, there was none when the filter was loaded; that was it."""
     if w.table(t.table).next == NOWHERE:
         w.answers_as_noted(t.me, op_of(w, t).key, None)
@@ -59,7 +59,7 @@ def probe(w: World, t: Thread) -> Step:
     state, node = slot = w.slot(t.table, probed(w, t))
     if op.kind == "popitem":
         t.node = node
-        return look_at_value if state in NAMES_A_NODE else go_on(w, t)
+        return load_value if state in NAMES_A_NODE else advance(w, t)
     if slot == EMPTY:
         # Nobody has gone past this slot, or it would be FROZEN: the key is in no later table.
         return at_empty if op.kind in ("set", "insert") else absent(w, t)
@@ -70,13 +70,13 @@ def probe(w: World, t: Thread) -> Step:
         found = w.node(node)
         if w.cfg.hashes[found.key] == w.cfg.hashes[op.key]:
             if op.slow:
-                return leave_to_compare(w, t, node)
+                return needs_eq(w, t, node)
             if found.key == op.key:
                 t.node = node
-                return look_at_value
+                return load_value
     elif w.mistaken("reuse tombstone") and op.kind in ("set", "insert"):
         return claim_tombstone
-    return go_on(w, t)
+    return advance(w, t)
 
 
 def probed(w: World, t: Thread) -> int:
@@ -85,10 +85,10 @@ def probed(w: World, t: Thread) -> int:
     return t.i if op.kind == "popitem" else w.position(t.table, op.key, t.i)
 
 
-def go_on(w: World, t: Thread) -> Step:
+def advance(w: World, t: Thread) -> Step:
     """Go to the next slot; local."""
     t.i += 1
-    return probe if t.i < len(w.table(t.table).slots) else wrapped
+    return probe if t.i < len(w.table(t.table).slots) else table_is_full
 
 
 def absent(w: World, t: Thread) -> Step:
@@ -106,14 +106,14 @@ def next_table(w: World, t: Thread) -> Step:
     return probe
 
 
-def wrapped(w: World, t: Thread) -> Step:
+def table_is_full(w: World, t: Thread) -> Step:
     """A full table ends no path; only after the last slot does the absence of `next` mean that."""
     if w.table(t.table).next != NOWHERE:
         return next_table(w, t)
-    return grow if op_of(w, t).kind in ("set", "insert") else absent(w, t)
+    return append_table if op_of(w, t).kind in ("set", "insert") else absent(w, t)
 
 
-def grow(w: World, t: Thread) -> Step:
+def append_table(w: World, t: Thread) -> Step:
     """Publish a table twice the size by CAS on `next`; lost to another one: use theirs."""
     publish_next(w, t.table, 2 * len(w.table(t.table).slots))
     return next_table(w, t)
@@ -168,23 +168,23 @@ def insert_over(w: World, t: Thread, expected: Slot) -> Step:
     )
 
 
-def look_at_value(w: World, t: Thread) -> Step:
+def load_value(w: World, t: Thread) -> Step:
     """Load the value of the key's node. A dead node stays dead: go on behind it."""
     op = op_of(w, t)
     t.value = w.node(t.node).value
     if t.value is None:
-        return go_on(w, t)
+        return advance(w, t)
     if op.kind in ("get", "insert") or (op.kind == "cas" and t.value != op.expected):
         w.answers(w.table(t.table).chain, op.key, t.value)
         return unpin
-    return swap_value
+    return exchange_value
 
 
-def swap_value(w: World, t: Thread) -> Step:
+def exchange_value(w: World, t: Thread) -> Step:
     """CAS the value, wherever the node is by now. Lost to an update or a delete: look again."""
     op, node = op_of(w, t), w.node(t.node)
     if node.value != t.value:
-        return look_at_value
+        return load_value
     deletes = op.kind in ("delete", "popitem")
     new = None if deletes else op.value
     w.set_node(t.node, node._replace(value=new))
@@ -250,7 +250,7 @@ def count(w: World, t: Thread) -> Step:
 # -- comparing keys outside the pin ----------------------------------------------------------------
 
 
-def leave_to_compare(w: World, t: Thread, node: int) -> Step:
+def needs_eq(w: World, t: Thread, node: int) -> Step:
     """Note which slot it was, by its generation, which names a table forever; take references."""
     t.node = node
     by_address = w.mistaken("compare addresses")
@@ -300,8 +300,8 @@ def find_slot(w: World, t: Thread) -> Step:
     same, t.value, t.generation, t.u_table = t.value, None, NOWHERE, NOWHERE
     state, node = w.slot(t.table, probed(w, t))
     if state not in NAMES_A_NODE or node != t.node:
-        return go_on(w, t)  # TOMB
-    return look_at_value if same else go_on(w, t)
+        return advance(w, t)  # TOMB
+    return load_value if same else advance(w, t)
 
 
 SAFE_POINTS.add(compare)

@@ -52,9 +52,9 @@ def migrate(size: int) -> Op:
     return Op("migrate", value=size)
 
 
-def extend(size: int) -> Op:
+def append(size: int) -> Op:
     """Publish a table behind the last one."""
-    return Op("extend", value=size)
+    return Op("append", value=size)
 
 
 HELP, POPITEM, CLEAR, LEN, ITERATE = map(Op, ("help", "popitem", "clear", "len", "iterate"))
@@ -131,18 +131,18 @@ SCENARIOS: dict[str, Scenario] = {
             setup=(insert(0, 1), resize(1), insert(1, 1), delete(1), insert(1, 2)),
         ),
     ),
-    "extended early": Scenario(
+    "appended early": Scenario(
         "The next table gets a next one before it is full; two threads help.",
         Config(
-            ((HELP,), (extend(1), delete(0), HELP), (get(0),)),
+            ((HELP,), (append(1), delete(0), HELP), (get(0),)),
             size=1,
             setup=(insert(0, 1), resize(2)),
         ),
     ),
-    "extended and set": Scenario(
+    "appended and set": Scenario(
         "The next table gets a next one before it is full, while a key is inserted and read.",
         Config(
-            ((migrate(2),), (extend(2), set_(1, 2)), (set_(1, 3), get(1))),
+            ((migrate(2),), (append(2), set_(1, 2)), (set_(1, 3), get(1))),
             size=1,
             setup=(insert(0, 1), resize(2)),
         ),
@@ -352,7 +352,7 @@ def draw(draws: random.Random) -> Config:
         table = draws.choice((1, 2, 4))
         calls = [get(key, slow), set_(key, value, slow), insert(key, value, slow)]
         calls += [delete(key, slow)] * 2 + [cas(key, 1, value), POPITEM, CLEAR, ITERATE]
-        calls += [resize(table), extend(table), HELP, HELP, migrate(table)]
+        calls += [resize(table), append(table), HELP, HELP, migrate(table)]
         return draws.choice([*calls, LEN] if counting else calls)
 
     threads = draws.choice((2, 2, 3))

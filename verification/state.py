@@ -141,7 +141,7 @@ class World:
     """Everything that threads share, and the ghosts."""
 
     FIELDS = (
-        "root", "tables", "nodes", "generations", "pinned", "batches", "sampled", "closer",
+        "root", "tables", "nodes", "generations", "pinned", "waiting", "sampled", "closer",
         "counters", "ghost", "watch", "history", "collections", "threads",
     )  # fmt: skip
     __slots__ = (*FIELDS, "cfg")
@@ -152,7 +152,7 @@ class World:
     nodes: tuple[Node, ...]
     generations: int  # handed out so far
     pinned: tuple[int, ...]  # by thread
-    batches: tuple[tuple[int, tuple[tuple[str, int], ...]], ...]  # (mask of threads, items)
+    waiting: tuple[tuple[int, tuple[tuple[str, int], ...]], ...]  # (mask of threads, items)
     sampled: tuple[int, ...]  # by thread: a mask that was taken too early, or -1
     closer: int  # the thread that has closed the gate
     counters: tuple[tuple[int, ...], ...]  # by chain and thread
@@ -164,7 +164,7 @@ class World:
 
     def __init__(self, cfg: Config, packed: State) -> None:
         self.cfg = cfg
-        (self.root, self.tables, self.nodes, self.generations, self.pinned, self.batches, self.sampled,
+        (self.root, self.tables, self.nodes, self.generations, self.pinned, self.waiting, self.sampled,
          self.closer, self.counters, self.ghost, self.watch, self.history, self.collections,
          self.threads) = packed  # fmt: skip
 
@@ -282,9 +282,9 @@ class World:
         # What is retired waits for nobody who pins later, with a newer epoch.
         self.pinned = (*self.pinned[:me], how, *self.pinned[me + 1 :])
         self.sampled = tuple(m if m == -1 else m & ~(1 << me) for m in self.sampled)
-        if self.batches:
-            batches = [(waits & ~(1 << me), items) for waits, items in self.batches]
-            self.batches = tuple(batch for batch in batches if batch[0])
+        if self.waiting:
+            batches = [(waits & ~(1 << me), items) for waits, items in self.waiting]
+            self.waiting = tuple(batch for batch in batches if batch[0])
             for waits, items in batches:
                 if not waits:
                     self.free(items)
@@ -316,7 +316,7 @@ class World:
         self.sampled = (*self.sampled[: t.me], -1, *self.sampled[t.me + 1 :])
         items, t.retired = t.retired, ()
         if waits:
-            self.batches = tuple(sorted((*self.batches, (waits, items))))
+            self.waiting = tuple(sorted((*self.waiting, (waits, items))))
         else:
             self.free(items)
 
