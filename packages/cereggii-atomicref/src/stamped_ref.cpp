@@ -2,6 +2,7 @@
 #include "cereggii/atomics/python/arguments.hpp"
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/matching.hpp"
+#include "docs.hpp"
 #include "types.hpp"
 
 // AtomicStampedRef: a reference and an integer that change as one.
@@ -115,25 +116,10 @@ PyObject* size_in_bytes(PyObject* self, PyObject*) {
 }
 
 PyMethodDef method_table[] = {
-    plain_method("get", &get,
-                 "get($self, /)\n--\n\n"
-                 "The current (value, stamp), a pair that was stored together.\n\n"
-                 "Linearizable and lock-free; allocates nothing."),
-    fast_method("set", &set,
-                "set($self, /, value, stamp)\n--\n\n"
-                "Store both, whatever they were.\n\n"
-                "TypeError for a stamp that is no integer, and nothing is changed.\n"
-                "Linearizable; wait-free but for the allocation of the pair."),
-    fast_method(
-        "compare_and_set", &compare_and_set,
-        "compare_and_set($self, /, expected, updated, expected_stamp, updated_stamp)\n--\n\n"
-        "Store both if the value matches `expected` and the stamp is `expected_stamp`;\n"
-        "return whether they did.\n\n"
-        "Values match as in AtomicRef.compare_and_set. TypeError for a stamp that is no\n"
-        "integer, and nothing is changed. Linearizable and lock-free."),
-    plain_method("__sizeof__", &size_in_bytes,
-                 "__sizeof__($self, /)\n--\n\n"
-                 "The memory of the ref in bytes, with that of the pair."),
+    plain_method("get", &get, stamped_docs::get),
+    fast_method("set", &set, stamped_docs::set),
+    fast_method("compare_and_set", &compare_and_set, stamped_docs::compare_and_set),
+    plain_method("__sizeof__", &size_in_bytes, stamped_docs::size_in_bytes),
     generic_alias_method(),
     cold_method<&new_arguments_of_pair>("__getnewargs__", nullptr),
     {nullptr, nullptr, 0, nullptr},
@@ -148,24 +134,14 @@ const PyType_Slot slot_table[] = {
     {0, nullptr},
 };
 
-constexpr const char* doc =
-    "AtomicStampedRef(initial_value=None, stamp=0, *, immortal=None)\n--\n\n"
-    "A reference to an object and an integer, its stamp, which change as one.\n\n"
-    "Whoever gives each value a stamp of its own can tell a value that stayed from one that was\n"
-    "replaced and put back. The stamp is an int of any size; anything else with __index__ is\n"
-    "converted. No thread ever sees a value with a stamp that was not stored with it.\n\n"
-    "Every method is one linearizable, sequentially consistent step, and takes no lock. Compares and\n"
-    "hashes by identity. Copying and pickling take a snapshot. `immortal` is as for AtomicRef, also\n"
-    "in what `sys.getrefcount`, weak references and `gc` see.\n\n"
-    "After java.util.concurrent.atomic.AtomicStampedReference.";
-
 }  // namespace
 
 void bind_stamped_ref(nb::module_& module) {
     if (!AtomicStampedRef::cleared)
         AtomicStampedRef::cleared =
             owned_or_throw(Py_BuildValue("(Oi)", Py_None, 0)).release().ptr();
-    bind<AtomicStampedRef>(module, "cereggii_atomicref.AtomicStampedRef", doc, slot_table,
+    bind<AtomicStampedRef>(module, "cereggii_atomicref.AtomicStampedRef",
+                           stamped_docs::atomic_stamped_ref, slot_table,
                            Types<AtomicStampedRef>::atomic);
 }
 

@@ -5,6 +5,7 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "thread_handle/attributes.hpp"
 #include "thread_handle/descriptors.hpp"
+#include "thread_handle/docs.hpp"
 #include "thread_handle/operators.hpp"
 #include "thread_handle/protocols.hpp"
 
@@ -61,12 +62,7 @@ PyObject* with_argument(PyObject* self, PyObject* argument) {
 }
 
 PyMethodDef method_table[] = {
-    {"unwrap", &unwrap, METH_O | METH_STATIC,
-     "unwrap(handle, /)\n--\n\n"
-     "The object that `handle` stands for; of an AtomicRefHandle, the AtomicRef.\n\n"
-     "For what takes no proxy: the `is` operator, and functions in C that want an\n"
-     "instance of one type exactly. TypeError for anything that is not a handle. Call it\n"
-     "on the class: on a handle, the name means the object's attribute."},
+    {"unwrap", &unwrap, METH_O | METH_STATIC, thread_handle_docs::unwrap},
     {"__round__", &rounded, METH_VARARGS,
      "__round__($self, ndigits=None, /)\n--\n\nround() of the object."},
     plain_method("__trunc__", &converted<Functions::trunc>,
@@ -197,35 +193,6 @@ const PyType_Slot slot_table[] = {
     {0, nullptr},
 };
 
-constexpr const char* doc =
-    "ThreadHandle(obj)\n--\n\n"
-    "One thread's own reference to an object of any type, and a transparent proxy for it.\n\n"
-    "What the interpreter counts when a thread uses the handle is the handle: threads that share\n"
-    "an object, each through a handle of its own, do not contend for the reference count of the\n"
-    "object. A bound method does count the object it is bound to: in a loop, look it up once\n"
-    "(`append = handle.append`), or use the type's own handle (`get_handle`) if it has one.\n\n"
-    "Any thread may use any handle; results are the same, only slower. A handle keeps its object\n"
-    "alive, never changes which object that is, and adds no synchronization: what is not thread-safe\n"
-    "on the object is not thread-safe through a handle. A handle of a handle is one of the object.\n\n"
-    "Attributes, operators on either side, comparisons, hash, str, calls, items, iteration, `with`,\n"
-    "`await`, conversions and buffers are those of the object, with its results and its errors. A\n"
-    "handle of a coroutine is run by asyncio as the coroutine. In a class body, a handle of a\n"
-    "function binds, and one of a property computes; a handle of a class can be a base.\n"
-    "`isinstance(handle, C)` holds if it does for the object; `handle.__class__` is the object's,\n"
-    "`type(handle)` is ThreadHandle, or a subclass of the same name for an object with `__set__`,\n"
-    "such as a property. An in-place operator that gives the object itself gives the handle. Copying\n"
-    "and pickling give a handle of a copy. `repr` shows that it is a handle.\n"
-    "`ThreadHandle.unwrap(handle)` is the object.\n\n"
-    "What cannot work: functions in C that look at the type see a ThreadHandle. So `''.join([handle])`\n"
-    "and `json.dumps(handle)` are TypeErrors, sequence and mapping patterns do not match, `raise`\n"
-    "refuses a handle of an exception, and `a_list += handle` makes a new list. `callable(handle)`\n"
-    "and `isinstance(handle, collections.abc.Iterable)` are always true, since the class has all\n"
-    "methods. A method runs with the object as its `self`. docs/thread-handle.md has the whole list,\n"
-    "and what to do instead; `unwrap` always helps.\n\n"
-    "What a subclass defines are attributes of its handles, before those of the object; all others,\n"
-    "including what its methods store in `self`, are the object's.\n\n"
-    "After cereggii 1.x, and wrapt.ObjectProxy.";
-
 }  // namespace
 
 void bind_thread_handle(nb::module_& module) {
@@ -234,8 +201,8 @@ void bind_thread_handle(nb::module_& module) {
         Functions::find();
     }
     const bool first = !ThreadHandle::type;
-    bind<ThreadHandle>(module, "cereggii_atomicref.ThreadHandle", doc, slot_table,
-                       ThreadHandle::type);
+    bind<ThreadHandle>(module, "cereggii_atomicref.ThreadHandle", thread_handle_docs::thread_handle,
+                       slot_table, ThreadHandle::type);
     if (first) {  // nobody has seen the type
         ThreadHandle::type->tp_vectorcall_offset =
             static_cast<Py_ssize_t>(payload_offset + offsetof(ThreadHandle, vectorcall));
