@@ -48,7 +48,6 @@ STILL_TO_SPLIT: frozenset[str] = frozenset(
         "packages/cereggii-atomicref/tests/test_sharing.py",
         "packages/cereggii/tests/test_atomic_bool.py",
         "packages/cereggii/tests/test_concurrent_cache.py",
-        "packages/cereggii/tests/test_keyed_counter.py",
         "verification/reclaimer.py",
     }
 )
