@@ -46,7 +46,6 @@ STILL_TO_SPLIT: frozenset[str] = frozenset(
         "packages/cereggii-atomicdict/tests/test_reduce.py",
         "packages/cereggii-atomicref/tests/test_object_model.py",
         "packages/cereggii-atomicref/tests/test_sharing.py",
-        "packages/cereggii/tests/test_concurrent_cache.py",
         "verification/reclaimer.py",
     }
 )

@@ -58,6 +58,12 @@ class Clock(threading.local):
     now = 1000.0
 
 
+class SharedClock:
+    """A clock that stands still; the threads of a test share it."""
+
+    now = 1000.0
+
+
 @contextlib.contextmanager
 def caches_go_by(clock: _C) -> Iterator[_C]:
     """Meanwhile, the time of caches is `clock.now`."""

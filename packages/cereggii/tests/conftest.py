@@ -5,11 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from .caches import Clock, caches_go_by
+from .caches import Clock, SharedClock, caches_go_by
 
 
 @pytest.fixture
 def clock() -> Iterator[Clock]:
     """The clock by which caches go."""
     with caches_go_by(Clock()) as clock:
+        yield clock
+
+
+@pytest.fixture
+def shared_clock() -> Iterator[SharedClock]:
+    """The clock by which caches go, the same for all threads of a test."""
+    with caches_go_by(SharedClock()) as clock:
         yield clock
