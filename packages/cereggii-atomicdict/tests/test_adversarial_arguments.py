@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import NOT_FOUND, AtomicDict
 
-from .crowd import check_whole
-from .hostile import PROGRAMS, Program, Provoked, unchanged
+from .adversaries import PROGRAMS, Program, Provoked, unchanged
+from .workloads import check_whole
 
 every_program = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 

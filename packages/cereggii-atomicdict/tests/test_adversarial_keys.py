@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from .crowd import PERIOD, THREADS, access, check_whole, in_threads, resizing
-from .hostile import (
+from .adversaries import (
     NEW,
     OPERATIONS,
     PROGRAMS,
@@ -25,6 +24,7 @@ from .hostile import (
     in_another_thread,
     unchanged,
 )
+from .workloads import PERIOD, THREADS, access, check_whole, in_threads, resizing
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 every_operation_inside = pytest.mark.parametrize("inner", OPERATIONS.values(), ids=OPERATIONS)

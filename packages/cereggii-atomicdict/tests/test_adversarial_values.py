@@ -16,8 +16,8 @@ from cereggii_atomicdict import AtomicDict
 
 from tools.testing.concurrency import eventually
 
-from .crowd import access, check_whole, in_threads
-from .hostile import PROGRAMS, Program, in_another_thread
+from .adversaries import PROGRAMS, Program, in_another_thread
+from .workloads import access, check_whole, in_threads
 
 every_program = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 threaded = pytest.mark.thread_unsafe(reason="starts threads of its own")

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from tools.testing.concurrency import eventually
 
-from .crowd import KEYS, MakeKey, access, beside, check_whole, every_key, in_threads, resizing
-from .hostile import PROGRAMS, Key, Program, Provoked, Trap, insert_many
+from .adversaries import PROGRAMS, Key, Program, Provoked, Trap, insert_many
 from .mapping_forms import BadEq, Collider, Make, RefusalError, Thing, both_forms, contents
+from .workloads import KEYS, MakeKey, access, beside, check_whole, every_key, in_threads, resizing
 
 MOST = 1024  # keys that are looked up at a time
 

@@ -15,7 +15,7 @@ from cereggii_atomicdict import AtomicDict
 
 from tools.testing.concurrency import eventually, run_threads
 
-from .crowd import THREADS, Name, access, beside, check_whole, in_threads, resizing
+from .workloads import THREADS, Name, access, beside, check_whole, in_threads, resizing
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own"),

@@ -23,7 +23,7 @@ from tools.testing.concurrency import (
     run_threads,
 )
 
-from .crowd import (
+from .workloads import (
     THREADS,
     MakeKey,
     access,

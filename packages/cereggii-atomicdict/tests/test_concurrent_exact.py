@@ -21,7 +21,7 @@ from cereggii_atomicdict import AtomicDict
 
 from tools.testing.concurrency import run_threads
 
-from .crowd import access, beside, check_whole, in_threads, resizing
+from .workloads import access, beside, check_whole, in_threads, resizing
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own"),

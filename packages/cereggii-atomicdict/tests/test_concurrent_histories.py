@@ -19,7 +19,7 @@ from cereggii_atomicdict import ANY, NOT_FOUND, AtomicDict, ExpectationFailed
 from tools.testing.concurrency import meet
 from tools.testing.linearizability import Call, Step, assert_linearizable, is_linearizable
 
-from .crowd import KEYS, MakeKey, access
+from .workloads import KEYS, MakeKey, access
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own"),

@@ -19,7 +19,7 @@ from cereggii_atomicdict import AtomicDict
 from tools.testing.concurrency import meet, run_threads
 from tools.testing.interpreters import FREE_THREADED, run_program
 
-from .crowd import (
+from .workloads import (
     THREADS,
     Filler,
     MakeKey,

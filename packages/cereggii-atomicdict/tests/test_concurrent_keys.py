@@ -14,7 +14,7 @@ from cereggii_atomicdict import ANY, NOT_FOUND, AtomicDict, ExpectationFailed
 
 from tools.testing.concurrency import meet, run_threads
 
-from .crowd import (
+from .workloads import (
     THREADS,
     MakeKey,
     access,

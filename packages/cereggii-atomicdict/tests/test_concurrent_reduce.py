@@ -17,18 +17,6 @@ from cereggii_atomicdict import NOT_FOUND, AtomicDict
 
 from tools.testing.concurrency import background, run_threads
 
-from .crowd import (
-    KEYS,
-    THREADS,
-    MakeKey,
-    access,
-    beside,
-    check_whole,
-    every_key,
-    flat,
-    in_threads,
-    resizing,
-)
 from .reductions import (
     FUNCTIONS,
     TABLE,
@@ -40,6 +28,18 @@ from .reductions import (
     every_function,
     reduced,
     skewed,
+)
+from .workloads import (
+    KEYS,
+    THREADS,
+    MakeKey,
+    access,
+    beside,
+    check_whole,
+    every_key,
+    flat,
+    in_threads,
+    resizing,
 )
 
 pytestmark = [

@@ -12,7 +12,7 @@ from cereggii_atomicdict import NOT_FOUND, AtomicDict, ExpectationFailed
 
 from tools.testing.concurrency import meet
 
-from .crowd import (
+from .workloads import (
     KEYS,
     THREADS,
     MakeKey,

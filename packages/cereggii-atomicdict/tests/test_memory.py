@@ -15,7 +15,7 @@ from cereggii_atomicdict import NOT_FOUND, AtomicDict, ExpectationFailed
 
 from tools.testing.interpreters import run_program
 
-from .crowd import THREADS, Name, access, check_whole, in_threads
+from .workloads import THREADS, Name, access, check_whole, in_threads
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="measures memory, and when objects die"),

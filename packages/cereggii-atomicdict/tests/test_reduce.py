@@ -31,7 +31,6 @@ from hypothesis import strategies as st
 from tools.testing.concurrency import eventually
 from tools.testing.interpreters import run_program
 
-from .crowd import check_whole, every_key
 from .mapping_forms import (
     BadEq,
     BadHash,
@@ -60,6 +59,7 @@ from .reductions import (
     reduced,
     skewed,
 )
+from .workloads import check_whole, every_key
 
 Call = Callable[[Any, Pairs], Any]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests with many threads share: keys of every kind, and tables that never come to rest."""
+"""Workloads of many threads: keys of every kind, and tables that are resized all the time."""
 
 from __future__ import annotations
 

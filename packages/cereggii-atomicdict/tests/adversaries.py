@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that run in the middle of an operation, and that the operation has to survive."""
+"""Adversaries: programs that run in the middle of an operation, which has to survive them."""
 
 from __future__ import annotations
 
