@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from .pinning import ENTRY, WAITS_UNTIL, SAFE_POINTS, end, unpin
+from .pinning import ENTRY, SAFE_POINTS, WAITS_UNTIL, end, unpin
+from .search import ViolationError
 from .state import (
     CLAIMED,
     EMPTY,
@@ -15,7 +16,6 @@ from .state import (
     WRITING,
     Step,
     Thread,
-    ViolationError,
     World,
 )
 

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Explores every interleaving of the threads of a scenario, breadth first: traces are shortest.
-
-Nothing is reduced: each enabled thread is a successor of each state. Two interleavings that lead to
-the same state are the same from there on, since the state holds everything that a step reads.
-"""
+"""Explores a scenario of the hash table: its steps, what must hold in the end, and traces."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from . import exact, migration
 from .history import linearizable
-from .pinning import WAITS_UNTIL, SETTLE, begin
-from .state import ALIVE, NOWHERE, RETIRED, Config, Op, State, Step, Thread, ViolationError, World
+from .pinning import SETTLE, WAITS_UNTIL, begin
+from .search import Search, State, TooManyStatesError, ViolationError, search
+from .state import ALIVE, NOWHERE, RETIRED, Config, Op, Step, Thread, World
 
 COLLECTOR = -1
 SETTLED_AFTER = 1000
@@ -32,48 +28,28 @@ class Result(NamedTuple):
     taken: frozenset[str]  # the names of the steps
 
 
-class TooManyStatesError(Exception):
-    """There are more states than were allowed."""
-
-
 def explore(cfg: Config, limit: int = 5_000_000) -> Result:
     """Visits all states that can be reached, until one violates a promise."""
-    started = time.perf_counter()
-    first = set_up(cfg)
-    parents: dict[State, tuple[State, int] | None] = {first: None}
-    frontier = [first]
-    steps = ends = 0
     settled: set[State] = set()
     taken: set[Step] = set()
 
-    def result(violation: str | None, trace: list[str]) -> Result:
-        seconds = time.perf_counter() - started
-        names = frozenset(pc.__name__ for pc in taken)
-        return Result(len(parents), steps, ends, seconds, violation, trace, names)
+    def take(state: State, actor: int) -> State:
+        if actor != COLLECTOR:
+            taken.add(state[-1][actor][1])
+        return step(cfg, state, actor)
 
-    while frontier:
-        following: list[State] = []
-        for state in frontier:
-            try:
-                actors = enabled(cfg, state)
-                if not actors:
-                    ends += 1
-                    check_end(cfg, state, settled)
-                for actor in actors:
-                    steps += 1
-                    if actor != COLLECTOR:
-                        taken.add(state[-1][actor][1])
-                    after = step(cfg, state, actor)
-                    if after not in parents:
-                        parents[after] = (state, actor)
-                        following.append(after)
-            except ViolationError as violation:
-                failing = actor if actors else None
-                return result(str(violation), trace_of(cfg, parents, state, failing))
-        if len(parents) > limit:
-            raise TooManyStatesError(f"more than {limit} states")
-        frontier = following
-    return result(None, [])
+    found = search(
+        set_up(cfg),
+        lambda state: enabled(cfg, state),
+        take,
+        lambda state: check_end(cfg, state, settled),
+        limit,
+    )
+    names = frozenset(pc.__name__ for pc in taken)
+    trace = trace_of(cfg, found) if found.violation else []
+    return Result(
+        found.states, found.steps, found.ends, found.seconds, found.violation, trace, names
+    )
 
 
 # -- one step --------------------------------------------------------------------------------------
@@ -210,23 +186,15 @@ def check_memory(w: World) -> None:
 # -- traces ----------------------------------------------------------------------------------------
 
 
-def trace_of(
-    cfg: Config,
-    parents: dict[State, tuple[State, int] | None],
-    state: State,
-    last: int | None,
-) -> list[str]:
-    """The steps that lead to a state, and the one that fails there."""
-    path: list[tuple[State, int]] = []
-    here: State | None = state
-    while here is not None and (link := parents[here]) is not None:
-        path.append(link)
-        here = link[0]
-    lines: list[str] = []
-    for before, actor in reversed(path):
-        lines.append(describe(cfg, before, actor, step(cfg, before, actor)))
-    if last is not None:
-        lines.append(f"{_who(cfg, state, last)}  ← here")
+def trace_of(cfg: Config, found: Search) -> list[str]:
+    """The steps that lead to a violation, and the one that fails there."""
+    after = [state for state, _ in found.path[1:]] + [found.last]
+    lines = [
+        describe(cfg, before, actor, then)
+        for (before, actor), then in zip(found.path, after, strict=True)
+    ]
+    if found.failing is not None:
+        lines.append(f"{_who(cfg, found.last, found.failing)}  ← here")
     return lines
 
 

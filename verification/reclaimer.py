@@ -31,7 +31,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
-from .state import ViolationError
+from .search import ViolationError
 
 State: TypeAlias = tuple[Any, ...]
 Step: TypeAlias = "Callable[[Shared, Actor], Step | None]"

@@ -20,7 +20,8 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
-State: TypeAlias = tuple[Any, ...]
+from .search import State, ViolationError
+
 Slot: TypeAlias = tuple[str, int]
 Step: TypeAlias = "Callable[[World, Thread], Step]"
 
@@ -34,10 +35,6 @@ ALIVE, RETIRED, FREED = "alive", "retired", "freed"  # states of a node or table
 READING, WRITING = 1, 2  # how a record is pinned; 0 when it is not
 NOWHERE = -1
 HASH_BITS = 2
-
-
-class ViolationError(Exception):
-    """A promise is broken; the message says which."""
 
 
 class Op(NamedTuple):
