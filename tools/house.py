@@ -43,7 +43,6 @@ STILL_TO_SPLIT: frozenset[str] = frozenset(
         "packages/cereggii-atomicdict/src/python/reduce.cpp",
         "packages/cereggii-atomicdict/tests/test_leftovers.py",
         "packages/cereggii-atomicdict/tests/test_processes.py",
-        "packages/cereggii-atomicdict/tests/test_reduce.py",
         "packages/cereggii-atomicref/tests/test_object_model.py",
         "packages/cereggii-atomicref/tests/test_sharing.py",
         "verification/reclaimer.py",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The functions that the special forms of reduce are documented to be, and what comes of them."""
+"""The functions that the special forms of reduce are documented to be, and inputs for them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cereggii_atomicdict import NOT_FOUND
 
 Combine: TypeAlias = Callable[[Any, Any, Any], Any]
 Pairs: TypeAlias = Iterable[tuple[Any, Any]]
+Call: TypeAlias = Callable[[Any, Pairs], Any]
 
 TABLE = 4096  # keys that meet in the calling thread before the dict sees them
 TOGETHER = 64  # of those that leave this table, so many go into the dict at a time
@@ -101,3 +102,32 @@ class Source:
 
     def __length_hint__(self) -> int:
         return self._hint
+
+
+# ── failures ───────────────────────────────────────────────────────────────────────────────────
+
+
+def not_reduced(error: BaseException) -> Any:
+    """The pairs that are missing in the dict; None if all are there."""
+    return getattr(error, "not_reduced", None)
+
+
+class Broken(Exception):  # noqa: N818 - no error of anybody's
+    pass
+
+
+def fail(*_: Any) -> Any:
+    raise Broken
+
+
+class Unsociable:
+    """Is not to be combined with anything: raises something else each time."""
+
+    def __init__(self) -> None:
+        self.raised: list[BaseException] = []
+
+    def refuse(self, *_: Any) -> Any:
+        self.raised.append(Broken(len(self.raised)))
+        raise self.raised[-1]
+
+    __bool__ = __add__ = __gt__ = __lt__ = refuse
