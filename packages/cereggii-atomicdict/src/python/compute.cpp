@@ -11,46 +11,68 @@
 #include "cereggii/atomics/python/blocking.hpp"
 #include "map/scan.hpp"
 
-// Computing a value once, however many threads ask for it.
+// get_or_compute(): a value is computed once, no matter how many threads ask for it.
 //
-// A dict has a second map, `pending`, of the keys that are being computed. Whoever inserts a
-// Computation into it is the leader, and calls the factory; the others find it there, and wait for
-// it. The dict itself has no placeholder: other operations see the key when it has a value.
+// Besides its map, a dict has a second map, `pending`: the keys whose values are being computed,
+// each with a Computation. A thread that inserts a Computation into `pending` is its *leader*: it
+// calls the factory. Another thread that finds the Computation there waits for it. The dict itself
+// has no placeholder: all other operations see the key only when it has a value.
 //
-// The leader puts the value into the dict, then ends the computation, and then takes it out of
-// `pending`: whoever begins later finds the value. To take it out may fail, if the key's __eq__
-// does; then it stays there as one that has ended, which the next leader replaces.
+// The order of the leader's steps:
 //
-// Who waits for whom is a graph: a computation has one leader, a thread waits for one computation.
-// A thread looks at it before it waits, under a lock for all, and where it would close a circle it
-// does not.
+//     1. insert the computation into `pending`
+//     2. look into the dict once more     the value may have been stored since the first look
+//     3. call the factory
+//     4. store the value in the dict      a thread that comes from here on finds it there
+//     5. end the computation, and notify the threads that wait for it
+//     6. remove it from `pending`
+//
+// Step 6 fails if the __eq__ of the key raises. Then a computation that has ended stays in
+// `pending`, until the next leader replaces it.
+//
+// Deadlock. Computations and threads form a graph: a computation has one leader, and a thread waits
+// for at most one computation. Before a thread waits, it follows this graph under a lock that all
+// threads share. If the path leads back to the thread itself, it raises RuntimeError instead of
+// waiting.
 namespace cereggii::atomicdict {
 
 namespace {
 
-// Accessing: the leader looks for the value in the dict, or puts it there, and others may have
-// removed it again. Who finds it so may have come after that: look anew when it has ended.
-enum class State { accessing, running, done, failed };
+enum class ComputationState {
+    // The leader reads or writes the dict, so the value may already be deleted again. A thread that
+    // finds this state must not use the value: it waits until the computation has ended, and then
+    // tries again.
+    accessing,
+    running,  // the leader calls the factory
+    done,     // ended: the computation has a value
+    failed,   // ended: the factory has raised
+};
 
 struct Computation;
 
-// A thread, as one that computes.
-struct Thread {
-    const Computation* waiting_for = nullptr;
+struct ComputingThread {
+    const Computation* waiting_for = nullptr;  // What the thread waits for, or null.
 };
-constinit thread_local Thread this_thread;
+constinit thread_local ComputingThread this_thread;
 
 struct Computation {
     PyObject_HEAD
-    std::atomic<State> state;
-    PyObject* value;  // owned, once it is done
-    // Under the lock:
-    Thread* leader;  // null once it has ended
+    // How far the computation is. Threads wait on the address of this field.
+    std::atomic<ComputationState> state;
+    // The result, owned; null until the computation is done. Written before `state`.
+    PyObject* value;
+    // The thread that calls the factory; null once the computation has ended. Under the lock of
+    // RunningComputations.
+    ComputingThread* leader;
+    // The neighbours in the list of RunningComputations. Under its lock.
     Computation* previous;
     Computation* next;
 
-    State now() const noexcept { return state.load(std::memory_order_seq_cst); }
-    bool has_ended() const noexcept { return now() == State::done || now() == State::failed; }
+    ComputationState now() const noexcept { return state.load(std::memory_order_seq_cst); }
+    bool has_ended() const noexcept {
+        const ComputationState seen = now();
+        return seen == ComputationState::done || seen == ComputationState::failed;
+    }
 };
 
 PyTypeObject* computation_type = nullptr;
@@ -58,8 +80,9 @@ PyTypeObject* computation_type = nullptr;
 PyObject* as_object(Computation* computation) { return reinterpret_cast<PyObject*>(computation); }
 Computation* as_computation(PyObject* object) { return reinterpret_cast<Computation*>(object); }
 
-// All that are running. The lock is held for a few steps, natively and attached.
-class Running {
+// The list of all computations that have not ended. Its lock is held for a few native steps, by a
+// thread that stays attached.
+class RunningComputations {
 public:
     void add(Computation* computation) noexcept {
         const std::lock_guard guard(lock_);
@@ -74,7 +97,7 @@ public:
         unlink(computation);
     }
 
-    // False: it would be waiting for itself.
+    // False: the thread would wait for itself.
     [[nodiscard]] bool begin_to_wait(const Computation* computation) noexcept {
         const std::lock_guard guard(lock_);
         for (const Computation* next = computation; next && next->leader;
@@ -84,20 +107,22 @@ public:
         return true;
     }
 
-    void wait_for_no_more(const Computation* before) noexcept {
+    // `before` is what the thread waited for when begin_to_wait() was called.
+    void end_waiting(const Computation* before) noexcept {
         const std::lock_guard guard(lock_);
         this_thread.waiting_for = before;
     }
 
-    // In the child of a fork the other leaders are not there, and end nothing. Nor do they give the
-    // lock back, if it was not Python that forked; the list can be followed at any moment.
+    // For the child of a fork. The other leaders are not in it, so they end no computation. If a
+    // thread forked without Python's help, another thread may have held the lock, and does not
+    // release it in the child. The list can be followed at any moment.
     void fail_those_of_others() noexcept {
         new (&lock_) std::mutex;
         for (Computation *computation = first_, *next = nullptr; computation; computation = next) {
             next = computation->next;
             if (computation->leader == &this_thread) continue;
             unlink(computation);
-            computation->state.store(State::failed, std::memory_order_seq_cst);
+            computation->state.store(ComputationState::failed, std::memory_order_seq_cst);
         }
     }
 
@@ -111,13 +136,13 @@ private:
         computation->previous = computation->next = nullptr;
     }
 
-    std::mutex lock_;
-    Computation* first_ = nullptr;
+    std::mutex lock_;               // Guards the list and the graph.
+    Computation* first_ = nullptr;  // The first of the list, or null.
 };
 
 // Never destroyed: daemon threads outlive static destructors.
-Running& running() noexcept {
-    static Running& instance = *new Running;
+RunningComputations& running() noexcept {
+    static RunningComputations& instance = *new RunningComputations;
     return instance;
 }
 
@@ -143,7 +168,7 @@ void deallocate_computation(PyObject* self) {
 Computation* make_computation() {
     auto* computation = PyObject_GC_New(Computation, computation_type);
     if (!computation) return nullptr;
-    new (&computation->state) std::atomic<State>(State::accessing);
+    new (&computation->state) std::atomic<ComputationState>(ComputationState::accessing);
     computation->value = nullptr;
     computation->leader = nullptr;
     computation->previous = computation->next = nullptr;
@@ -151,12 +176,13 @@ Computation* make_computation() {
     return computation;
 }
 
-// A computation of the calling thread. It ends when its scope is left, in whatever way: up to
-// Python 3.13, a daemon thread is unwound from within the factory when the interpreter ends.
+// A computation whose leader is the calling thread. It ends when its scope is left, in every case:
+// up to Python 3.13, a daemon thread is unwound from within the factory when the interpreter ends.
 class Leader {
 public:
     Leader() : computation_(make_computation()) {
-        // Before others can find it: whoever is left by a fork has to know of it.
+        // Before other threads can find it: after a fork, the child has to know all computations
+        // that are in `pending`.
         if (computation_) running().add(computation_);
     }
     ~Leader() {
@@ -168,12 +194,12 @@ public:
     // Null with MemoryError.
     PyObject* object() const noexcept { return as_object(computation_); }
 
-    void enter(State state) noexcept {
+    void enter(ComputationState state) noexcept {
         computation_->state.store(state, std::memory_order_seq_cst);
     }
 
-    // With a value it is done, without one it has failed. May run Python code, and keeps the
-    // exception that is set.
+    // Ends the computation and removes it from `pending`. If `value` is null, it has failed. May
+    // run Python code. Keeps the exception that is set.
     void end_with(HashMap& pending, const Key& key, PyObject* value) {
         computation_->value = Py_XNewRef(value);
         end();
@@ -183,7 +209,7 @@ public:
         PyErr_Clear();
         Py_DECREF(std::exchange(computation_, nullptr));
     }
-    // If nobody has found it.
+    // Drops a computation that is not in `pending`.
     void drop() {
         end();
         Py_CLEAR(computation_);
@@ -192,55 +218,58 @@ public:
 private:
     void end() noexcept {
         running().remove(computation_);
-        computation_->state.store(computation_->value ? State::done : State::failed,
-                                  std::memory_order_seq_cst);
+        computation_->state.store(
+            computation_->value ? ComputationState::done : ComputationState::failed,
+            std::memory_order_seq_cst);
         WaitQueue::notify_all(&computation_->state);
     }
 
-    Computation* computation_;  // owned
+    Computation* computation_;  // Owned; null after a MemoryError, or once it has ended.
 };
 
-// The value that is in the dict after `factory(key)` was called, unless it was there before.
+// Steps 2 to 4 of the leader. Returns the value that is in the dict, a new reference; null with an
+// exception.
 PyObject* lead(HashMap& map, const Key& key, PyObject* factory, Leader& leader) {
-    // It may have got there between the look at the dict and that at `pending`.
+    // The value may have been stored between the first look into the dict and step 1.
     PyObject* found = nullptr;
     switch (look_up<true>(map, key, found)) {
         case Found::present: return found;
         case Found::error: return nullptr;
         case Found::absent: break;
     }
-    leader.enter(State::running);
+    leader.enter(ComputationState::running);
     PyObject* value = checked_result(PyObject_CallOneArg(factory, key.object), false);
     if (!value) return nullptr;
-    leader.enter(State::accessing);
+    leader.enter(ComputationState::accessing);
     const UpdateResult result =
         update_key<UpdateSpec{IfAbsent::insert, IfPresent::keep}>(map, key, value);
     if (result.outcome == Outcome::inserted) return value;
     Py_DECREF(value);
-    return result.found;  // others have stored one meanwhile; or an error
+    return result.found;  // lost to another operation that has stored a value; or null: an error
 }
 
-// False with an exception.
+// Waits until the computation has ended. False with an exception.
 bool wait_for(const Computation* computation, const Key& key, const Deadline& deadline) {
     class Waiting {
     public:
         explicit Waiting(const Computation* computation) noexcept
             : waits(running().begin_to_wait(computation)) {}
         ~Waiting() {
-            if (waits) running().wait_for_no_more(before_);
+            if (waits) running().end_waiting(before_);
         }
         Waiting(const Waiting&) = delete;
         Waiting& operator=(const Waiting&) = delete;
 
     private:
-        const Computation* before_ = this_thread.waiting_for;  // if this is a signal handler
+        // What the thread waits for already, if this is called by a signal handler; else null.
+        const Computation* before_ = this_thread.waiting_for;
 
     public:
-        const bool waits;
+        const bool waits;  // False: the thread would wait for itself.
     };
     const Waiting waiting(computation);
     if (!waiting.waits) {
-        PyErr_Format(PyExc_RuntimeError, "to compute the value of %R, its own value is asked for",
+        PyErr_Format(PyExc_RuntimeError, "the factory of key %R would wait for its own value",
                      key.object);
         return false;
     }
@@ -253,31 +282,33 @@ bool wait_for(const Computation* computation, const Key& key, const Deadline& de
     return result == WaitResult::changed;
 }
 
-}  // namespace
+enum class PendingResult {
+    lead,            // the calling thread's computation is in `pending`: it is the leader
+    wait_for_value,  // another thread calls the factory: its result is the value
+    wait_and_retry,  // another thread accesses the dict: its result must not be used
+    error,           // an exception is set
+};
 
-namespace {
-
-// Waits: for the value. Late: it may be of before, and is not to be taken.
-enum class Entered { leads, waits, late, error };
-
-// Enters `mine` into `pending`, unless somebody's is there that has not ended: that is `other`.
-Entered enter(HashMap& pending, const Key& key, PyObject* mine, nanobind::object& other) {
+// Enters `own`, a computation of the calling thread, into `pending`. If there is another one that
+// has not ended, `other` is set to it instead.
+PendingResult enter(HashMap& pending, const Key& key, PyObject* own, nanobind::object& other) {
     for (;;) {
         const UpdateResult entered =
-            update_key<UpdateSpec{IfAbsent::insert, IfPresent::keep}>(pending, key, mine);
-        if (entered.outcome == Outcome::error) return Entered::error;
-        if (entered.outcome == Outcome::inserted) return Entered::leads;
+            update_key<UpdateSpec{IfAbsent::insert, IfPresent::keep}>(pending, key, own);
+        if (entered.outcome == Outcome::error) return PendingResult::error;
+        if (entered.outcome == Outcome::inserted) return PendingResult::lead;
         other = nanobind::steal(entered.found);
         switch (as_computation(other.ptr())->now()) {
-            case State::running: return Entered::waits;
-            case State::accessing: return Entered::late;
-            default: break;
+            case ComputationState::running: return PendingResult::wait_for_value;
+            case ComputationState::accessing: return PendingResult::wait_and_retry;
+            case ComputationState::done:
+            case ComputationState::failed: break;
         }
-        // It is on its way out, or could not be taken out.
-        switch (store_over(pending, key, other.ptr(), mine)) {
-            case Stored::yes: return Entered::leads;
-            case Stored::error: return Entered::error;
-            case Stored::again: break;
+        // It has ended, but its leader has not removed it yet, or could not: replace it.
+        switch (store_over(pending, key, other.ptr(), own)) {
+            case StoreResult::stored: return PendingResult::lead;
+            case StoreResult::error: return PendingResult::error;
+            case StoreResult::mismatched: break;  // lost to its leader, or to a new one: try again
         }
     }
 }
@@ -290,16 +321,16 @@ PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObjec
     if (!leader.object()) return nullptr;
     for (;;) {
         nanobind::object other;
-        const Entered entered = enter(pending, key, leader.object(), other);
-        if (entered == Entered::leads) {
+        const PendingResult entered = enter(pending, key, leader.object(), other);
+        if (entered == PendingResult::lead) {
             PyObject* value = lead(map, key, factory, leader);
             leader.end_with(pending, key, value);
             return value;
         }
         const Computation* computation = as_computation(other.ptr());
-        const bool waited = entered != Entered::error && wait_for(computation, key, deadline);
-        // If it has failed, one of those who waited tries next.
-        if (waited && (entered == Entered::late || !computation->value)) continue;
+        const bool waited = entered != PendingResult::error && wait_for(computation, key, deadline);
+        // Without a value the factory has failed: one of the threads that waited tries next.
+        if (waited && (entered == PendingResult::wait_and_retry || !computation->value)) continue;
         leader.drop();
         return waited ? Py_NewRef(computation->value) : nullptr;
     }
@@ -319,7 +350,8 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
         }
         Key key;
         ok = make_key(item.key, key);
-        for (Stored stored = Stored::again; ok && stored == Stored::again;) {
+        // Each further iteration has lost to a concurrent update: ask about the new value.
+        for (auto stored = StoreResult::mismatched; ok && stored == StoreResult::mismatched;) {
             PyObject* value = nullptr;
             const Found found = look_up<true>(map, key, value);
             ok = found != Found::error;
@@ -328,10 +360,10 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
             PyObject* answer = PyObject_Vectorcall(predicate, arguments, 2, nullptr);
             const int truth = answer ? PyObject_IsTrue(answer) : -1;
             Py_XDECREF(answer);
-            // Only the value that was asked about is removed.
-            stored = truth > 0 ? store_over(map, key, value, not_found) : Stored::yes;
-            ok = truth >= 0 && stored != Stored::error;
-            if (truth > 0 && stored == Stored::yes) ++removed;
+            // Removes the key only with the value that the predicate has seen.
+            stored = truth > 0 ? store_over(map, key, value, not_found) : StoreResult::stored;
+            ok = truth >= 0 && stored != StoreResult::error;
+            if (truth > 0 && stored == StoreResult::stored) ++removed;
             Py_DECREF(value);
         }
         Scan::release(item);
@@ -342,7 +374,7 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
 }
 
 void forget_other_computations_after_fork() {
-    running();  // is not to be made in a child
+    running();  // made now: the child of a fork must not be the first to use it
     call_in_forked_children([] { running().fail_those_of_others(); });
 }
 

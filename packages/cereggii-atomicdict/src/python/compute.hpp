@@ -6,18 +6,22 @@
 #include "cereggii/atomics/python/blocking.hpp"
 #include "python/key_methods.hpp"
 
-// Replacing the value of a key by one that is computed from it.
+// Operations that compute a value: compute(), merge(), get_or_compute() and remove_if().
 namespace cereggii::atomicdict {
 
-enum class Stored { yes, again, error };
+enum class StoreResult {
+    stored,      // the key has the new value, or is removed
+    mismatched,  // the key has another value than expected: nothing was changed
+    error,       // an exception is set: nothing was changed
+};
 
-// Stores `updated` if the value of the key is still `current`, which is null where it was absent.
-// With NOT_FOUND for `updated`, removes it. Again: it has changed.
-inline Stored store_over(HashMap& map, const Key& key, PyObject* current, PyObject* updated) {
+// Stores `updated` if the value of the key is still `current`. If `current` is null, stores it only
+// if the key is still absent. If `updated` is NOT_FOUND, removes the key.
+inline StoreResult store_over(HashMap& map, const Key& key, PyObject* current, PyObject* updated) {
     constexpr UpdateSpec remove{IfAbsent::leave, IfPresent::remove, Values::expected, false};
     constexpr UpdateSpec insert{IfAbsent::insert, IfPresent::keep, Values::any, false};
     constexpr UpdateSpec replace{IfAbsent::leave, IfPresent::replace, Values::expected, false};
-    if (updated == not_found && !current) return Stored::yes;  // it was absent, and is to be
+    if (updated == not_found && !current) return StoreResult::stored;  // absent, as wanted
     const UpdateResult result = updated == not_found
                                     ? update_key<remove>(map, key, nullptr, current)
                                 : current ? update_key<replace>(map, key, updated, current)
@@ -26,29 +30,31 @@ inline Stored store_over(HashMap& map, const Key& key, PyObject* current, PyObje
     switch (result.outcome) {
         case Outcome::inserted:
         case Outcome::replaced:
-        case Outcome::removed: return Stored::yes;
-        case Outcome::error: return Stored::error;
-        default: return Stored::again;
+        case Outcome::removed: return StoreResult::stored;
+        case Outcome::error: return StoreResult::error;
+        default: return StoreResult::mismatched;
     }
 }
 
-// Stores what `make(current)` returns, a new reference, or NOT_FOUND to remove the key; and calls
-// it again, if the value has changed meanwhile. `current` is null if the key is absent. Returns
-// what is stored, owned, or NOT_FOUND; null with an exception.
+// Replaces the value of the key by the result of `make(current)`, a new reference. `current` is
+// null if the key is absent. If the result is NOT_FOUND, removes the key. Returns that result,
+// owned; null with an exception.
 //
-// Linearizes at the compare-and-swap of the last turn. Lock-free, but for what `make` does: each
-// turn, another thread has changed the value.
+// Linearizes at the compare-and-swap of the last iteration. Lock-free apart from what `make` does,
+// and from the gate: in each further iteration, another thread has changed the value.
 template <class Make>
 PyObject* compute(HashMap& map, const Key& key, const Make& make) {
     for (;;) {
         PyObject* current = nullptr;
         if (look_up<true>(map, key, current) == Found::error) return nullptr;
         PyObject* updated = make(current);
-        const Stored stored = updated ? store_over(map, key, current, updated) : Stored::error;
+        const StoreResult result =
+            updated ? store_over(map, key, current, updated) : StoreResult::error;
         Py_XDECREF(current);
-        if (stored == Stored::yes) return updated;
+        if (result == StoreResult::stored) return updated;
         Py_XDECREF(updated);
-        if (stored == Stored::error) return nullptr;
+        if (result == StoreResult::error) return nullptr;
+        // Lost to a concurrent update of the key: compute again from its new value.
     }
 }
 
@@ -59,7 +65,8 @@ PyObject* compute(HashMap& map, const Key& key, const Make& make) {
     return false;
 }
 
-// A call's result, if it may be stored; NOT_FOUND, too, if `may_remove`. Otherwise null.
+// Takes over the result of a call, or null. Returns it if it may be stored, or if it is NOT_FOUND
+// and `may_remove`. Otherwise null with ValueError.
 inline PyObject* checked_result(PyObject* result, bool may_remove) {
     if (!result || !is_sentinel(result) || (may_remove && result == not_found)) return result;
     refuse_sentinel(result, "a value");
@@ -67,16 +74,20 @@ inline PyObject* checked_result(PyObject* result, bool may_remove) {
     return nullptr;
 }
 
-// The value of the key; if it is absent, that which `factory(key)` returns, once. Null with an
-// exception: TimeoutError, if another thread computes it for longer than that.
+// The value of the key, a new reference. If the key is absent, one thread inserts the result of
+// `factory(key)`. Null with an exception: TimeoutError if another thread is still computing the
+// value at the deadline.
 PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObject* factory,
                          const atomics::Deadline& deadline);
 
-// Removes the keys of which `predicate(key, value)` is true. How many; -1 with an exception.
+// Removes the keys for which `predicate(key, value)` is true. Returns their number; -1 with an
+// exception.
 Py_ssize_t remove_if(HashMap& map, PyObject* predicate);
 
+// Makes the type of computations, when the module is imported. Throws.
 void bind_computations();
-// Once in the life of a process.
+// To be called once in the life of a process: in the child of a fork, the computations of threads
+// that are not there fail.
 void forget_other_computations_after_fork();
 
 template <class Accessor>
