@@ -17,8 +17,7 @@ import pytest
 from cereggii_atomicdict import AtomicDict
 
 from tools.testing.interpreters import FREE_THREADED, run_program
-
-from .test_processes import needs_fork, needs_posix_signals
+from tools.testing.platforms import needs_fork, needs_timer_signals
 
 pytestmark = pytest.mark.thread_unsafe(reason="starts threads of its own, and processes")
 
@@ -203,7 +202,7 @@ def test_a_free_threaded_build_that_runs_with_a_gil_hands_it_on() -> None:
     )
 
 
-@needs_posix_signals
+@needs_timer_signals
 def test_signals_are_answered_however_seldom_threads_take_turns() -> None:
     """With a GIL, others wait for their turn as long as the user wants."""
     run_program(
@@ -227,7 +226,7 @@ def test_signals_are_answered_however_seldom_threads_take_turns() -> None:
     )
 
 
-@needs_posix_signals
+@needs_timer_signals
 def test_an_interrupt_is_answered_meanwhile() -> None:
     run_program(
         """

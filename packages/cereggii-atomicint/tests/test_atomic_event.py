@@ -6,10 +6,8 @@ from __future__ import annotations
 import copy
 import functools
 import gc
-import os
 import pickle
 import random
-import signal
 import threading
 import time
 import weakref
@@ -29,12 +27,9 @@ from tools.testing.concurrency import (
     run_threads,
 )
 from tools.testing.interpreters import run_program
+from tools.testing.platforms import needs_fork, needs_thread_signals
 
 THREADS = 4
-
-needs_posix_signals = pytest.mark.skipif(
-    not hasattr(signal, "pthread_kill"), reason="there is no signal.pthread_kill here"
-)
 
 
 def concurrent(test: Any) -> Any:
@@ -310,7 +305,7 @@ def test_a_thread_that_waits_keeps_the_event() -> None:
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 @pytest.mark.parametrize("timeout", ["", "1000", "threading.TIMEOUT_MAX", "float('inf')"])
 def test_ctrl_c_ends_a_wait_and_others_wait_on(timeout: str) -> None:
     run_program(f"""
@@ -344,7 +339,7 @@ def test_ctrl_c_ends_a_wait_and_others_wait_on(timeout: str) -> None:
 
 
 @pytest.mark.thread_unsafe(reason="starts processes, and measures time")
-@needs_posix_signals
+@needs_thread_signals
 def test_a_wait_goes_on_after_a_signal_and_its_handler_may_set_the_event() -> None:
     run_program("""
         import signal, time
@@ -363,7 +358,7 @@ def test_a_wait_goes_on_after_a_signal_and_its_handler_may_set_the_event() -> No
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
+@needs_fork
 def test_a_forked_child_can_use_what_a_thread_of_its_parent_waits_for() -> None:
     run_program("""
         import faulthandler, os, threading, time, warnings

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,13 +11,9 @@ import time
 import pytest
 
 from tools.testing.interpreters import STARTUP, command, run_program
+from tools.testing.platforms import needs_fork, needs_timer_signals
 
 pytestmark = pytest.mark.thread_unsafe(reason="starts processes, and measures time")
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
-needs_posix_signals = pytest.mark.skipif(
-    not hasattr(signal, "setitimer"), reason="there is no signal.setitimer here"
-)
 
 
 # ── signals ────────────────────────────────────────────────────────────────────────────────────
@@ -55,7 +50,7 @@ def test_ctrl_c_ends_a_wait_at_once(target: str, timeout: str) -> None:
     assert output == "interrupted\n"
 
 
-@needs_posix_signals
+@needs_timer_signals
 def test_a_wait_goes_on_after_a_signal_that_raises_nothing() -> None:
     run_program("""
         import signal, time
@@ -73,7 +68,7 @@ def test_a_wait_goes_on_after_a_signal_that_raises_nothing() -> None:
     """)
 
 
-@needs_posix_signals
+@needs_timer_signals
 def test_a_signal_handler_may_use_the_ref_that_is_waited_for() -> None:
     run_program("""
         import signal
@@ -89,7 +84,7 @@ def test_a_signal_handler_may_use_the_ref_that_is_waited_for() -> None:
     """)
 
 
-@needs_posix_signals
+@needs_timer_signals
 def test_an_interrupted_wait_passes_its_wake_up_on() -> None:
     """Of two waiters one is interrupted as it is notified: the other must not sleep on."""
     run_program("""

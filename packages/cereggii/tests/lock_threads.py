@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import linecache
-import signal
 import sys
 import threading
 from typing import Any
@@ -17,9 +16,6 @@ from tools.testing.concurrency import PATIENCE, Task, eventually, run_threads
 THREADS = 4
 
 both_sides = pytest.mark.parametrize("side", ["reader", "writer"])
-needs_posix_signals = pytest.mark.skipif(
-    not hasattr(signal, "pthread_kill"), reason="there is no signal.pthread_kill here"
-)
 
 
 def concurrent(test: Any) -> Any:

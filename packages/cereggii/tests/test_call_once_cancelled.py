@@ -6,9 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
 import random
-import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +18,7 @@ from cereggii._once import Outcome
 
 from tools.testing.concurrency import PATIENCE, background, eventually
 from tools.testing.interpreters import run_program
+from tools.testing.platforms import needs_fork, needs_thread_signals
 
 from .awaiting import Held, on_a_loop, outcome_of, until, with_loop
 from .calls import THREADS, FailedError, concurrent
@@ -461,7 +460,7 @@ def test_tasks_that_are_cancelled_at_random_leave_nobody_behind(seed: int) -> No
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="there is no signal.pthread_kill")
+@needs_thread_signals
 def test_ctrl_c_ends_a_program_that_awaits() -> None:
     run_program("""
         import asyncio, signal, threading
@@ -488,7 +487,7 @@ def test_ctrl_c_ends_a_program_that_awaits() -> None:
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
+@needs_fork
 def test_a_forked_child_makes_the_call_that_a_loop_of_its_parent_was_making() -> None:
     run_program("""
         import asyncio, faulthandler, os, threading, warnings

@@ -3,20 +3,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 import pytest
 
 from tools.testing.interpreters import run_program
-
-needs_posix_signals = pytest.mark.skipif(
-    not hasattr(signal, "pthread_kill"), reason="there is no signal.pthread_kill here"
-)
+from tools.testing.platforms import needs_fork, needs_thread_signals
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 @pytest.mark.parametrize("timeout", ["None", "1000", "threading.TIMEOUT_MAX", "float('inf')"])
 def test_ctrl_c_ends_a_wait_and_the_call_goes_on(timeout: str) -> None:
     run_program(f"""
@@ -62,7 +56,7 @@ def test_ctrl_c_ends_a_wait_and_the_call_goes_on(timeout: str) -> None:
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 def test_ctrl_c_in_the_function_lets_one_of_those_who_wait_call_it() -> None:
     run_program("""
         import signal, threading, time
@@ -106,7 +100,7 @@ def test_ctrl_c_in_the_function_lets_one_of_those_who_wait_call_it() -> None:
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 def test_a_signal_handler_that_interrupts_the_function_is_told_that_it_waits_for_itself() -> None:
     run_program("""
         import signal
@@ -133,7 +127,7 @@ def test_a_signal_handler_that_interrupts_the_function_is_told_that_it_waits_for
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
+@needs_fork
 def test_a_forked_child_makes_the_call_that_another_thread_of_its_parent_was_making() -> None:
     run_program("""
         import faulthandler, os, threading, warnings

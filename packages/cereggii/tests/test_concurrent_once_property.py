@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import copy
 import functools
-import os
 import pickle
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +25,7 @@ from tools.testing.concurrency import (
     run_threads,
 )
 from tools.testing.interpreters import run_program
+from tools.testing.platforms import needs_fork, needs_thread_signals
 
 from .calls import THREADS, FailedError, Held, Thing, concurrent, outcome_of
 
@@ -414,7 +413,7 @@ def test_copies_and_pickles_can_be_made_while_another_thread_computes_it() -> No
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="there is no signal.pthread_kill")
+@needs_thread_signals
 def test_ctrl_c_ends_a_wait_and_the_computation_goes_on() -> None:
     run_program("""
         import signal, threading, time
@@ -452,7 +451,7 @@ def test_ctrl_c_ends_a_wait_and_the_computation_goes_on() -> None:
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
+@needs_fork
 def test_a_forked_child_computes_what_another_thread_of_its_parent_was_computing() -> None:
     run_program("""
         import faulthandler, os, threading, warnings

@@ -6,11 +6,9 @@ from __future__ import annotations
 import copy
 import functools
 import gc
-import os
 import pickle
 import random
 import re
-import signal
 import threading
 import time
 import weakref
@@ -29,12 +27,9 @@ from tools.testing.concurrency import (
     run_threads,
 )
 from tools.testing.interpreters import run_program
+from tools.testing.platforms import needs_fork, needs_thread_signals
 
 THREADS = 4
-
-needs_posix_signals = pytest.mark.skipif(
-    not hasattr(signal, "pthread_kill"), reason="there is no signal.pthread_kill here"
-)
 
 
 def concurrent(test: Any) -> Any:
@@ -304,7 +299,7 @@ def test_a_thread_that_waits_keeps_the_latch() -> None:
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 @pytest.mark.parametrize("timeout", ["", "1000", "threading.TIMEOUT_MAX", "float('inf')"])
 def test_ctrl_c_ends_a_wait_and_others_wait_on(timeout: str) -> None:
     run_program(f"""
@@ -339,7 +334,7 @@ def test_ctrl_c_ends_a_wait_and_others_wait_on(timeout: str) -> None:
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 def test_whatever_moment_decrement_is_interrupted_at_those_who_wait_go_on_at_zero(
     seed: int,
 ) -> None:
@@ -383,7 +378,7 @@ def test_whatever_moment_decrement_is_interrupted_at_those_who_wait_go_on_at_zer
 
 
 @pytest.mark.thread_unsafe(reason="starts processes, and measures time")
-@needs_posix_signals
+@needs_thread_signals
 def test_a_wait_goes_on_after_a_signal_and_its_handler_may_decrement() -> None:
     run_program("""
         import signal, time
@@ -402,7 +397,7 @@ def test_a_wait_goes_on_after_a_signal_and_its_handler_may_decrement() -> None:
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
+@needs_fork
 def test_a_forked_child_can_use_what_a_thread_of_its_parent_waits_for() -> None:
     run_program("""
         import faulthandler, os, threading, time, warnings

@@ -15,8 +15,9 @@ from cereggii import ReadersWriterLock
 
 from tools.testing.concurrency import PATIENCE, Task, background, eventually, run_threads
 from tools.testing.interpreters import run_program
+from tools.testing.platforms import needs_thread_signals
 
-from .lock_threads import can_enter, concurrent, inside, is_free, needs_posix_signals
+from .lock_threads import can_enter, concurrent, inside, is_free
 
 
 def depths(lock: ReadersWriterLock) -> tuple[int, int]:
@@ -235,7 +236,7 @@ def test_a_condition_of_readers_is_refused() -> None:
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 @pytest.mark.parametrize("moment", ["waits to be notified", "waits for the lock"])
 @pytest.mark.parametrize("timeout", ["", "1000", "threading.TIMEOUT_MAX"])
 def test_a_wait_that_ctrl_c_ends_has_the_lock(moment: str, timeout: str) -> None:
@@ -286,7 +287,7 @@ def test_a_wait_that_ctrl_c_ends_has_the_lock(moment: str, timeout: str) -> None
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 @pytest.mark.parametrize("others", [0, 2])
 def test_a_wait_that_is_interrupted_at_any_moment_has_the_lock(others: int, seed: int) -> None:
     """While it gives the lock back or takes it back, whatever signal handlers raise."""
@@ -357,7 +358,7 @@ def test_a_wait_that_is_interrupted_at_any_moment_has_the_lock(others: int, seed
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 def test_a_signal_handler_that_keeps_the_lock_for_reading_does_not_make_a_wait_hang() -> None:
     run_program("""
         import signal, threading, time

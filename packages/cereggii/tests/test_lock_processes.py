@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tools.testing.interpreters import run_program
+from tools.testing.platforms import needs_fork, needs_thread_signals
 
-from .lock_threads import both_sides, needs_posix_signals
+from .lock_threads import both_sides
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 @pytest.mark.parametrize("timeout", ["", "1000", "threading.TIMEOUT_MAX", "float('inf')"])
 @pytest.mark.parametrize("how", ["acquire", "__enter__"])
 @pytest.mark.parametrize(
@@ -128,7 +127,7 @@ BESIDE = """
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 @pytest.mark.parametrize("others", [0, 2])
 @pytest.mark.parametrize("method", ["acquire", "__enter__", "release"])
 def test_a_method_that_is_interrupted_leaves_the_lock_held_or_not_but_never_in_between(
@@ -197,7 +196,7 @@ def test_a_method_that_is_interrupted_leaves_the_lock_held_or_not_but_never_in_b
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 def test_a_signal_handler_may_use_the_lock_whatever_it_interrupts(seed: int) -> None:
     run_program(
         BESIDE
@@ -226,7 +225,7 @@ def test_a_signal_handler_may_use_the_lock_whatever_it_interrupts(seed: int) -> 
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@needs_posix_signals
+@needs_thread_signals
 @pytest.mark.parametrize("handled", ["reader", "writer"])
 @both_sides
 def test_a_signal_handler_that_interrupts_a_wait_is_told_that_it_would_wait_for_itself(
@@ -270,7 +269,7 @@ def test_a_signal_handler_that_interrupts_a_wait_is_told_that_it_would_wait_for_
 
 
 @pytest.mark.thread_unsafe(reason="starts processes, and measures time")
-@needs_posix_signals
+@needs_thread_signals
 def test_a_wait_goes_on_after_a_signal_that_raises_nothing() -> None:
     run_program("""
         import signal, threading, time
@@ -300,7 +299,7 @@ def test_a_wait_goes_on_after_a_signal_that_raises_nothing() -> None:
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
+@needs_fork
 @both_sides
 @pytest.mark.parametrize("timeout", [0, 5])
 def test_what_the_forking_thread_has_the_child_can_release_and_acquire(
@@ -350,7 +349,7 @@ def test_what_the_forking_thread_has_the_child_can_release_and_acquire(
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
+@needs_fork
 @both_sides
 def test_a_thread_that_is_about_to_queue_up_is_not_counted_in_the_child(side: str) -> None:
     """It is stopped, here, where it has not been seen by others yet."""
@@ -396,7 +395,7 @@ def test_a_thread_that_is_about_to_queue_up_is_not_counted_in_the_child(side: st
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
+@needs_fork
 def test_a_fork_of_a_fork_forgets_who_waited_before_the_first() -> None:
     """Also if the thread that forks has the id of the one that waited, as is likely."""
     run_program("""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from cereggii._thread_record import Record
 
 from tools.testing.concurrency import PATIENCE, eventually, run_threads
 from tools.testing.interpreters import run_program
+from tools.testing.platforms import needs_fork
 
 pytestmark = pytest.mark.thread_unsafe(reason="has threads of its own")
 
@@ -358,7 +358,7 @@ def test_a_thread_that_has_not_been_started_is_named_before_any_wait() -> None:
     running.join()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
+@needs_fork
 def test_a_forked_child_does_not_wait_for_threads_of_its_parent() -> None:
     run_program("""
         import faulthandler, os, threading, warnings
