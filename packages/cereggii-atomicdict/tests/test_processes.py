@@ -3,103 +3,19 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 
 import pytest
 
 from tools.testing.interpreters import run_program
+from tools.testing.platforms import needs_fork, needs_timer_signals
+
+from .forks import FORK
 
 pytestmark = pytest.mark.thread_unsafe(reason="starts processes, and measures memory")
 
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no os.fork here")
-needs_posix_signals = pytest.mark.skipif(
-    not hasattr(signal, "setitimer"), reason="there is no signal.setitimer here"
-)
 
 # ── fork ───────────────────────────────────────────────────────────────────────────────────────
-
-FORK = """
-    import faulthandler, gc, itertools, os, sys, threading, time, warnings
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from cereggii_atomicdict import ANY, NOT_FOUND, AtomicDict, ExpectationFailed
-
-    def in_child(work):
-        # Runs work() in a forked process; it has to end in time, and well.
-        child = os.fork()
-        if child == 0:
-            faulthandler.dump_traceback_later(20, exit=True)
-            code = 1
-            try:
-                work()
-                code = 0
-            except BaseException:
-                import traceback
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 0, status
-
-    def check(d):
-        items = list(d.items())
-        assert len(items) == len(d) == len(d.snapshot()) == len(dict(items))
-        assert d.snapshot() == dict(items)
-        for key, value in items:
-            assert d[key] is value
-
-    def use(d):
-        # All of it, with a growth and a shrinking.
-        check(d)
-        before = d.snapshot()
-        for n in range(3000):
-            d["used", n] = n
-        assert len(d) == len(before) + 3000
-        for n in range(3000):
-            assert d.pop(("used", n)) == n
-        assert d.snapshot() == before
-        d.compare_and_set("used", NOT_FOUND, 1)
-        d.get_and_set("used", 2)
-        d.compare_and_delete("used", 2)
-        assert d.copy() == before
-        gc.collect()
-        threads = [threading.Thread(target=use_more, args=(d, n)) for n in range(2)]
-        for thread in threads: thread.start()
-        for thread in threads: thread.join(20)
-        assert not any(thread.is_alive() for thread in threads)
-        check(d)
-        d.clear()
-        assert len(d) == 0 and not d
-        d[1] = 1
-        check(d)
-
-    def use_more(d, number):
-        for n in range(1000):
-            d["thread", number, n] = n
-            len(d)
-        for n in range(1000):
-            del d["thread", number, n]
-
-    def run(*works):
-        # Runs the works, which end when stop is set, and forks again and again.
-        threads = [threading.Thread(target=work) for work in works]
-        for thread in threads: thread.start()
-        try:
-            for _ in range(15):
-                time.sleep(0.002)
-                yield
-        finally:
-            stop.set()
-        for thread in threads:
-            thread.join(20)
-            assert not thread.is_alive()
-
-    sys.setswitchinterval(1e-5)
-    stop = threading.Event()
-    d = AtomicDict({("kept", n): n for n in range(100)})
-"""
 
 
 @needs_fork
@@ -407,7 +323,7 @@ def test_threads_that_came_and_went_cost_nothing() -> None:
 # ── signals ────────────────────────────────────────────────────────────────────────────────────
 
 
-@needs_posix_signals
+@needs_timer_signals
 def test_a_dict_is_usable_after_ctrl_c_at_any_moment() -> None:
     run_program("""
         import signal
@@ -448,129 +364,6 @@ def test_a_dict_is_usable_after_ctrl_c_at_any_moment() -> None:
             for key, value in items:
                 assert key.number == value == d[Key(value)]
     """)
-
-
-# ── computation ────────────────────────────────────────────────────────────────────────────────
-
-
-@needs_fork
-def test_a_child_does_not_wait_for_what_its_parent_computes() -> None:
-    run_program(
-        FORK
-        + """
-    entered, proceed = threading.Event(), threading.Event()
-
-    def slowly(key):
-        entered.set()
-        proceed.wait(20)
-        return "by the parent"
-
-    def wait():
-        assert d.get_or_compute("key", quickly) == "by the parent"
-
-    def quickly(key):
-        return "by the child"
-
-    def compute_in_child():
-        assert d.get_or_compute("key", quickly) == "by the child"
-        use(d)
-
-    def fork_while_computing(key):
-        # The thread that forks is its leader in the child, too.
-        def work():
-            thread = threading.Thread(target=lambda: found.append(d.get_or_compute(key, quickly)))
-            found = []
-            thread.start()
-            time.sleep(0.02)
-            assert not found
-            d[key] = "stored"
-            return thread, found
-        if os.fork() == 0:
-            try:
-                faulthandler.dump_traceback_later(20, exit=True)
-                in_forked.extend(work())
-            except BaseException:
-                os._exit(1)
-        return "by whoever forked"
-
-    leader = threading.Thread(target=d.get_or_compute, args=("key", slowly))
-    waiters = [threading.Thread(target=wait) for _ in range(2)]
-    leader.start()
-    entered.wait(20)
-    for waiter in waiters: waiter.start()
-    time.sleep(0.02)
-    for _ in range(3):
-        in_child(compute_in_child)
-    proceed.set()
-    for thread in (leader, *waiters):
-        thread.join(20)
-        assert not thread.is_alive()
-    assert d["key"] == "by the parent"
-
-    in_forked = []
-    parent = os.getpid()
-    value = d.get_or_compute("forked", fork_while_computing)
-    if os.getpid() != parent:
-        thread, found = in_forked
-        thread.join(20)
-        os._exit(0 if value == "stored" and found == ["stored"] else 2)
-    assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
-    assert value == "by whoever forked"
-    """
-    )
-
-
-@needs_posix_signals
-def test_ctrl_c_ends_waiting_for_a_value_and_nothing_else() -> None:
-    run_program("""
-        import signal, threading
-        from cereggii_atomicdict import AtomicDict
-        signal.signal(signal.SIGALRM, signal.default_int_handler)
-        d = AtomicDict()
-        entered, proceed = threading.Event(), threading.Event()
-
-        def slowly(key):
-            entered.set()
-            proceed.wait(20)
-            return "computed"
-
-        leader = threading.Thread(target=d.get_or_compute, args=("key", slowly))
-        leader.start()
-        entered.wait(20)
-        for _ in range(3):
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
-            try:
-                d.get_or_compute("key", slowly)
-            except KeyboardInterrupt:
-                continue
-            raise AssertionError("not interrupted")
-        proceed.set()
-        assert d.get_or_compute("key", slowly) == "computed"
-        leader.join(20)
-    """)
-
-
-def test_the_interpreter_ends_while_daemons_compute_and_wait() -> None:
-    for _ in range(3):
-        run_program("""
-            import threading, time
-            from cereggii_atomicdict import AtomicDict
-            d = AtomicDict()
-            entered = threading.Semaphore(0)
-
-            def slowly(key):
-                entered.release()
-                while True:
-                    time.sleep(0.0001)
-
-            for n in range(6):
-                threading.Thread(
-                    target=d.get_or_compute, args=(n % 2, slowly), daemon=True
-                ).start()
-            for _ in range(2):
-                entered.acquire()
-            time.sleep(0.01)
-        """)
 
 
 # ── cereggii 1.x ───────────────────────────────────────────────────────────────────────────────
