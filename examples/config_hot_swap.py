@@ -20,7 +20,7 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Config:
-    """A configuration. Its parts belong together; it never changes, another takes its place."""
+    """A configuration whose parts belong together. It never changes: a new one replaces it."""
 
     version: int
     database: str
@@ -28,7 +28,7 @@ class Config:
 
     @classmethod
     def of_version(cls, version: int) -> Config:
-        """One whose parts are all of this version."""
+        """A configuration whose parts are all of this version."""
         return cls(version, f"database-{version}", 10 * version)
 
     def is_whole(self) -> bool:
@@ -37,7 +37,7 @@ class Config:
 
 
 class RacyHolder:
-    """Attributes that are set one by one. A reader may come in between, and so may a writer."""
+    """Attributes that are set one by one. Another reader or writer may come in between."""
 
     def __init__(self) -> None:
         self.change_to(Config.of_version(0))
@@ -49,33 +49,34 @@ class RacyHolder:
         self.timeout = config.timeout
 
     def read(self) -> Config:
-        """What a reader sees."""
+        """The configuration as a reader sees it."""
         return Config(self.version, self.database, self.timeout)
 
     def update(self) -> Config:
-        """Change to the next version, which is made of the one before."""
+        """Change to the next version, which is made from the current one."""
         self.change_to(Config.of_version(self.version + 1))
         return self.read()
 
 
 class AtomicHolder:
-    """One reference to a Config that is whole."""
+    """One reference to a whole Config."""
 
     def __init__(self) -> None:
         self.current: AtomicRef[Config] = AtomicRef(Config.of_version(0))
 
     def change_to(self, config: Config) -> None:
-        """Swap the whole."""
+        """Replace the whole configuration."""
         self.current.set(config)
 
     def read(self) -> Config:
-        """What a reader sees: to be read once for each piece of work, which then goes by that."""
+        """The configuration as a reader sees it. Read it once for each piece of work."""
         return self.current.get()
 
     def update(self) -> Config:
-        """Change to the next version, which is made of the one before.
+        """Change to the next version, which is made from the current one.
 
-        The function may be called again, if another thread's change came first: it has no effects.
+        The function may be called again if another thread's change came first. So it must have no
+        side effects.
         """
         return self.current.update_and_get(lambda config: Config.of_version(config.version + 1))
 
@@ -85,14 +86,14 @@ class Seen:
     """What the threads saw."""
 
     reads: int
-    halves: int  # configurations that were never written, but made up of two
+    halves: int  # configurations that no thread wrote: each is a mixture of two
     steps_back: int  # reads of a version older than the one read before
-    versions: list[int]  # that the writers' updates made
+    versions: list[int]  # the versions that the writers made
     last: Config
 
 
 def run(holder: RacyHolder | AtomicHolder, readers: int, writers: int, changes: int) -> Seen:
-    """Have the writers update the configuration, while the readers read it."""
+    """Let the writers update the configuration while the readers read it."""
     barrier = threading.Barrier(readers + writers)
     done = AtomicEvent()
     seen: list[tuple[int, int, int]] = [(0, 0, 0)] * readers
@@ -133,11 +134,11 @@ WAYS: dict[str, Callable[[], RacyHolder | AtomicHolder]] = {
 
 
 def main() -> int:
-    """Prints a row for each way; exits with 1 if what the AtomicRef held was ever wrong."""
+    """Print a row for each way. Return 1 if the AtomicRef ever held something wrong."""
     parser = options.Parser(__doc__)
     parser.add("--readers", options.threads, 4, "threads that read the configuration")
     parser.add("--writers", options.threads, 2, "threads that change it")
-    parser.add("--changes", options.number, 2000, "how often each of them does")
+    parser.add("--changes", options.number, 2000, "how often each of them changes it")
     arguments = parser.parse_args()
 
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -153,12 +154,12 @@ def main() -> int:
         seen = run(holder, arguments.readers, arguments.writers, arguments.changes)
         updates = arguments.writers * arguments.changes
         lost = updates - seen.last.version
-        # Every update made a version of its own, each from the one before.
+        # Every update made a version of its own from the version before it.
         right = seen.last == Config.of_version(updates) and seen.versions == [
             *range(1, updates + 1)
         ]
         right = right and not seen.halves and not seen.steps_back
-        # And one that is set, whatever there was before, is there.
+        # A configuration that is set replaces any other one.
         holder.change_to(Config.of_version(-1))
         right = right and holder.read() == Config.of_version(-1)
         if make is AtomicHolder:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Four ways to count with several threads: which are right, and how fast they are.
+"""Count with several threads in four ways, and show which are right and how fast.
 
 python examples/counter.py [--threads 1 2 4] [--increments 1000000]
 """
@@ -20,14 +20,14 @@ from rich.table import Table
 
 
 class Spam:
-    """Any object with a counter that threads share."""
+    """An object with a counter that threads share."""
 
     def __init__(self, counter: Any) -> None:
         self.counter = counter
 
 
 def racy_int(spam: Spam, increments: int) -> None:
-    """`+=` on an int reads, adds and stores in three steps: updates get lost between them."""
+    """`+=` on an int reads, adds and stores. Between these steps, updates get lost."""
     for _ in range(increments):
         spam.counter += 1
 
@@ -36,7 +36,7 @@ lock = threading.Lock()
 
 
 def locked_int(spam: Spam, increments: int) -> None:
-    """A lock makes it right, and makes the threads wait for each other."""
+    """A lock makes the result right. It also makes the threads wait for each other."""
     for _ in range(increments):
         with lock:
             spam.counter += 1
@@ -83,7 +83,7 @@ def powers_of_two(most: int) -> list[int]:
 
 
 def main() -> None:
-    """Prints a row for each way and number of threads."""
+    """Print a row for each way and number of threads."""
     parser = options.Parser(__doc__)
     cores = powers_of_two(os.cpu_count() or 1)
     parser.add("--threads", options.threads, cores, "how many count together", nargs="+")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Count words with several processes, of which each has several threads.
+"""Count words with several processes that have several threads each.
 
 python examples/distributed_word_count.py [--workers 2] [--threads 2] [--files 200]
 
-For work that outgrows one machine. Needs Dask: `pip install dask distributed`. The processes run
-here; `Client("tcp://…")`, of a scheduler elsewhere, has the same work done by its workers, which
-need cereggii and the files.
+For work that is too much for one machine. It needs Dask: `pip install dask distributed`. Here the
+processes run on this machine. With `Client("tcp://…")` the workers of a scheduler elsewhere do the
+same work. They need cereggii and the files.
 """
 
 # mypy: allow-untyped-calls, disable-error-code="import-not-found"
@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 from word_count import WORD, find_sources
 
-PARTS_PER_WORKER = 2  # who is done with one takes the next
+PARTS_PER_WORKER = 2  # a worker that has finished one takes the next
 
 
 def words_of(path: Path) -> list[str]:
@@ -34,19 +34,19 @@ def words_of(path: Path) -> list[str]:
 
 
 def count_part(paths: list[Path], threads: int) -> tuple[int, bool, AtomicDict[str, int]]:
-    """Runs in a worker: its threads count in one AtomicDict, which is pickled for the client.
+    """Count in a worker process. Its threads share one AtomicDict, which is pickled for the client.
 
-    With it, the process that counted, and whether it has the GIL.
+    Return the number of the process, whether it has the GIL, and the counts.
     """
     counts: AtomicDict[str, int] = AtomicDict()
     with ThreadPoolExecutor(threads) as pool:
-        # A list, in order to get what a thread may have raised.
+        # list() raises what a thread has raised.
         list(pool.map(lambda path: counts.reduce_count(words_of(path)), paths))
     return os.getpid(), getattr(sys, "_is_gil_enabled", lambda: True)(), counts
 
 
 def main() -> int:
-    """Prints a row for each part; exits with 1 if the sum of the parts is not the whole."""
+    """Print a row for each part. Return 1 if the sum of the parts is not the whole."""
     parser = options.Parser(__doc__)
     parser.add("--workers", options.threads, 2, "processes")
     parser.add("--threads", options.threads, 2, "threads of each process")
@@ -62,7 +62,7 @@ def main() -> int:
     for heading in ("part", "files", "words", "different", "process", "its GIL"):
         table.add_column(heading, justify="right")
     counts: AtomicDict[str, int] = AtomicDict()
-    # Dask is to give each process one part at a time, which our threads share.
+    # Dask gives each process one part at a time, and our threads share that part.
     with (
         LocalCluster(
             n_workers=arguments.workers,
@@ -75,7 +75,7 @@ def main() -> int:
         start = time.perf_counter()
         futures = client.map(count_part, parts, threads=arguments.threads)
         part_of = {future.key: number for number, future in enumerate(futures)}
-        # Whichever is done first. What a worker raised is raised here.
+        # In the order in which they end. An exception of a worker is raised here.
         for future, (process, gil, part) in as_completed(futures, with_results=True):
             counts.reduce_sum(part.items())
             number = part_of[future.key]

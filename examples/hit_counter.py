@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Count the hits of a web site whose requests are answered by many threads.
+"""Count the hits of a web site while many threads answer requests.
 
 python examples/hit_counter.py [--threads 8] [--requests 20000]
 """
@@ -16,12 +16,12 @@ from cereggii import AtomicCounter, AtomicKeyedCounter, ThreadSet
 from rich.console import Console
 from rich.table import Table
 
-# The pages, and how often one is asked for, compared with the others.
+# The pages, and how often each is requested in relation to the others.
 PAGES = {"/": 60, "/docs": 25, "/blog": 10, "/about": 4, "/stats": 1}
 
 
 class Site:
-    """What the threads of the server share: two counters, and no lock."""
+    """The two counters that the threads of the server share. There is no lock."""
 
     def __init__(self) -> None:
         self.requests = AtomicCounter()
@@ -32,19 +32,19 @@ class Site:
         self.requests.add()
         self.hits.add(path)
         if path == "/stats":
-            # As of one instant, though others count meanwhile.
+            # Exact as of one instant, although other threads count meanwhile.
             counts = self.hits.most_common()
             return f"{sum(hits for _, hits in counts)} hits, most of them on {counts[0][0]}"
         return f"This is {path}"
 
 
 def make_visits(thread: int, requests: int) -> list[str]:
-    """The paths that the requests ask for that come to one thread."""
+    """The paths of the requests that one thread gets."""
     return random.Random(thread).choices([*PAGES], [*PAGES.values()], k=requests)
 
 
 def main() -> int:
-    """Prints a row for each page; exits with 1 if a hit was lost, or counted twice."""
+    """Print a row for each page. Return 1 if a hit was lost or counted twice."""
     parser = options.Parser(__doc__)
     parser.add("--threads", options.threads, 8, "threads that answer requests")
     parser.add("--requests", options.number, 20_000, "how many each of them answers")
@@ -79,7 +79,7 @@ def main() -> int:
         table.add_row(path, f"{hits:,}", "[green]right" if hits == expected[path] else "[red]wrong")
     console.print(table)
 
-    # A visitor who comes again never finds fewer hits than before.
+    # A visitor who comes back never finds fewer hits than the time before.
     seen = [[int(page.split()[0]) for page in pages] for pages in statistics]
     right = {
         "Every hit was counted for its path, once": site.hits == expected,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compute slow things once each, however many threads ask for them at the same time.
+"""Compute each of some slow things once, although many threads ask for it at the same time.
 
 python examples/once_per_key_cache.py [--threads 8] [--keys 4] [--seconds 0.05]
 """
@@ -20,28 +20,28 @@ from rich.table import Table
 
 
 class Page:
-    """What is slow to make. Each is another."""
+    """Something that is slow to make. Each page is an object of its own."""
 
     def __init__(self, key: str) -> None:
         self.key = key
 
 
 class Maker:
-    """Makes pages, slowly, and counts how often."""
+    """Makes pages slowly, and counts how often it makes each."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.made: AtomicKeyedCounter[str] = AtomicKeyedCounter()
 
     def __call__(self, key: str) -> Page:
-        """Another page for the key."""
+        """Make a new page for the key."""
         self.made.add(key)
         time.sleep(self.seconds)
         return Page(key)
 
 
 def ask_together(threads: int, ask: Callable[[], Any]) -> list[Any]:
-    """What each of the threads gets that ask at the same time."""
+    """Let so many threads ask at the same time. Return what each of them gets."""
     answers: list[Any] = [None] * threads
     barrier = threading.Barrier(threads)
 
@@ -55,7 +55,7 @@ def ask_together(threads: int, ask: Callable[[], Any]) -> list[Any]:
 
 
 def once(threads: int, keys: int, seconds: float) -> tuple[Any, bool]:
-    """All threads ask for all keys. Each page is made once, and all get the same one."""
+    """All threads ask for all keys. Each page is made once, and all threads get the same page."""
     make = Maker(seconds)
     cache: AtomicCache[str, Page] = AtomicCache(make)
     names = [f"page {number}" for number in range(keys)]
@@ -65,7 +65,7 @@ def once(threads: int, keys: int, seconds: float) -> tuple[Any, bool]:
 
 
 def failure(threads: int, _keys: int, seconds: float) -> tuple[Any, bool]:
-    """The first who makes the page fails. Only it gets the error; the next one makes the page."""
+    """The first thread that makes the page fails and gets the error. The next thread makes it."""
     make = Maker(seconds)
     attempts = AtomicInt()
 
@@ -85,13 +85,13 @@ def failure(threads: int, _keys: int, seconds: float) -> tuple[Any, bool]:
 
     answers = ask_together(threads, ask)
     pages = {answer for answer in answers if isinstance(answer, Page)}
-    # With one thread, nobody is left to make it.
+    # With one thread, no other thread is left to make it.
     right = answers.count("cannot make page") == 1 and len(pages) == min(1, threads - 1)
     return make.made, right and make.made["page"] == min(2, threads)
 
 
 def invalidation(threads: int, _keys: int, seconds: float) -> tuple[Any, bool]:
-    """What has changed is made anew, once, for whoever asks afterwards."""
+    """A page that was invalidated is made again, once, for all threads that ask afterwards."""
     make = Maker(seconds)
     cache: AtomicCache[str, Page] = AtomicCache(make)
     before = {*ask_together(threads, lambda: cache["page"])}
@@ -101,7 +101,7 @@ def invalidation(threads: int, _keys: int, seconds: float) -> tuple[Any, bool]:
 
 
 def time_to_live(_threads: int, _keys: int, seconds: float) -> tuple[Any, bool]:
-    """A page that is too old is made anew. Looking whether there is one makes none."""
+    """A page that is too old is made again. `in` does not make one."""
     make = Maker(seconds)
     cache: AtomicCache[str, Page] = AtomicCache(make, ttl=seconds)
     before = cache["page"]
@@ -114,7 +114,7 @@ def time_to_live(_threads: int, _keys: int, seconds: float) -> tuple[Any, bool]:
 
 
 def maximum_size(_threads: int, _keys: int, seconds: float) -> tuple[Any, bool]:
-    """Of two pages, the older one has been used since: the third takes the other one's place."""
+    """There is room for two pages. A third one takes the place of the one that is not in use."""
     make = Maker(seconds)
     cache: AtomicCache[str, Page] = AtomicCache(make, maxsize=2)
     for key in ("used", "unused", "used", "third"):
@@ -125,7 +125,7 @@ def maximum_size(_threads: int, _keys: int, seconds: float) -> tuple[Any, bool]:
 
 
 def memoization(threads: int, _keys: int, seconds: float) -> tuple[Any, bool]:
-    """The same for a function, by its arguments."""
+    """A function computes its result once for each set of arguments."""
     made: AtomicKeyedCounter[str] = AtomicKeyedCounter()
 
     @AtomicCache.memoize(maxsize=100)
@@ -151,11 +151,11 @@ SHOWN = {
 
 
 def main() -> int:
-    """Prints a row for each thing shown; exits with 1 if one did not go as it should."""
+    """Print a row for each thing that is shown. Return 1 if one of them went wrong."""
     parser = options.Parser(__doc__)
     parser.add("--threads", options.threads, 8, "threads that ask at the same time")
     parser.add("--keys", options.number, 4, "how many keys each of them asks for")
-    parser.add("--seconds", options.seconds, 0.05, "how long it takes to make what they get")
+    parser.add("--seconds", options.seconds, 0.05, "how long it takes to make a page")
     arguments = parser.parse_args()
 
     table = Table(title=f"{arguments.threads} threads ask")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of the examples: numbers, and a usage error for what is no such number."""
+"""The options of the examples. A value that is not a suitable number is a usage error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def number(text: str, most: int = 1_000_000_000) -> int:
-    """How many there are of something, or how often it is done."""
+    """A count: how many things there are, or how often something is done."""
     try:
         value = int(text)
     except ValueError:
@@ -20,12 +20,12 @@ def number(text: str, most: int = 1_000_000_000) -> int:
 
 
 def threads(text: str) -> int:
-    """How many threads or processes: of these, a system has no room for any number."""
+    """A number of threads or processes. It is limited, as a system has no room for more."""
     return number(text, most=1000)
 
 
 def seconds(text: str) -> float:
-    """How long something takes."""
+    """A duration in seconds."""
     try:
         value = float(text)
     except ValueError:
@@ -36,7 +36,7 @@ def seconds(text: str) -> float:
 
 
 class Parser(argparse.ArgumentParser):
-    """Made of the docstring of an example, which `--help` shows."""
+    """A parser for an example. `--help` shows the docstring of the example."""
 
     def __init__(self, description: str | None) -> None:
         super().__init__(

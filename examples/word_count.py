@@ -29,7 +29,7 @@ NOT_OF_THE_LIBRARY = {"site-packages", "test", "tests", "idle_test"}
 
 
 def find_sources(most: int | None) -> list[Path]:
-    """The files of the library's modules; the first few, if `most` says so."""
+    """The files of the library's modules, at most this many."""
     library = Path(sysconfig.get_path("stdlib"))
     paths = [
         path
@@ -45,7 +45,7 @@ def read_source(path: Path) -> str:
 
 
 def count_alone(texts: Sequence[str]) -> Counts:
-    """What one thread does."""
+    """Count with one thread and a Counter."""
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(WORD.findall(text))
@@ -53,7 +53,7 @@ def count_alone(texts: Sequence[str]) -> Counts:
 
 
 def count_together(texts: Sequence[str], threads: int) -> Counts:
-    """The same with several threads, all of which count in the same AtomicDict."""
+    """Count with several threads in one AtomicDict."""
     counts: AtomicDict[str, AtomicInt] = AtomicDict()
     next_text = AtomicInt()
 
@@ -62,7 +62,7 @@ def count_together(texts: Sequence[str], threads: int) -> Counts:
             for word in WORD.findall(texts[index]):
                 counter = counts.get(word)
                 if counter is None:
-                    # Only the first of those who come here at the same time sets it.
+                    # Only the first of several threads that come here at the same time sets it.
                     counter = counts.setdefault(word, AtomicInt())
                 counter += 1
 
@@ -86,7 +86,7 @@ def best_of_three(count: Callable[[], Counts]) -> tuple[float, list[Counts]]:
 
 
 def main() -> int:
-    """Prints a row for each number of threads; exits with 1 if one of them counted wrong."""
+    """Print a row for each number of threads. Return 1 if one of them counted wrong."""
     parser = options.Parser(__doc__)
     numbers = sorted({1, 2, os.cpu_count() or 1})
     parser.add("--threads", options.threads, numbers, "how many count together", nargs="+")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Have a fixed number of threads do any number of tasks, of which a bounded number wait.
+"""Let a fixed number of threads do any number of tasks. A bounded number of tasks waits.
 
 python examples/worker_pool.py [--threads 4] [--waiting 8] [--tasks 200]
 """
@@ -18,17 +18,17 @@ from rich.table import Table
 
 
 class Task:
-    """A function to be called in some thread, and then what became of it."""
+    """A function that some thread will call. Afterwards it holds the result or the error."""
 
     def __init__(self, function: Callable[[], object], ended: CountDownLatch) -> None:
         self.function = function
-        self.ended = ended  # counts the tasks that have not
+        self.ended = ended  # counts the tasks that have not ended
         self.state = "waiting"
         self.result: object = None
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Call the function. What it raises is kept, and ends no thread of the pool."""
+        """Call the function. An exception is kept, so it does not end the thread of the pool."""
         try:
             self.result = self.function()
             self.state = "returned"
@@ -39,7 +39,7 @@ class Task:
             self.ended.decrement()
 
     def drop(self) -> None:
-        """Do not call it."""
+        """End the task without calling the function."""
         self.state = "dropped"
         self.ended.decrement()
 
@@ -47,26 +47,26 @@ class Task:
 class WorkerPool:
     """A fixed number of threads, and a queue in which a bounded number of tasks waits for them.
 
-    The thread that makes the pool submits the tasks and closes it; any thread may stop it.
+    The thread that makes the pool submits the tasks and closes it. Any thread may stop it.
     """
 
     def __init__(self, threads: int, waiting: int) -> None:
-        # None ends a worker. Others come first: what was submitted is run, or dropped.
+        # None ends a worker. It comes after all tasks, so each task is run or dropped.
         self._queue: queue.Queue[Task | None] = queue.Queue(waiting)
         self._is_stopped = AtomicBool()
         self.threads = ThreadSet.repeat(threads)(self._work)
         self.threads.start()
 
     def submit(self, task: Task) -> None:
-        """Have a task run. Blocks while as many are waiting as may."""
+        """Put a task into the queue. Block while the queue is full."""
         self._queue.put(task)
 
     def stop(self) -> bool:
-        """Run no more tasks, but those that run already. False if another thread said so before."""
+        """Start no more tasks. Return False if another thread has stopped the pool before."""
         return not self._is_stopped.get_and_set(True)
 
     def close(self) -> None:
-        """Wait until all that was submitted has been run or dropped, and the threads have ended."""
+        """Wait until each task has been run or dropped and the threads have ended."""
         for _ in self.threads:
             self._queue.put(None)
         self.threads.join()
@@ -82,7 +82,7 @@ class WorkerPool:
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
-        # An error, or Ctrl-C, does not wait for what is still in the queue.
+        # After an error or Ctrl-C, do not run the tasks that are still in the queue.
         if error_type is not None:
             self.stop()
         self.close()
@@ -96,7 +96,7 @@ def count_primes(below: int) -> int:
 
 
 def run_all(pool: WorkerPool, numbers: list[int]) -> tuple[list[Task], int]:
-    """A task for each number, after all have ended; and how many ran at a time, at most."""
+    """Run a task for each number. Return the tasks, and how many ran at a time at most."""
     ended = CountDownLatch(len(numbers))
     running, most_running = AtomicInt(), AtomicInt()
 
@@ -118,7 +118,7 @@ def run_all(pool: WorkerPool, numbers: list[int]) -> tuple[list[Task], int]:
 
 
 def stop_early(threads: int, waiting: int) -> list[Task]:
-    """Tasks of a pool that is stopped while one runs in each thread, and the queue is full."""
+    """Stop a pool while each thread runs a task and the queue is full. Return the tasks."""
     started, ended = CountDownLatch(threads), CountDownLatch(threads + waiting)
     go_on = AtomicEvent()
 
@@ -138,7 +138,7 @@ def stop_early(threads: int, waiting: int) -> list[Task]:
 
 
 def has_right_end(task: Task, number: int) -> bool:
-    """Whether a task of `run_all` ended as the function does when it is called here."""
+    """Whether a task of `run_all` ended as a call of the function ends here."""
     try:
         expected = count_primes(number)
     except ValueError as error:
@@ -147,14 +147,14 @@ def has_right_end(task: Task, number: int) -> bool:
 
 
 def main() -> int:
-    """Prints what became of the tasks; exits with 1 if it is not what should have."""
+    """Print how the tasks ended. Return 1 if one of them ended in a wrong way."""
     parser = options.Parser(__doc__)
     parser.add("--threads", options.threads, 4, "threads of the pool")
     parser.add("--waiting", options.number, 8, "tasks in the queue, at most")
     parser.add("--tasks", options.number, 200, "tasks to be done")
     arguments = parser.parse_args()
 
-    # One in fifty cannot be done.
+    # One task in fifty raises an error.
     numbers = [
         1000 + number if number % 50 else -number for number in range(1, arguments.tasks + 1)
     ]
