@@ -9,8 +9,8 @@
 #include "python/mapping_methods.hpp"
 #include "python/reduce.hpp"
 
-// AtomicDict and AtomicDictHandle: one method table and one slot table, generated for each
-// accessor.
+// The types AtomicDict and AtomicDictHandle. One method table and one slot table are generated for
+// each accessor.
 namespace cereggii::atomicdict {
 
 namespace {
@@ -19,8 +19,8 @@ namespace {
 
 using Protocol = MappingMethods<AtomicAccessor<AtomicDict>>;
 
-// Takes `name` out of the keywords of a call; an owned reference, null if it is not there. False
-// with an exception.
+// Removes `name` from the keywords of a call, and sets `value` to its value: an owned reference, or
+// null if the keyword is absent. False with an exception.
 bool take_keyword(PyObject* keywords, const char* name, PyObject*& value) {
     value = nullptr;
     PyObject* key = PyUnicode_FromString(name);
@@ -41,13 +41,18 @@ bool check_buffer_size(PyObject* buffer_size) {
     return false;
 }
 
-// (initial=(), /, *, min_size=None, immortal=None, **keywords); also `initial=` and
-// `buffer_size=`.
-struct Arguments {
-    nb::object initial, min_size, buffer_size, immortal, keywords;
+// The arguments (initial=(), /, *, min_size=None, immortal=None, **keywords). For programs that
+// were written for cereggii 1.x, there are also `initial=` and `buffer_size=`. A field is null if
+// its argument was not given.
+struct ConstructorArguments {
+    nb::object initial;      // What the items are read from.
+    nb::object min_size;     // The number of keys to make room for.
+    nb::object buffer_size;  // Only checked: it has no effect.
+    nb::object immortal;     // See to_immortality().
+    nb::object keywords;     // A dict of the keyword items, without those above.
 
-    static Arguments parse(PyObject* args, PyObject* given) {
-        Arguments arguments;
+    static ConstructorArguments parse(PyObject* args, PyObject* given) {
+        ConstructorArguments arguments;
         const Py_ssize_t count = PyTuple_GET_SIZE(args);
         if (count > 1) {
             set_bad_count("AtomicDict", 1, count);
@@ -81,7 +86,7 @@ private:
 };
 
 bool init_checked(PyObject* self, PyObject* args, PyObject* given) {
-    const Arguments arguments = Arguments::parse(args, given);
+    const ConstructorArguments arguments = ConstructorArguments::parse(args, given);
     std::size_t min_size = 0;
     const bool sized = arguments.min_size.is_valid() && !arguments.min_size.is_none();
     if (sized && !Protocol::to_size(arguments.min_size.ptr(), "min_size", min_size)) return false;
@@ -116,7 +121,8 @@ int init(PyObject* self, PyObject* args, PyObject* given) {
     return -1;
 }
 
-// tp_vectorcall: `AtomicDict()` has nothing to parse, and nobody else has the new instance.
+// tp_vectorcall. `AtomicDict()` has no arguments to parse, and no other thread has the new
+// instance.
 PyObject* call_dict_class(PyObject* type, PyObject* const* args, std::size_t count_and_flag,
                           PyObject* names) {
     const Py_ssize_t count = PyVectorcall_NARGS(count_and_flag);
@@ -126,7 +132,8 @@ PyObject* call_dict_class(PyObject* type, PyObject* const* args, std::size_t cou
     return self;
 }
 
-// Those of a handle are its dict. A dict has none: its items are put into the copy afterwards.
+// The arguments of __new__ for a copy. A handle has one: its dict. A dict has none: its items are
+// put into the copy afterwards.
 template <class Accessor>
 nb::object new_arguments_of_dict(PyObject* self) {
     if (!Accessor::value(self)) throw nb::python_error();
@@ -136,7 +143,7 @@ nb::object new_arguments_of_dict(PyObject* self) {
         return nb::make_tuple();
 }
 
-// Called on a handle's type, it makes an AtomicDict, too.
+// Makes an AtomicDict, even if it is called on the type of a handle.
 template <class Accessor>
 PyObject* fromkeys(PyObject* type, PyObject* args, PyObject* keywords) {
     if constexpr (Accessor::is_handle)
@@ -259,7 +266,8 @@ void bind_atomic_dict(nb::module_& module) {
         missing_name = owned_or_throw(PyUnicode_InternFromString("__missing__")).release().ptr();
         mro_name = owned_or_throw(PyUnicode_InternFromString("__mro__")).release().ptr();
     }
-    // A mapping for `match`: to be registered as one does not tell a type that cannot be changed.
+    // Py_TPFLAGS_MAPPING makes it a mapping for `match`. To register it as a Mapping does not set
+    // the flag, because the type cannot be changed.
     bind<AtomicDict>(module, "cereggii_atomicdict.AtomicDict", docs::atomic_dict,
                      slot_table<AtomicAccessor<AtomicDict>>(), Types<AtomicDict>::atomic,
                      Py_TPFLAGS_MAPPING);
@@ -267,7 +275,7 @@ void bind_atomic_dict(nb::module_& module) {
     bind<AtomicDictHandle>(module, "cereggii_atomicdict.AtomicDictHandle", docs::atomic_dict_handle,
                            slot_table<HandleAccessor<AtomicDict>>(), Types<AtomicDict>::handle,
                            Py_TPFLAGS_MAPPING);
-    // For tests, which count costs instead of measuring times.
+    // For tests that count steps instead of measuring time.
     module.def("_looks_of_iteration", [](nb::handle dict) {
         HashMap* map = find_map(dict.ptr());
         if (!map) throw nb::type_error("an AtomicDict is needed");

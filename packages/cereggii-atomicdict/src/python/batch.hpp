@@ -5,11 +5,12 @@
 
 #include "python/mapping_methods.hpp"
 
-// Many lookups at a time.
+// batch_getitem(): many lookups at a time.
 namespace cereggii::atomicdict {
 
-// Sets the values of a dict to those of the same keys in the map, NOT_FOUND where one is absent.
-// False with an exception.
+// Sets each value of the dict `batch` to the value of the same key in the map, or to NOT_FOUND if
+// the key is absent. Looks up `chunk_size` keys at a time, but at most 1024. False with an
+// exception.
 bool fill_in(HashMap& map, PyObject* batch, std::size_t chunk_size);
 
 template <class Accessor>

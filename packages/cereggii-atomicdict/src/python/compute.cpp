@@ -64,7 +64,7 @@ struct Computation {
     // The thread that calls the factory; null once the computation has ended. Under the lock of
     // RunningComputations.
     ComputingThread* leader;
-    // The neighbours in the list of RunningComputations. Under its lock.
+    // The previous and the next one in the list of RunningComputations, or null. Under its lock.
     Computation* previous;
     Computation* next;
 

@@ -7,7 +7,8 @@ namespace cereggii::atomicdict {
 
 namespace {
 
-// Whether an object has a method `keys`, which makes it a mapping to dict.update; -1: an exception.
+// Whether an object has an attribute `keys`: then dict.update takes it for a mapping. 1 or 0; -1
+// with an exception.
 int has_keys(PyObject* object) {
     PyObject* keys = PyObject_GetAttrString(object, "keys");
     if (!keys) {
@@ -19,7 +20,7 @@ int has_keys(PyObject* object) {
     return 1;
 }
 
-// `collections.abc.Mapping`; borrowed, null with an exception.
+// The class `collections.abc.Mapping`, a borrowed reference; null with an exception.
 PyObject* mapping_class() {
     static std::atomic<PyObject*> found{nullptr};
     PyObject* mapping = found.load(std::memory_order_acquire);
@@ -28,7 +29,8 @@ PyObject* mapping_class() {
     if (!module) return nullptr;
     mapping = PyObject_GetAttrString(module, "Mapping");
     Py_DECREF(module);
-    // Release pairs with the load above. If another thread was faster, its reference is kept.
+    // Release pairs with the acquire load above, so that a thread which finds the class also sees
+    // what is in it. Lost to another thread that imports the class: its reference is kept.
     PyObject* none = nullptr;
     if (!mapping || found.compare_exchange_strong(none, mapping, std::memory_order_acq_rel,
                                                   std::memory_order_acquire))
@@ -37,7 +39,8 @@ PyObject* mapping_class() {
     return none;
 }
 
-// Whether a class has this attribute from `base`; -1: an exception.
+// Whether a class inherits this attribute from `base` without overriding it. 1 or 0; -1 with an
+// exception.
 int inherits(PyTypeObject* type, PyTypeObject* base, const char* name) {
     PyObject* theirs = PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), name);
     PyObject* ours =
@@ -48,28 +51,29 @@ int inherits(PyTypeObject* type, PyTypeObject* base, const char* name) {
     return same;
 }
 
-// The map that an object has if its class goes through it natively.
-ItemsOf find_items_of_map(PyObject* object, PyTypeObject* base, HashMap*& map) {
+// The source of the items of an AtomicDict, a handle, or an instance of a subclass. `map` is set to
+// its map.
+ItemSource find_source_of_map(PyObject* object, PyTypeObject* base, HashMap*& map) {
     PyTypeObject* type = Py_TYPE(object);
     map = find_map(object);
-    if (!map) return ItemsOf::keys;  // not constructed, which keys() says
-    if (type == base) return ItemsOf::map;
+    if (!map) return ItemSource::keys;  // not constructed: keys() raises the error
+    if (type == base) return ItemSource::map;
     const int items = inherits(type, base, "items");
-    if (items <= 0) return items < 0 ? ItemsOf::error : ItemsOf::items;
+    if (items <= 0) return items < 0 ? ItemSource::error : ItemSource::items;
     for (const char* name : {"__iter__", "keys"})
         if (const int same = inherits(type, base, name); same <= 0)
-            return same < 0 ? ItemsOf::error : ItemsOf::keys;
-    return ItemsOf::map;
+            return same < 0 ? ItemSource::error : ItemSource::keys;
+    return ItemSource::map;
 }
 
 }  // namespace
 
-ItemsOf find_items(PyObject* object, HashMap*& map) {
-    if (PyDict_CheckExact(object)) return ItemsOf::dict;
+ItemSource find_item_source(PyObject* object, HashMap*& map) {
+    if (PyDict_CheckExact(object)) return ItemSource::dict;
     for (PyTypeObject* base : {Types<AtomicDict>::atomic, Types<AtomicDict>::handle})
-        if (PyObject_TypeCheck(object, base)) return find_items_of_map(object, base, map);
+        if (PyObject_TypeCheck(object, base)) return find_source_of_map(object, base, map);
     const int is_mapping = has_keys(object);
-    return is_mapping < 0 ? ItemsOf::error : is_mapping ? ItemsOf::keys : ItemsOf::pairs;
+    return is_mapping < 0 ? ItemSource::error : is_mapping ? ItemSource::keys : ItemSource::pairs;
 }
 
 PyObject* as_dict(PyObject* object) {

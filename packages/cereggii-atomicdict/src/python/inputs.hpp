@@ -5,29 +5,29 @@
 #include "python/iterables.hpp"
 #include "python/mapping_methods.hpp"
 
-// What update() and the reductions take: mappings, and iterables of pairs.
+// The items of an argument of update() or of a reduction: a mapping, or an iterable of pairs.
 namespace cereggii::atomicdict {
 
-// How the items of an object are found.
-enum class ItemsOf {
-    map,    // of an AtomicDict or a handle, natively
-    dict,   // of an exact dict, natively
-    items,  // of an AtomicDict's subclass that has its own items(), by that
-    keys,   // of another mapping, as dict() does it: by keys() and []
-    pairs,  // it is an iterable of them
-    error,
+// Where the items of an object are read from.
+enum class ItemSource {
+    map,    // the map of an AtomicDict or a handle, natively
+    dict,   // an exact dict, natively
+    items,  // items(), of a subclass of AtomicDict that overrides it
+    keys,   // keys() and [], of any other mapping, as dict() does it
+    pairs,  // the object itself, which is an iterable of pairs
+    error,  // an exception is set
 };
 
-// A subclass may show other contents than are in its map: then it is read through what it
-// overrides. `map` is set for ItemsOf::map.
-ItemsOf find_items(PyObject* object, HashMap*& map);
+// An instance of a subclass may show other items than its map has. Then it is read through the
+// methods that the subclass overrides. `map` is set if the result is ItemSource::map.
+ItemSource find_item_source(PyObject* object, HashMap*& map);
 
-// Calls use(key, value) for each item of `object`, which are found there, until it returns false.
-// False then, and with an exception of the object's.
+// Calls use(key, value) for each item of `object`, read from `source`, until it returns false.
+// False then, or with an exception.
 template <class Use>
-bool for_each_item(PyObject* object, ItemsOf where, HashMap* map, const Use& use) {
-    switch (where) {
-        case ItemsOf::map: {
+bool for_each_item(PyObject* object, ItemSource source, HashMap* map, const Use& use) {
+    switch (source) {
+        case ItemSource::map: {
             Items items;
             Pace pace;
             return take_items(*map, items) &&
@@ -35,14 +35,14 @@ bool for_each_item(PyObject* object, ItemsOf where, HashMap* map, const Use& use
                        return use(item.key_object(), item.value) && pace.rest_for_signals();
                    });
         }
-        case ItemsOf::dict: return DictItems::for_each(object, use);
-        case ItemsOf::items: {
+        case ItemSource::dict: return DictItems::for_each(object, use);
+        case ItemSource::items: {
             PyObject* items = PyObject_CallMethod(object, "items", nullptr);
             const bool ok = items && for_each_pair(items, use);
             Py_XDECREF(items);
             return ok;
         }
-        case ItemsOf::keys: {
+        case ItemSource::keys: {
             PyObject* keys = PyMapping_Keys(object);
             const bool ok = keys && for_each(keys, [&](PyObject* key, Py_ssize_t) {
                                 PyObject* value = PyObject_GetItem(object, key);
@@ -53,8 +53,8 @@ bool for_each_item(PyObject* object, ItemsOf where, HashMap* map, const Use& use
             Py_XDECREF(keys);
             return ok;
         }
-        case ItemsOf::pairs: return for_each_pair(object, use);
-        case ItemsOf::error: break;
+        case ItemSource::pairs: return for_each_pair(object, use);
+        case ItemSource::error: break;
     }
     return false;
 }
@@ -62,8 +62,8 @@ bool for_each_item(PyObject* object, ItemsOf where, HashMap* map, const Use& use
 template <class Use>
 bool for_each_item(PyObject* object, const Use& use) {
     HashMap* map = nullptr;
-    const ItemsOf where = find_items(object, map);
-    return for_each_item(object, where, map, use);
+    const ItemSource source = find_item_source(object, map);
+    return for_each_item(object, source, map, use);
 }
 
 }  // namespace cereggii::atomicdict

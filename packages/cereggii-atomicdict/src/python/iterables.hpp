@@ -13,17 +13,17 @@
 #include "cereggii/atomics/python/instances.hpp"
 #include "map/pauses.hpp"
 
-// Going through what a caller gives: iterables, and iterables of pairs.
+// Iteration over the arguments of a method: dicts, iterables, and iterables of pairs.
 namespace cereggii::atomicdict {
 
-// The items of a dict, each once, in blocks: a small dict's as of one instant. A large dict is not
-// locked for all of that time; if others change it meanwhile so that its items move, that is an
-// error, as in dict.update.
+// The items of a dict, each once, in blocks. A small dict is one block, so its items are those of
+// one instant. A large dict is not locked between two blocks: if another thread changes it so that
+// its items move, that is an error, as in dict.update.
 class DictItems {
 public:
     struct Item {
-        PyObject* key;    // owned
-        PyObject* value;  // owned
+        PyObject* key;    // The key, owned.
+        PyObject* value;  // The value, owned.
     };
 
     explicit DictItems(PyObject* dict) noexcept : dict_(dict) {}
@@ -36,7 +36,7 @@ public:
 
     enum class Result { block, end, error };
 
-    // The next block, which replaces the one before.
+    // Reads the next block. It replaces the one before.
     Result next() {
         release();
         if (at_end_) return Result::end;
@@ -75,7 +75,7 @@ public:
 private:
     static constexpr std::size_t block_size = 1 << 12;
 
-    // The same array of items, in which none has moved since.
+    // Whether the dict has the same array of items as before, and none of them has moved.
     bool is_at_last() const noexcept {
         if (reinterpret_cast<PyDictObject*>(dict_)->ma_keys != keys_) return false;
         Py_ssize_t position = before_last_;
@@ -84,7 +84,7 @@ private:
                position == position_;
     }
 
-    // Under the dict's lock.
+    // Reads a block. Only under the lock of the dict. False: no memory.
     bool take() noexcept {
         try {
             block_.reserve(std::min(static_cast<std::size_t>(PyDict_GET_SIZE(dict_)), block_size));
@@ -114,22 +114,23 @@ private:
         }
     }
 
-    PyObject* dict_;
-    std::vector<Item> block_;
-    bool at_end_ = false;
-    Py_ssize_t position_ = 0;     // behind the last item
-    Py_ssize_t before_last_ = 0;  // of the last item
-    const void* keys_ = nullptr;  // only compared
-    PyObject* last_ = nullptr;    // owned, between two blocks: the key of that item
+    PyObject* dict_;              // The dict, borrowed.
+    std::vector<Item> block_;     // The current block.
+    bool at_end_ = false;         // Whether the current block is the last one.
+    Py_ssize_t position_ = 0;     // The position after the last item that was read.
+    Py_ssize_t before_last_ = 0;  // The position of that item.
+    const void* keys_ = nullptr;  // The array of items when it was read. Only compared.
+    PyObject* last_ = nullptr;    // The key of that item, owned. Null while a block is read.
 };
 
-// Calls `use(item, number)` for what the iterable yields, until it returns false.
+// Calls `use(item, number)` for each item of an iterable, until it returns false. False then, or
+// with an exception.
 template <class Use>
 bool for_each(PyObject* iterable, const Use& use) {
     PyObject* iterator = PyObject_GetIter(iterable);
     if (!iterator) return false;
     bool ok = true;
-    // An iterable that is not Python code lets nobody stop the world.
+    // While an iterable that is not Python code runs, no other thread could stop the world.
     Pace pace;
     for (Py_ssize_t number = 0; ok; ++number) {
         PyObject* item = PyIter_Next(iterator);
@@ -144,8 +145,8 @@ bool for_each(PyObject* iterable, const Use& use) {
     return ok;
 }
 
-// Adds to the TypeError that is set which element it is about, in the words of dict.update.
-inline void say_it_is_no_sequence(Py_ssize_t number) {
+// Adds the number of the element to the TypeError that is set, in the words of dict.update.
+inline void add_element_number(Py_ssize_t number) {
 #if PY_VERSION_HEX >= 0x030E0000
     PyObject* error = PyErr_GetRaisedException();
     PyObject* note = PyUnicode_FromFormat(
@@ -155,7 +156,7 @@ inline void say_it_is_no_sequence(Py_ssize_t number) {
     if (added) {
         Py_DECREF(added);
         PyErr_SetRaisedException(error);
-    } else {  // of this one instead
+    } else {  // another exception is set instead: there was no memory, say
         Py_DECREF(error);
     }
 #else
@@ -164,8 +165,8 @@ inline void say_it_is_no_sequence(Py_ssize_t number) {
 #endif
 }
 
-// Calls `use(first, second)` for an element that has two; otherwise false, with the errors of
-// dict.update.
+// Calls `use(first, second)` for an element that has two items. For any other element, false with
+// the error of dict.update.
 template <class Use>
 bool unpack_pair(PyObject* element, Py_ssize_t number, const Use& use) {
     PyObject* items = nullptr;
@@ -174,10 +175,10 @@ bool unpack_pair(PyObject* element, Py_ssize_t number, const Use& use) {
     } else {
         PyObject* sequence = PySequence_Fast(element, "object is not iterable");
         if (!sequence) {
-            if (PyErr_ExceptionMatches(PyExc_TypeError)) say_it_is_no_sequence(number);
+            if (PyErr_ExceptionMatches(PyExc_TypeError)) add_element_number(number);
             return false;
         }
-        // A list that is not ours may change: its items are taken at once.
+        // Another thread may change the list, so its items are copied at once.
         items = PySequence_Tuple(sequence);
         Py_DECREF(sequence);
         if (!items) return false;

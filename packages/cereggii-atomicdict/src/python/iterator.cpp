@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nanobind/nanobind.h>
+#include "python/iterator.hpp"
 
 #include <new>
 
@@ -8,38 +8,40 @@
 #include "map/scan.hpp"
 #include "python/types.hpp"
 
-// The iterator of AtomicDict.
+// The type of the iterators of AtomicDict.
 namespace cereggii::atomicdict {
 
 namespace {
 
-struct Iterator {
+struct AtomicDictIterator {
     PyObject_HEAD
-    PyObject* dict;  // owned: an AtomicDict
-    Yields yields;
-    Scan scan;
+    PyObject* dict;     // The AtomicDict, owned.
+    IteratorKind kind;  // What each item is made of.
+    Scan scan;          // Where the iterator is.
 };
 
 PyTypeObject* iterator_type = nullptr;
 
-Iterator* as_iterator(PyObject* self) { return reinterpret_cast<Iterator*>(self); }
+AtomicDictIterator* as_iterator(PyObject* self) {
+    return reinterpret_cast<AtomicDictIterator*>(self);
+}
 
 PyObject* iterator_next(PyObject* self) {
-    Iterator* iterator = as_iterator(self);
-    const Yields yields = iterator->yields;
-    // First, so that no item is taken that there is no memory for.
-    PyObject* pair = yields == Yields::items ? PyTuple_New(2) : nullptr;
-    if (yields == Yields::items && !pair) return nullptr;
+    AtomicDictIterator* iterator = as_iterator(self);
+    const IteratorKind kind = iterator->kind;
+    // The tuple is made first, so that no item is lost if there is no memory for it.
+    PyObject* pair = kind == IteratorKind::items ? PyTuple_New(2) : nullptr;
+    if (kind == IteratorKind::items && !pair) return nullptr;
     Scan::Item item;
     HashMap& map = payload<AtomicDict>(iterator->dict)->map;
-    if (iterator->scan.next(map, yields != Yields::keys, item) != Scan::Result::item) {
+    if (iterator->scan.next(map, kind != IteratorKind::keys, item) != Scan::Result::item) {
         Py_XDECREF(pair);
         return nullptr;
     }
-    switch (yields) {
-        case Yields::keys: Py_XDECREF(item.value); return item.key;
-        case Yields::values: Py_DECREF(item.key); return item.value;
-        case Yields::items: break;
+    switch (kind) {
+        case IteratorKind::keys: Py_XDECREF(item.value); return item.key;
+        case IteratorKind::values: Py_DECREF(item.key); return item.value;
+        case IteratorKind::items: break;
     }
     PyTuple_SET_ITEM(pair, 0, item.key);
     PyTuple_SET_ITEM(pair, 1, item.value);
@@ -52,7 +54,8 @@ int iterator_traverse(PyObject* self, visitproc visit, void* arg) {
     return as_iterator(self)->scan.traverse(visit, arg);
 }
 
-// What it holds of keys and values. The dict stays: it has a tp_clear of its own.
+// Releases the keys and values that the iterator holds, but not the dict: the dict has a tp_clear
+// of its own, which breaks every cycle through it.
 int iterator_clear(PyObject* self) {
     for (const Scan::Item& item : as_iterator(self)->scan.take_all()) Scan::release(item);
     return 0;
@@ -69,10 +72,11 @@ void iterator_dealloc(PyObject* self) {
     Py_DECREF(dict);
 }
 
-// `make_scan()` returns the Scan, or throws std::bad_alloc.
+// A new iterator with the result of `make_scan()`, which may throw std::bad_alloc. Null with
+// MemoryError.
 template <class MakeScan>
-PyObject* make(PyObject* dict, Yields yields, const MakeScan& make_scan) {
-    auto* iterator = PyObject_GC_New(Iterator, iterator_type);
+PyObject* make(PyObject* dict, IteratorKind kind, const MakeScan& make_scan) {
+    auto* iterator = PyObject_GC_New(AtomicDictIterator, iterator_type);
     if (!iterator) return nullptr;
     auto* self = reinterpret_cast<PyObject*>(iterator);
     try {
@@ -83,15 +87,16 @@ PyObject* make(PyObject* dict, Yields yields, const MakeScan& make_scan) {
         return PyErr_NoMemory();
     }
     iterator->dict = Py_NewRef(dict);
-    iterator->yields = yields;
+    iterator->kind = kind;
     PyObject_GC_Track(self);
     return self;
 }
 
-// It is copied and pickled as those of dict: as an iterator over a list of what is left.
+// An iterator is copied and pickled as the iterators of dict are: as iter(list), with a list of the
+// items that are left.
 PyObject* iterator_reduce(PyObject* self, PyObject*) {
-    Iterator* iterator = as_iterator(self);
-    PyObject* other = make(iterator->dict, iterator->yields, [&] { return iterator->scan.copy(); });
+    AtomicDictIterator* iterator = as_iterator(self);
+    PyObject* other = make(iterator->dict, iterator->kind, [&] { return iterator->scan.copy(); });
     PyObject* left = other ? PySequence_List(other) : nullptr;
     PyObject* builtins = left ? PyImport_ImportModule("builtins") : nullptr;
     PyObject* iter = builtins ? PyObject_GetAttrString(builtins, "iter") : nullptr;
@@ -101,36 +106,40 @@ PyObject* iterator_reduce(PyObject* self, PyObject*) {
 }
 
 PyObject* iterator_length_hint(PyObject* self, PyObject*) {
-    Iterator* iterator = as_iterator(self);
+    AtomicDictIterator* iterator = as_iterator(self);
     const Py_ssize_t length = approximate_length(payload<AtomicDict>(iterator->dict)->map);
     if (length < 0) return nullptr;
     return PyLong_FromSize_t(iterator->scan.left_of(static_cast<std::size_t>(length)));
 }
 
 PyObject* iterator_size_in_bytes(PyObject* self, PyObject*) {
-    return PyLong_FromSize_t(sizeof(Iterator) + as_iterator(self)->scan.memory());
+    return PyLong_FromSize_t(sizeof(AtomicDictIterator) + as_iterator(self)->scan.memory());
 }
 
 PyMethodDef iterator_methods[] = {
     plain_method("__sizeof__", &iterator_size_in_bytes,
-                 "__sizeof__($self, /)\n--\n\nThe memory of the iterator in bytes."),
-    plain_method("__reduce__", &iterator_reduce,
-                 "__reduce__($self, /)\n--\n\n"
-                 "As iter(list), with a list of what is left as of now; nothing is taken from it."),
-    plain_method("__length_hint__", &iterator_length_hint,
-                 "__length_hint__($self, /)\n--\n\n"
-                 "How many items are left if nobody changes the dict; of a part of it, about."),
+                 "__sizeof__($self, /)\n--\n\nReturn the memory of the iterator in bytes."),
+    plain_method(
+        "__reduce__", &iterator_reduce,
+        "__reduce__($self, /)\n--\n\n"
+        "Return iter and a list of the items that are left now. The iterator does not move."),
+    plain_method(
+        "__length_hint__", &iterator_length_hint,
+        "__length_hint__($self, /)\n--\n\n"
+        "Return how many items are left if no thread changes the dict. For an iterator over a\n"
+        "part of the dict, the result is an estimate."),
     {nullptr, nullptr, 0, nullptr},
 };
 
 }  // namespace
 
-PyObject* make_iterator(PyObject* dict, Yields yields) {
-    return make(dict, yields, [] { return Scan(Part(), Scan::Start::first); });
+PyObject* make_iterator(PyObject* dict, IteratorKind kind) {
+    return make(dict, kind, [] { return Scan(Part(), Scan::Start::first); });
 }
 
 PyObject* make_fast_iterator(PyObject* dict, std::uint64_t part, std::uint64_t parts) {
-    return make(dict, Yields::items, [=] { return Scan(Part(part, parts), Scan::Start::apart); });
+    return make(dict, IteratorKind::items,
+                [=] { return Scan(Part(part, parts), Scan::Start::apart); });
 }
 
 void bind_iterator(nanobind::module_& module) {
@@ -145,8 +154,8 @@ void bind_iterator(nanobind::module_& module) {
         {0, nullptr},
     };
     if (!iterator_type)
-        iterator_type =
-            make_internal_type("cereggii_atomicdict.AtomicDictIterator", sizeof(Iterator), slots);
+        iterator_type = make_internal_type("cereggii_atomicdict.AtomicDictIterator",
+                                           sizeof(AtomicDictIterator), slots);
     module.attr("AtomicDictIterator") =
         nanobind::handle(reinterpret_cast<PyObject*>(iterator_type));
 }

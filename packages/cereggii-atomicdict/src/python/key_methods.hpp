@@ -4,12 +4,13 @@
 #include "cereggii/atomics/python/arguments.hpp"
 #include "map/lookup.hpp"
 #include "map/update.hpp"
+#include "python/sentinels.hpp"
 #include "python/types.hpp"
 
-// The operations of AtomicDict and AtomicDictHandle on one key, as plain C functions.
+// The methods of AtomicDict and AtomicDictHandle on one key, as plain C functions.
 namespace cereggii::atomicdict {
 
-// Sets KeyError as dict does: the key is the argument, also if it is a tuple.
+// Sets KeyError as dict does: the key is the only argument, even if it is a tuple.
 [[gnu::cold]] inline void set_key_error(PyObject* key) {
     PyObject* error = PyObject_CallOneArg(PyExc_KeyError, key);
     if (!error) return;
@@ -17,7 +18,7 @@ namespace cereggii::atomicdict {
     Py_DECREF(error);
 }
 
-// False with ValueError.
+// False with ValueError, if the object is a sentinel.
 [[gnu::always_inline]] inline bool may_be_key(PyObject* object) {
     if (!is_sentinel(object)) [[likely]]
         return true;
@@ -30,6 +31,7 @@ namespace cereggii::atomicdict {
     refuse_sentinel(object, "a value");
     return false;
 }
+// Makes a Key of the object. False with an exception.
 [[gnu::always_inline]] inline bool check_key(PyObject* object, Key& key) {
     return may_be_key(object) && make_key(object, key);
 }
@@ -39,7 +41,7 @@ inline PyObject* new_reference(bool truth) noexcept {
     return Py_NewRef(truth ? Py_True : Py_False);
 }
 
-// `d[key] = value`, of a key and a value that have not been checked. False with an exception.
+// `d[key] = value`. Checks the key and the value. False with an exception.
 inline bool store(HashMap& map, PyObject* key_object, PyObject* value) {
     Key key;
     if (!check_key(key_object, key) || !may_be_value(value)) return false;
@@ -49,7 +51,8 @@ inline bool store(HashMap& map, PyObject* key_object, PyObject* value) {
     return result.outcome != Outcome::error;
 }
 
-// What `compare_and_set` and its kin do, by what they expect: nothing, anything, or this.
+// The common part of `compare_and_set` and `compare_and_exchange`: stores `updated` if the key is
+// absent (for NOT_FOUND), in every case (for ANY), or if its value matches `expected`.
 inline UpdateResult compare_and_store(HashMap& map, const Key& key, PyObject* expected,
                                       PyObject* updated) {
     if (expected == not_found)
@@ -60,11 +63,12 @@ inline UpdateResult compare_and_store(HashMap& map, const Key& key, PyObject* ex
         map, key, updated, expected);
 }
 
-// "__missing__" and "__mro__", interned: made when the module is imported.
+// The interned strings "__missing__" and "__mro__", made when the module is imported.
 inline PyObject* missing_name = nullptr;
 inline PyObject* mro_name = nullptr;
 
-// Calls the __missing__ of a subclass; null if there is none, or with an exception.
+// Calls the __missing__ of a subclass. Null without an exception if there is none; null with the
+// exception if it raises.
 inline PyObject* call_missing(PyObject* dict, PyObject* key) {
     PyTypeObject* type = Py_TYPE(dict);
     if (type == Types<AtomicDict>::atomic) return nullptr;
@@ -72,7 +76,7 @@ inline PyObject* call_missing(PyObject* dict, PyObject* key) {
     if (!missing) return nullptr;
     PyObject* value = nullptr;
     if (PyType_HasFeature(Py_TYPE(missing), Py_TPFLAGS_METHOD_DESCRIPTOR)) {
-        PyObject* arguments[] = {dict, key};  // a function, as a rule: need not be bound
+        PyObject* arguments[] = {dict, key};  // usually a function: no bound method is made
         value = PyObject_Vectorcall(missing, arguments, 2, nullptr);
     } else if (const descrgetfunc bind = Py_TYPE(missing)->tp_descr_get) {
         PyObject* bound = bind(missing, dict, reinterpret_cast<PyObject*>(type));
@@ -240,8 +244,8 @@ struct KeyMethods {
     }
 
 private:
-    // NOT_FOUND and ANY can be expected, EXPECTATION_FAILED cannot; nor NOT_FOUND where it makes no
-    // sense. False with ValueError.
+    // ANY can be expected, and so can NOT_FOUND if `absent` makes sense. EXPECTATION_FAILED cannot.
+    // False with ValueError.
     static bool may_be_expected(PyObject* expected, bool absent) {
         if (!is_sentinel(expected) || expected == any || (absent && expected == not_found))
             return true;
@@ -249,7 +253,7 @@ private:
         return false;
     }
 
-    // False with an exception.
+    // Parses the arguments of `method`, and does compare_and_store(). False with an exception.
     static bool compare_and_store_given(const char* method, PyObject* self, PyObject* const* args,
                                         Py_ssize_t count, PyObject* keywords, PyObject*& key_object,
                                         PyObject*& expected, UpdateResult& result) {
@@ -268,7 +272,8 @@ private:
         return result.outcome != Outcome::error;
     }
 
-    // Releases `found`; null: absent.
+    // Sets ExpectationFailed. `found` is the value, whose reference is released; null: the key is
+    // absent. Returns null.
     [[gnu::cold]] static PyObject* set_expectation_failed(PyObject* key, PyObject* expected,
                                                           PyObject* found) {
         PyErr_Format(ExpectationFailed, "self[%R] == %R, not %R", key, found ? found : not_found,

@@ -7,10 +7,12 @@
 #include "python/iterables.hpp"
 #include "python/mapping_methods.hpp"
 
-// From other mappings into this one. The errors are those of dict, word for word.
+// Items from other mappings into an AtomicDict, and comparing them. The errors are those of dict,
+// word for word.
 namespace cereggii::atomicdict {
 
-// Where few keys are, most of those that come are new.
+// Makes room for `keys` more keys, if most of them are likely to be new: if the map has fewer keys
+// than that. False with MemoryError.
 bool prepare_for(HashMap& map, std::size_t keys) {
     constexpr std::size_t few = 8;
     if (keys <= few) return true;
@@ -32,7 +34,7 @@ bool update_from_items(HashMap& map, Items& items) {
     Pace pace;
     return items.give_away([&](const Items::Item& item, std::span<const Items::Item> rest) {
         if (rest.size() > ahead) map.prefetch_home(rest[ahead].hash);
-        // Its hash is known, so the key is not asked for it.
+        // The hash is known, so that of the key is not called.
         const Key key{item.key_object(), item.hash, item.key};
         const UpdateResult result = KeyUpdate<set>(map, key, item.value).run();
         drop_found(result);
@@ -42,17 +44,17 @@ bool update_from_items(HashMap& map, Items& items) {
 
 bool update_from(HashMap& map, PyObject* other) {
     HashMap* theirs = nullptr;
-    const ItemsOf where = find_items(other, theirs);
-    if (where == ItemsOf::dict) return update_from_dict(map, other);
-    if (where == ItemsOf::map) {
+    const ItemSource source = find_item_source(other, theirs);
+    if (source == ItemSource::dict) return update_from_dict(map, other);
+    if (source == ItemSource::map) {
         if (theirs == &map) return true;
         Items items;
-        // There will be room for all of them in an empty map.
+        // In an empty map, prepare_for() makes room for all of them.
         const bool is_empty = !map.root.load(std::memory_order_relaxed);
         return take_items(*theirs, items, is_empty ? TakenBy::table : TakenBy::position) &&
                update_from_items(map, items);
     }
-    return for_each_item(other, where, theirs,
+    return for_each_item(other, source, theirs,
                          [&](PyObject* key, PyObject* value) { return store(map, key, value); });
 }
 
@@ -84,8 +86,9 @@ PyObject* copy_of(HashMap& map) {
 
 namespace {
 
-// Whether all items are among others, of as many keys. `find(item, value)`: 1, with a reference, 0,
-// or -1 with an exception.
+// Whether other items, which have as many keys, include all of `ours`. `find(item, value)` looks
+// for the key of an item among them: it returns 1 and sets `value` to a new reference, or returns
+// 0, or -1 with an exception.
 template <class Find>
 int equal_to(const Items& ours, const Find& find) {
     int equal = 1;
@@ -117,7 +120,8 @@ int equals_map(HashMap& map, HashMap& other) {
     if (!take_items(map, ours, TakenBy::table) || !take_items(other, theirs, TakenBy::table))
         return -1;
     if (ours.size() != theirs.size()) return 0;
-    // Not a builtin dict, which moves all of its keys at once when it grows.
+    // Not a builtin dict: it moves all of its keys at once when it grows, and holds up other
+    // threads that want to stop the world.
     PyObject* copied = make_instance<AtomicDict>(Types<AtomicDict>::atomic);
     if (!copied) return -1;
     HashMap& copy = payload<AtomicDict>(copied)->map;

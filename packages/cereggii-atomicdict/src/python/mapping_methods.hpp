@@ -5,50 +5,52 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/hash_map.hpp"
 #include "map/items.hpp"
+#include "python/iterator.hpp"
 #include "python/key_methods.hpp"
 #include "python/types.hpp"
 
-// What AtomicDict and AtomicDictHandle do with all keys: the rest of the mapping protocol.
+// The operations of AtomicDict and AtomicDictHandle on all keys: the rest of the mapping protocol.
 namespace cereggii::atomicdict {
 
 // ── update ─────────────────────────────────────────────────────────────────────────────────────
 
-// All of these stop with an exception where one is raised; what was stored by then stays, as in
-// dict.
+// All three return false with an exception. Then the items that were stored before stay stored, as
+// in dict.
 
+// Stores the items of an exact dict, or of a dict of keywords.
 bool update_from_dict(HashMap& map, PyObject* dict);
-// Takes over the references of the items.
+// Stores these items, and takes over their references.
 bool update_from_items(HashMap& map, Items& items);
-
-// From whatever `dict.update` takes, or another AtomicDict.
+// Stores the items of anything that `dict.update` takes, or of another AtomicDict.
 bool update_from(HashMap& map, PyObject* other);
 
-// The map of an AtomicDict or a handle; null without an exception for anything else.
+// The map of an AtomicDict or a handle, if the object is one; otherwise null without an exception.
 inline HashMap* find_map(PyObject* object) noexcept {
     PyObject* target = find_target<AtomicDict>(object);
     if (!target || !payload<AtomicDict>(target)->constructed()) return nullptr;
     return &payload<AtomicDict>(target)->map;
 }
 
-// A new dict of what is in a dict or any other `collections.abc.Mapping`, by keys() and []; null
-// without an exception for what is neither. Not for an AtomicDict, whose map is read.
+// A new dict with the items of a dict or of any other `collections.abc.Mapping`, read by keys() and
+// []. Null without an exception if the object is neither. Not for an AtomicDict: its map is read.
 PyObject* as_dict(PyObject* object);
 
-// An AtomicDict of what is in both, that of `right` where there are two values; NotImplemented if
-// one is no mapping.
+// `left | right`: a new AtomicDict with the items of both. If both have a key, it gets the value of
+// `right`. NotImplemented if one of them is neither an AtomicDict, nor a handle, nor a dict.
 PyObject* merge(PyObject* left, PyObject* right);
 
-// An AtomicDict of what is in the map at one instant.
+// A new AtomicDict with the content of the map at one instant.
 PyObject* copy_of(HashMap& map);
 
-// `Name({key: value, …})`, of what is in the map at one instant.
+// `Name({key: value, …})`, with the content of the map at one instant.
 PyObject* repr_of_items(PyObject* self, HashMap& map);
 
-// Whether the map has the items of a dict that it is compared with. -1: an exception.
+// Whether the map and the dict have equal items. 1 or 0; -1 with an exception.
 int equals_dict(HashMap& map, PyObject* dict);
-// The same of two maps, each at an instant of its own.
+// The same for two maps. Each is read at an instant of its own.
 int equals_map(HashMap& map, HashMap& other);
 
+// Sets the TypeError of a call with too many arguments. Returns null.
 PyObject* set_bad_count(const char* method, Py_ssize_t most, Py_ssize_t given);
 
 template <class Accessor>
@@ -58,12 +60,12 @@ struct MappingMethods {
         return map ? exact_length(*map) : -1;
     }
 
-    static PyObject* iterate(PyObject* self) { return make_iterator_of(self, Yields::keys); }
+    static PyObject* iterate(PyObject* self) { return make_iterator_of(self, IteratorKind::keys); }
     static PyObject* iterate_values(PyObject* self, PyObject*) {
-        return make_iterator_of(self, Yields::values);
+        return make_iterator_of(self, IteratorKind::values);
     }
     static PyObject* iterate_items(PyObject* self, PyObject*) {
-        return make_iterator_of(self, Yields::items);
+        return make_iterator_of(self, IteratorKind::items);
     }
 
     static PyObject* repr(PyObject* self) {
@@ -91,7 +93,7 @@ struct MappingMethods {
         return equal < 0 ? nullptr : new_reference((equal != 0) == (op == Py_EQ));
     }
 
-    // Either side may be ours.
+    // One of the operands is an AtomicDict or a handle: either one, or both.
     static PyObject* unite(PyObject* left, PyObject* right) { return merge(left, right); }
 
     static PyObject* unite_in_place(PyObject* self, PyObject* other) {
@@ -194,7 +196,7 @@ struct MappingMethods {
         return PyLong_FromSize_t(size);
     }
 
-    // A non-negative integer. False with an exception.
+    // Converts a non-negative integer. False with an exception.
     static bool to_size(PyObject* object, const char* name, std::size_t& size) {
         std::int64_t value = 0;
         if (!to_int64(object, &value, name)) return false;
@@ -207,8 +209,8 @@ struct MappingMethods {
     }
 
 private:
-    static PyObject* make_iterator_of(PyObject* self, Yields yields) {
-        return Accessor::value(self) ? make_iterator(Accessor::target(self), yields) : nullptr;
+    static PyObject* make_iterator_of(PyObject* self, IteratorKind kind) {
+        return Accessor::value(self) ? make_iterator(Accessor::target(self), kind) : nullptr;
     }
 };
 

@@ -5,6 +5,8 @@
 #include "map/leftovers.hpp"
 #include "map/pauses.hpp"
 #include "python/compute.hpp"
+#include "python/iterator.hpp"
+#include "python/sentinels.hpp"
 #include "python/types.hpp"
 
 NB_MODULE(_atomicdict_anywhere, module) {
@@ -19,7 +21,7 @@ NB_MODULE(_atomicdict_anywhere, module) {
     cereggii::atomicdict::bind_snapshot_iterator(module);
     cereggii::atomicdict::bind_computations();
     cereggii::atomicdict::bind_atomic_dict(module);
-    static bool prepared = false;  // not if the import before this one failed
+    static bool prepared = false;  // still false if an earlier import failed
     if (!prepared) {
         cereggii::atomicdict::prepare_leftovers(module);
         cereggii::atomics::forget_waiters_after_fork();
@@ -28,7 +30,7 @@ NB_MODULE(_atomicdict_anywhere, module) {
     }
 }
 
-// The one that Python looks for.
+// The function that Python looks for.
 extern "C" NB_EXPORT PyObject* PyInit__atomicdict() {
     return cereggii::atomics::main_interpreter_only(PyInit__atomicdict_anywhere());
 }

@@ -5,17 +5,19 @@
 #include "map/items.hpp"
 #include "python/mapping_methods.hpp"
 
-// The repr of an AtomicDict. What dict's own would give, but others can stop the world meanwhile.
+// The repr of an AtomicDict. It gives what the repr of a dict would give, but other threads can
+// stop the world in the meantime.
 namespace cereggii::atomicdict {
 
 namespace {
 
 namespace nb = nanobind;
 
-// A text that is put together of many: of their concatenation there is one copy, made in the end.
-class Text {
+// A text that is made of many parts. They are joined in blocks, and the blocks are copied into the
+// result at the end, with pauses.
+class JoinedText {
 public:
-    Text() : texts_(owned_or_throw(PyList_New(0))), block_(owned_or_throw(PyList_New(0))) {}
+    JoinedText() : texts_(owned_or_throw(PyList_New(0))), block_(owned_or_throw(PyList_New(0))) {}
 
     void add(const nb::object& text) {
         if (PyList_Append(block_.ptr(), text.ptr()) < 0) throw nb::python_error();
@@ -47,7 +49,7 @@ public:
     }
 
 private:
-    static constexpr Py_ssize_t block_size = 1024;
+    static constexpr Py_ssize_t block_size = 1024;  // parts
 
     void end_block() {
         const nb::object none = owned_or_throw(PyUnicode_FromString(""));
@@ -56,11 +58,12 @@ private:
         block_ = owned_or_throw(PyList_New(0));
     }
 
-    nb::object texts_, block_;
+    nb::object texts_;  // A list of the texts of the blocks that are complete.
+    nb::object block_;  // A list of the parts of the current block.
 };
 
 nb::object write(PyObject* self, const Items& items) {
-    Text text;
+    JoinedText text;
     text.add(owned_or_throw(PyUnicode_FromFormat("%s({", short_name(self))));
     bool is_first = true;
     Pace pace(64);
@@ -89,9 +92,9 @@ PyObject* write_items(PyObject* self, HashMap& map) {
 }  // namespace
 
 PyObject* repr_of_items(PyObject* self, HashMap& map) {
-    const int inside = Py_ReprEnter(self);
-    if (inside > 0) return PyUnicode_FromFormat("%s(...)", short_name(self));
-    if (inside < 0) return nullptr;
+    const int entered = Py_ReprEnter(self);
+    if (entered > 0) return PyUnicode_FromFormat("%s(...)", short_name(self));
+    if (entered < 0) return nullptr;
     PyObject* text = write_items(self, map);
     Py_ReprLeave(self);
     return text;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nanobind/nanobind.h>
+#include "python/sentinels.hpp"
 
 #include <array>
 
 #include "cereggii/atomics/python/binding.hpp"
 #include "python/types.hpp"
 
-// NOT_FOUND, ANY and EXPECTATION_FAILED; ExpectationFailed and ConcurrentUsageDetected.
 namespace cereggii::atomicdict {
 
 PyObject sentinels[3];
@@ -20,7 +19,8 @@ const char* name_of(PyObject* sentinel) {
     return names[static_cast<std::size_t>(sentinel - sentinels)];
 }
 
-// The name in its module: copy and pickle find the object by it. Also its repr.
+// The name of a sentinel in its module. copy and pickle find the object by this name. It is the
+// repr, too.
 PyObject* name_as_text(PyObject* self, PyObject*) { return PyUnicode_FromString(name_of(self)); }
 PyObject* repr(PyObject* self) { return name_as_text(self, nullptr); }
 
@@ -36,8 +36,8 @@ PyTypeObject* make_sentinel_type() {
     };
     static PyType_Slot slots[] = {
         {Py_tp_doc,
-         const_cast<char*>("The type of NOT_FOUND, ANY and EXPECTATION_FAILED, which are "
-                           "its only instances.")},
+         const_cast<char*>("The type of NOT_FOUND, ANY and EXPECTATION_FAILED. It has no other "
+                           "instances.")},
         {Py_tp_new, slot(&refuse_to_construct)},
         {Py_tp_repr, slot(&repr)},
         {Py_tp_methods, methods},
@@ -46,7 +46,7 @@ PyTypeObject* make_sentinel_type() {
     return make_internal_type("cereggii_atomicdict.Sentinel", sizeof(PyObject), slots, 0);
 }
 
-// What the initializer of a static object is made for.
+// PyObject_HEAD_INIT is made for the first field of a structure.
 struct Header {
     PyObject object;
 };
@@ -62,10 +62,10 @@ void make_sentinels(PyTypeObject* type) {
         const Header header{PyObject_HEAD_INIT(type)};
         sentinel = header.object;
 #if PY_VERSION_HEX < 0x030D0000
-        Py_SET_REFCNT(&sentinel, _Py_IMMORTAL_REFCNT);  // only CPython's own are immortal there
+        Py_SET_REFCNT(&sentinel, _Py_IMMORTAL_REFCNT);  // 3.12 makes only its own objects immortal
 #endif
 #else
-        // Nothing is immortal there: out of reach of all that will ever be released.
+        // There are no immortal objects in 3.11: the count is so large that it never reaches 0.
         Py_SET_REFCNT(&sentinel, PY_SSIZE_T_MAX / 2);
         Py_SET_TYPE(&sentinel, type);
 #endif
@@ -85,7 +85,8 @@ void refuse_sentinel(PyObject* object, const char* what) {
 void bind_sentinels(nb::module_& module) {
     static PyTypeObject* type = nullptr;
     static PyObject* concurrent_usage_detected = nullptr;
-    // Each by itself: an import that there is no memory for may be tried again.
+    // Each object has a test of its own: an import that failed for lack of memory may be tried
+    // again.
     if (!type) {
         type = make_sentinel_type();
         make_sentinels(type);
@@ -93,11 +94,13 @@ void bind_sentinels(nb::module_& module) {
     if (!ExpectationFailed)
         ExpectationFailed =
             make_exception("cereggii_atomicdict.ExpectationFailed",
-                           "What was found is not what was expected; nothing was changed.");
+                           "The value that was found does not match the expected one. Nothing was "
+                           "changed.");
     if (!concurrent_usage_detected)
         concurrent_usage_detected =
             make_exception("cereggii_atomicdict.ConcurrentUsageDetected",
-                           "Never raised: here for programs that were written for cereggii 1.x.");
+                           "Never raised. It exists for programs that were written for "
+                           "cereggii 1.x.");
     for (PyObject& sentinel : sentinels) module.attr(name_of(&sentinel)) = nb::handle(&sentinel);
     module.attr("Sentinel") = nb::handle(reinterpret_cast<PyObject*>(type));
     module.attr("ExpectationFailed") = nb::handle(ExpectationFailed);

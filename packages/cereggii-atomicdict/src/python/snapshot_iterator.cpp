@@ -8,15 +8,16 @@
 #include "python/mapping_methods.hpp"
 #include "python/types.hpp"
 
-// An iterator over what an AtomicDict held at one instant, for pickling. Unlike a builtin dict, it
-// neither moves all that it holds when it grows, nor releases all of it at once.
+// An iterator over the content that an AtomicDict had at one instant, for pickling. Pickling does
+// not use a builtin dict: it moves all of its items when it grows, and releases all of them at
+// once, which would hold up threads that want to stop the world.
 namespace cereggii::atomicdict {
 
 namespace {
 
 struct SnapshotIterator {
     PyObject_HEAD
-    Items items;
+    Items items;  // The items that are left. Guarded by the lock of the object.
 };
 
 PyTypeObject* snapshot_iterator_type = nullptr;
@@ -24,7 +25,7 @@ PyTypeObject* snapshot_iterator_type = nullptr;
 Items& items_of(PyObject* self) { return reinterpret_cast<SnapshotIterator*>(self)->items; }
 
 PyObject* snapshot_iterator_next(PyObject* self) {
-    PyObject* pair = PyTuple_New(2);  // first, so that no item is taken that there is no memory for
+    PyObject* pair = PyTuple_New(2);  // made first, so that no item is lost without memory for it
     if (!pair) return nullptr;
     Items::Item item{};
     bool found = false;
@@ -53,7 +54,7 @@ int snapshot_iterator_traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
     int stop = 0;
     items_of(self).for_each([&](const Items::Item& item, const auto&) {
-        if (!item.value) return true;  // taken
+        if (!item.value) return true;  // given away already
         stop = visit(item.key_object(), arg);
         if (stop == 0) stop = visit(item.value, arg);
         return stop == 0;

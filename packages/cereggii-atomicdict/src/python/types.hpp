@@ -13,7 +13,7 @@
 #include "map/hash_map.hpp"
 #include "map/leftovers.hpp"
 
-// The C++ objects behind the Python types of this module.
+// The C++ objects behind AtomicDict and AtomicDictHandle.
 namespace cereggii::atomicdict {
 
 using namespace atomics;  // NOLINT: what this package is written in
@@ -23,8 +23,8 @@ struct AtomicDict {
     using Sharing = DeferredPolicy;
     using Value = HashMap;
 
-    HashMap map;
-    HashMap pending;  // what is being computed: see compute.cpp
+    HashMap map;      // The content.
+    HashMap pending;  // The keys whose values are being computed: see compute.cpp.
 
     AtomicDict() noexcept { map.constructed.store(true, std::memory_order_release); }
     ~AtomicDict() {
@@ -36,26 +36,30 @@ struct AtomicDict {
     }
     AtomicDict(const AtomicDict&) = delete;
     AtomicDict& operator=(const AtomicDict&) = delete;
-    // A guess, by the capacity of the root, which is not touched: it may be gone.
+    // An estimate of the memory in bytes, from the capacity of the root. The root itself is not
+    // read, because it may be freed already. Relaxed: an old value only makes a worse estimate.
     std::size_t memory() const noexcept {
-        constexpr std::size_t for_each_word = 96;  // with keys and values, of a table well filled
+        // Bytes per slot of a table that is well filled, with the keys and values.
+        constexpr std::size_t for_each_slot = 96;
         const std::uint32_t shift = map.root_shift.load(std::memory_order_relaxed);
-        // Without a root, the shift is that of an earlier one.
+        // Without a root, the shift is that of an earlier root.
         if (!map.root.load(std::memory_order_relaxed) || shift < 24)
             return DeferredPolicy::size_of_anything;
-        return std::max(DeferredPolicy::size_of_anything, for_each_word << (64 - shift));
+        return std::max(DeferredPolicy::size_of_anything, for_each_slot << (64 - shift));
     }
-    // Up to 3.13: before the destructor, for reasons given at Deallocator.
+    // Up to 3.13 this is called before the destructor, for the reason given at release_owned().
     void dismantle() {
         destroy_both();
         free_leftovers();
     }
-    // At once, even while others are pinned in other dicts: nobody can be pinned in this one.
+    // Frees everything at once, even while threads are pinned in other dicts: no thread can be
+    // pinned in this one.
     void destroy_both() {
         destroy(map);
         destroy(pending);
     }
-    // Acquire: pairs with the constructor's release, for a thread that found the object early.
+    // Acquire: pairs with the release in the constructor. A thread that has found the object
+    // without other synchronization sees a complete map.
     bool constructed() const noexcept { return map.constructed.load(std::memory_order_acquire); }
     Value* value() noexcept { return &map; }
     int traverse(visitproc visit, void* arg) {
@@ -69,40 +73,9 @@ struct AtomicDict {
 
 using AtomicDictHandle = Handle<AtomicDict>;
 
-// ── sentinels (sentinels.cpp) ──────────────────────────────────────────────────────────────────
-
-// Objects that stand for no value: static, immortal, and next to each other.
-extern PyObject sentinels[3];
-inline PyObject* const not_found = &sentinels[0];
-inline PyObject* const any = &sentinels[1];
-inline PyObject* const expectation_failed = &sentinels[2];
-
-inline bool is_sentinel(const PyObject* object) noexcept {
-    return reinterpret_cast<std::uintptr_t>(object) - reinterpret_cast<std::uintptr_t>(sentinels) <
-           sizeof(sentinels);
-}
-
-// Sets ValueError.
-[[gnu::cold]] void refuse_sentinel(PyObject* object, const char* what);
-
-// The exception types, set when the module is imported.
-extern PyObject* ExpectationFailed;
-
-// ── iterators (iterator.cpp) ───────────────────────────────────────────────────────────────────
-
-enum class Yields { keys, values, items };
-
-// New iterators; null with MemoryError. Over all, in the same order in every thread as long as
-// nothing is changed; and over the items of part `part` of `parts`, in an order of each thread.
-PyObject* make_iterator(PyObject* dict, Yields yields);
-PyObject* make_fast_iterator(PyObject* dict, std::uint64_t part, std::uint64_t parts);
-
-// Register the types; one file each.
-void bind_sentinels(nanobind::module_& module);
-void bind_iterator(nanobind::module_& module);
-
-// What an AtomicDict holds at one instant, for pickling (snapshot_iterator.cpp).
-void bind_snapshot_iterator(nanobind::module_& module);
+// Puts the types AtomicDict and AtomicDictHandle into the module (atomic_dict.cpp).
 void bind_atomic_dict(nanobind::module_& module);
+// Puts the iterator over a snapshot into the module, which is for pickling (snapshot_iterator.cpp).
+void bind_snapshot_iterator(nanobind::module_& module);
 
 }  // namespace cereggii::atomicdict
