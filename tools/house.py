@@ -41,7 +41,6 @@ STILL_TO_SPLIT: frozenset[str] = frozenset(
         "packages/cereggii-atomicdict/src/map/scan.cpp",
         "packages/cereggii-atomicdict/src/python/atomic_dict.cpp",
         "packages/cereggii-atomicdict/src/python/reduce.cpp",
-        "packages/cereggii-atomicref/tests/test_sharing.py",
         "verification/reclaimer.py",
     }
 )
