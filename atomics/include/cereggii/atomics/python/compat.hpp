@@ -5,13 +5,13 @@
 
 #include <optional>
 
-// What differs between the versions of CPython, under one name for all of them. Only where a whole
-// mechanism depends on the version is there a file of its own: try_incref.hpp, sharing.hpp,
-// stop_the_world.hpp and the map's pauses.hpp.
+// What differs between the versions of CPython, under one name for all of them. A mechanism that
+// depends on the version as a whole has a file of its own: try_incref.hpp, immortal.hpp,
+// deferred.hpp, stop_the_world.hpp and the map's pauses.hpp.
 namespace cereggii::atomics::compat {
 
-// The value of an exact int that fits in one word of CPython's. Nothing for other ints, and for all
-// ints before 3.12: ask PyLong_AsLongLongAndOverflow. Never fails.
+// The value of an exact int that CPython keeps in one word. Nothing for other ints, and for all
+// ints before 3.12: then ask PyLong_AsLongLongAndOverflow. Never fails.
 [[gnu::always_inline]] inline std::optional<Py_ssize_t> compact_value(
     [[maybe_unused]] PyObject* integer) noexcept {
 #if PY_VERSION_HEX >= 0x030C0000
@@ -22,7 +22,7 @@ namespace cereggii::atomics::compat {
     return std::nullopt;
 }
 
-// Whether the characters of an exact str can be read. Up to 3.11 a str may have them in an older
+// Whether the characters of an exact str can be read. Up to 3.11 a str may hold them in an older
 // representation.
 inline bool has_characters([[maybe_unused]] PyObject* str) noexcept {
 #if PY_VERSION_HEX < 0x030C0000
@@ -42,7 +42,7 @@ inline int dict_get(PyObject* dict, PyObject* key, PyObject** value) {
 #endif
 }
 
-// The attributes of a type itself: a new reference; null with an exception.
+// The dict of a type's own attributes: a new reference; null with an exception.
 inline PyObject* dict_of_type(PyTypeObject* type) {
 #if PY_VERSION_HEX >= 0x030C0000
     return PyType_GetDict(type);
@@ -63,9 +63,10 @@ inline bool is_finalizing() noexcept {
 
 namespace cereggii::atomics {
 
-// An attribute of a class, found as the interpreter finds special methods: a new reference, not
-// bound; null if there is none, or with an exception. Looks at `type` and at what follows it in the
-// method resolution order, but not from `end` on. `mro_name`: the str "__mro__".
+// An attribute of a class, found as the interpreter finds special methods. Returns a new reference,
+// not bound; null if there is none, or with an exception. Looks at `type` and at the classes behind
+// it in the method resolution order, up to `end`, which is not looked at. `mro_name`: the str
+// "__mro__".
 inline PyObject* find_in_class(PyTypeObject* type, PyObject* name, PyObject* mro_name,
                                PyTypeObject* end = nullptr) {
     // Not type->tp_mro, which another thread may replace and free meanwhile.
@@ -84,7 +85,9 @@ inline PyObject* find_in_class(PyTypeObject* type, PyObject* name, PyObject* mro
     return found;
 }
 
-// The same, bound to the object: the method that a statement looks for in the object's class.
+// Binds what find_in_class() has found to the object, as the interpreter does it for a method that
+// a statement looks for in the object's class. Takes over the reference to `found`, and passes null
+// on.
 inline PyObject* bind_to(PyObject* found, PyObject* object) {
     const descrgetfunc bind = found ? Py_TYPE(found)->tp_descr_get : nullptr;
     if (!bind) return found;
