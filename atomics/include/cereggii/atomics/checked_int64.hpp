@@ -10,7 +10,8 @@
 
 namespace cereggii::atomics {
 
-// What became of an update: the value found, the value left, and whether it fitted in 64 bits.
+// The result of an update: the value that it found, the value that it left, and whether that did
+// not fit in 64 bits.
 struct Update {
     std::int64_t before;
     std::int64_t after;
@@ -26,12 +27,13 @@ struct Update {
 //     │ < 0   widened: the value is in wide_  ───┼──────▶│  the value   │
 //     └──────────────────────────────────────────┘       └──────────────┘
 //
-// Zero-filled memory is an integer that was never constructed, which is what the allocator of a
+// Zero-filled memory is an integer that was never constructed. That is what the allocator of a
 // Python type hands out before `__init__` has run.
 //
-// Why not one plain word: `fetch_add` cannot be made conditional, so an adder that checked the
-// value first may still see another thread `set` it to 2^63-1 before its own addition lands; the
-// sum would wrap, and be seen. Here a value that far out never lives in the word that is added to.
+// Why not one plain word: `fetch_add` cannot be made conditional. An adder may check the value
+// first, and another thread may still `set` it to 2^63-1 before the addition happens. Then the sum
+// would wrap, and other threads would see it. Here a value that large is never in the word that is
+// added to.
 //
 // Invariants
 //   I1  A near value stored by anything but an addition is within ±near_limit.
@@ -87,7 +89,7 @@ public:
         return modify([value](std::int64_t) { return std::optional(value); }).before;
     }
 
-    // The value found, which is `expected` exactly if the value was replaced.
+    // Returns the value found. It is `expected` if and only if the value was replaced.
     std::int64_t compare_exchange(std::int64_t expected, std::int64_t value) noexcept {
         return modify([=](std::int64_t found) {
                    return found == expected ? std::optional(value) : std::nullopt;
@@ -102,7 +104,8 @@ public:
                 const std::int64_t old = word_.fetch_add(amount, std::memory_order_seq_cst);
                 if (old > 0) [[likely]]
                     return {old - bias, old - bias + amount, false};
-                // Widened between the check and the addition: it did not count.
+                // Lost to a thread that widened the integer after the check: the addition did not
+                // count.
             }
         }
         return checked<&add_overflows>(amount);
@@ -114,8 +117,8 @@ public:
         return checked<&subtract_overflows>(amount);
     }
 
-    // One atomic read-modify-write: `next(found)` is the value to store, or nothing to leave the
-    // integer as it is. May be called again if another thread changes the value first.
+    // One atomic read-modify-write. `next(found)` is the value to store, or nothing to leave the
+    // integer as it is. It is called again if another thread changes the value first.
     template <class Next>
     Update modify(Next&& next) noexcept(noexcept(next(std::int64_t{}))) {
         std::int64_t word = word_.load(std::memory_order_seq_cst);
@@ -124,12 +127,13 @@ public:
             const std::optional<std::int64_t> wanted = next(found);
             if (!wanted) return {found, found, false};
             if (!fits_near(*wanted)) {  // I1
-                park();
+                widen();
                 break;
             }
             if (word_.compare_exchange_strong(word, *wanted + bias, std::memory_order_seq_cst))
                 return {found, *wanted, false};
-            // Lost to a concurrent update, or widened: `word` is what was found.
+            // Lost to a concurrent update, or to a thread that widened the integer. `word` is what
+            // is there now: try again.
         }
         std::int64_t found = wide_.load(std::memory_order_seq_cst);
         for (;;) {
@@ -137,6 +141,7 @@ public:
             if (!wanted) return {found, found, false};
             if (wide_.compare_exchange_strong(found, *wanted, std::memory_order_seq_cst))
                 return {found, *wanted, false};
+            // Lost to a concurrent update. `found` is what is there now: try again.
         }
     }
 
@@ -160,16 +165,17 @@ private:
         return update;
     }
 
-    // Moves the value from word_ to wide_, forever. Changes no value, so it has no linearization
-    // point of its own. Nothing inside the lock blocks or calls Python, so no thread holds it while
-    // it is stopped for a garbage collection or a fork.
-    void park() noexcept {
+    // Moves the value from word_ to wide_, forever. It changes no value, so it has no linearization
+    // point of its own. Nothing blocks or calls Python while the lock is held, so no thread holds
+    // it while that thread is stopped for a garbage collection or a fork.
+    void widen() noexcept {
         static std::mutex widening;
         const std::lock_guard guard(widening);
         std::int64_t word = word_.load(std::memory_order_seq_cst);
         while (word > 0) {
             wide_.store(word - bias, std::memory_order_seq_cst);  // I4; read once word_ is widened
             if (word_.compare_exchange_strong(word, widened, std::memory_order_seq_cst)) return;
+            // Lost to a concurrent update: move the value that it left.
         }
     }
 

@@ -11,91 +11,106 @@
 
 #include "cereggii/atomics/cache_line.hpp"
 #include "cereggii/atomics/relax.hpp"
+#include "cereggii/atomics/tuning.hpp"
 
 namespace cereggii::atomics {
 
-// Keeps threads that do hardly anything but update one word from slowing each other down.
+// Lets threads that do hardly anything but update one word take turns at it.
 //
-// When threads take turns on a cache line at each operation, all of them run at the speed of the
-// line's travels; one after the other, each at full speed, they would be done sooner. Threads that
-// are in that state take turns of some hundred microseconds, for which the others stand back. After
-// Dice, Hendler and Mirsky, "Lightweight contention management for efficient compare-and-swap
-// operations" (2013). Whether a turn is worth it depends on the machine and on the program, and
-// changes. So nothing is assumed, and everything is measured each time:
+// When threads update one word side by side, its cache line travels at each update, and all of them
+// run at the speed of that travel. One after the other, each at full speed, they would be done
+// sooner. So threads in that state take turns of some hundred microseconds, and the others stand
+// back meanwhile. After Dice, Hendler and Mirsky, "Lightweight contention management for efficient
+// compare-and-swap operations" (2013). Whether a turn is worth it depends on the machine and on the
+// program, and changes. So nothing is assumed, and everything is measured each time:
 //
-//   side by side  How many updates all threads made in some time, when nobody had a turn. A thread
-//                 looks at the clock after each `window` times that others came in between.
-//   in a turn     How many updates were made in the whole turn. A turn was worth it if they were a
+//   side by side  How many updates all threads make in some time, while nobody has a turn. A thread
+//                 looks at the clock once in `window` updates that came after another thread's.
+//   in a turn     How many updates are made in the whole turn. The turn was worth it if they are a
 //                 quarter more for the same time.
-//   alone         How long the thread that has the turn takes for `run` updates with nobody in
-//                 between.
+//   alone         How long the thread that has the turn takes for `run` updates with no other
+//                 thread's update in between.
 //
-// After a turn that was worth it the next one may follow, after a window side by side; whoever has
-// waited longest takes it. After one that was not, the word has a rest, during which there are no
-// turns. It is four times as long as the rest before, up to `longest_rest`; each turn that was
-// worth it takes `turn` off that. So a loop for which turns do not help loses less than half a
-// per cent, and one that changes its ways is noticed soon.
+// After a turn that was worth it the next one may follow, after one window side by side. The thread
+// that has waited longest takes it. After a turn that was not worth it the word has a rest, in
+// which there are no turns. A rest is four times as long as the one before, up to `longest_rest`,
+// and each turn that was worth it takes `turn` off that. So a loop for which turns do not help
+// loses less than half a per cent, and a loop that changes is noticed soon.
 //
-// The first turn after a rest is a *trial*: all threads stand back for it, so that it shows what it
-// is to show. So is the first turn of a thread, or its first one for long. For others only those
-// threads stand back that are slowed down: whose updates take twice the time alone or more. So a
-// loop with work of its own does not wait for the tight loops of others.
+// Which threads stand back
+//   - For a *trial*, all threads at the word that notice it, so that the trial shows what turns can
+//     do. A turn is a trial if it is the first one of a word (or its first one for long), the first
+//     one after a rest, or the first one of a thread whose last turn showed nothing, or was long
+//     ago.
+//   - For another turn, only threads that are slowed down: those whose window takes at least twice
+//     the time that a run took them alone, in their own last turn.
+//   - For a word that gets fewer than `fewest_updates_per_turn` updates in the time of a turn,
+//     none: it has no turns.
+// So a loop with work of its own stands back for trials, and otherwise does not wait for the tight
+// loops of others. There is one exception: a loop that was tight and has begun to do work. The time
+// that its thread took alone is still that of the tight phase, so the thread seems to be slowed
+// down. It stands back until its own next turn, or until a trial shows that this time is out of
+// date.
 //
-// A word that is updated less than `least_in_turn` times in the time of a turn has no turns at all.
+// An update costs a look at the cache line that it has just written. One in `run` updates costs a
+// call, and so does each update that comes after another thread's. A turn is only advice: nobody
+// waits for a thread, only for a time that is fixed beforehand. Nothing is ordered by it, so all
+// accesses are relaxed.
 //
-// An update costs a look at the cache line that it has just written; one in `run` updates, and each
-// one that comes after another thread's, a call. A turn is only advice: nobody waits for a thread,
-// but for a time that is fixed beforehand. Nothing is ordered by it, so all accesses are relaxed.
-//
-// `Threads` tells the time, waits, and knows the ContentionManager of the calling thread: a test
+// `Threads` tells the time, waits, and knows the ContentionManager of the calling thread. A test
 // has other threads, and another time.
 template <class Threads>
 class ContentionManager {
 public:
     using Time = std::int64_t;  // nanoseconds
 
-    static constexpr std::uint32_t run = 16;
-    static constexpr std::uint32_t window = 16;
-    static constexpr Time turn = 200'000;
-    static constexpr Time longest_rest = 256 * turn;
+    static constexpr std::uint32_t run = tuning::contention::updates_per_run;
+    static constexpr std::uint32_t window = tuning::contention::changes_per_window;
+    static constexpr Time turn = tuning::contention::turn;
+    static constexpr Time longest_rest = tuning::contention::longest_rest_in_turns * turn;
 
-    // `count`: of the updates of the word. This thread's, of which the last `run` are its own if
-    // nothing else is noted between two calls.
+    // The calling thread has just made update number `count` of the word. If no change was noted
+    // since the last call, the `run` updates in between are its own.
     [[gnu::noinline]] static void end_run(const void* word, std::uint32_t count) noexcept {
         Threads::manager().note_run(word, count);
     }
-    // Another thread's update came before this one.
+    // The calling thread has just made update number `count`, and the one before was another
+    // thread's.
     [[gnu::noinline]] static void note_change(const void* word, std::uint32_t count) noexcept {
         Threads::manager().note_change_of_thread(word, count);
     }
 
 private:
-    static constexpr Time first_rest = 4 * turn;
-    static constexpr int least_in_turn = 64;
-    static constexpr std::uint32_t runs_timed = 8;
+    static constexpr Time first_rest = tuning::contention::first_rest_in_turns * turn;
     static constexpr Time unknown = 0;
     static constexpr Time never = std::numeric_limits<Time>::max();
     static constexpr std::int64_t nobody = std::numeric_limits<std::int64_t>::max();
 
-    // What the threads that update a word tell each other. Apart from the word, so that who stands
-    // back leaves its cache line alone.
+    // What the threads that update a word tell each other. It is apart from the word, so that
+    // threads that stand back leave the word's cache line alone.
     struct alignas(destructive_interference) Place {
-        std::atomic<const void*> word{nullptr};  // whose it is; only compared
+        // The word that has this place. It is only compared, never followed.
+        std::atomic<const void*> word{nullptr};
         std::atomic<Time> turn_end{0};
         std::atomic<Time> rest_end{0};
-        std::atomic<Time> rest{0};  // how long the last one was
+        // How long the last rest was.
+        std::atomic<Time> rest{0};
+        // How many turns there have been. So each turn has a number.
         std::atomic<std::int64_t> turns{0};
-        std::atomic<std::int64_t> oldest{nobody};  // of those who stand back: their last turns
+        // Each thread that stands back has the number of its last turn; this is the smallest.
+        std::atomic<std::int64_t> oldest{nobody};
+        // Whether the turn that goes on, or the last one, is a trial.
         std::atomic<bool> trial{false};
-        std::atomic<bool> worth{false};  // whether the last turn was
+        // Whether the last turn was worth it.
+        std::atomic<bool> worth{false};
     };
 
     void start(const void* word) noexcept { *this = ContentionManager(word); }
 
     void note_run(const void* word, std::uint32_t count) noexcept {
-        if (turn_end_ == 0 || word_ != word || runs_ == runs_timed) return;
+        if (turn_end_ == 0 || word_ != word || runs_ == tuning::contention::timed_runs) return;
         const Time now = Threads::now();
-        // The shortest: the thread may have lost the processor in one of them.
+        // The shortest run counts: the thread may have lost the processor in any other.
         if (run_start_ != 0 && count - run_count_ == run) {
             run_in_turn_ = std::min(run_in_turn_, now - run_start_);
             ++runs_;
@@ -108,7 +123,7 @@ private:
         if (word_ != word) start(word);
         run_start_ = 0;
         if (turn_end_ != 0) {
-            // One that has not noticed the turn yet, or the first one after it.
+            // The other thread has not noticed the turn yet, or the turn is over.
             const Time now = Threads::now();
             if (now < turn_end_) return;
             judge_turn(now, count);
@@ -128,22 +143,23 @@ private:
 
     void end_window(Time now, std::uint32_t count) noexcept {
         const Time passed = now - window_start_;
-        const bool is_hammered =
-            passed * least_in_turn <= turn * updates_since(window_count_, count);
-        if (is_hammered) {
+        const bool is_contended = passed * tuning::contention::fewest_updates_per_turn <=
+                                  turn * updates_since(window_count_, count);
+        if (is_contended) {
             Place* place = find(word_);
             const Time turn_end = place ? place->turn_end.load(std::memory_order_relaxed) : 0;
             if (now < turn_end) {
                 const bool is_trial = place->trial.load(std::memory_order_relaxed);
-                // The word may be on the point of having turns again, because loops have changed.
+                // The trial may be there because loops have changed: forget what was learnt long
+                // ago.
                 if (is_trial && now - learnt_at_ > longest_rest / 2) alone_ = unknown;
                 if (is_trial || is_slowed_down(passed)) {
                     ask_for_turn(*place);
                     Threads::wait_until(std::min(turn_end, now + turn));
-                    window_start_ = 0;  // to be opened at the next change
+                    window_start_ = 0;  // a window is opened at the next change
                     return;
                 }
-            } else if (turn_end <= window_start_) {  // otherwise it was not side by side
+            } else if (turn_end <= window_start_) {  // no part of the window was in a turn
                 consider_turn(place, now, count);
                 if (turn_end_ != 0) return;
             }
@@ -151,22 +167,23 @@ private:
         open_window(now, count);
     }
 
-    // Threads that race here may lose counts, so the difference can be any number.
+    // Threads that race for the count may lose updates, so the difference can be any number.
     static Time updates_since(std::uint32_t before, std::uint32_t count) noexcept {
         return std::max(0, static_cast<std::int32_t>(count - before));
     }
 
     bool is_slowed_down(Time passed) const noexcept {
         static_assert(run == window);
-        return alone_ != unknown && alone_ != never && passed >= 2 * alone_;
+        return alone_ != unknown && alone_ != never &&
+               passed >= tuning::contention::slowed_down_factor * alone_;
     }
 
     void ask_for_turn(Place& place) noexcept {
         is_late_ = false;
         std::int64_t oldest = place.oldest.load(std::memory_order_relaxed);
-        while (
-            last_turn_ < oldest &&  // lost to another who asks: look again
-            !place.oldest.compare_exchange_strong(oldest, last_turn_, std::memory_order_relaxed)) {
+        // Lost to another thread that asks: look at its number, which may be smaller.
+        while (last_turn_ < oldest && !place.oldest.compare_exchange_strong(
+                                          oldest, last_turn_, std::memory_order_relaxed)) {
         }
     }
 
@@ -178,22 +195,27 @@ private:
         if (!is_trial && !is_slowed_down(passed)) return;
         if (!place) place = claim(word_, now);
         if (!place || now < place->rest_end.load(std::memory_order_relaxed)) return;
-        // First whoever has waited longest; after one more window, whoever is there.
+        // The turn is for the thread that has waited longest. After one more window, any thread may
+        // take it.
         if (!is_late_ && place->oldest.load(std::memory_order_relaxed) < last_turn_) {
             is_late_ = true;
             return;
         }
         Time end = place->turn_end.load(std::memory_order_relaxed);
-        // Fails if another thread was faster.
+        // Lost to another thread that has taken the turn.
         if (now < end ||
             !place->turn_end.compare_exchange_strong(end, now + turn, std::memory_order_relaxed))
             return;
         place->oldest.store(nobody, std::memory_order_relaxed);
         last_turn_ = place->turns.fetch_add(1, std::memory_order_relaxed) + 1;
         place->trial.store(is_trial, std::memory_order_relaxed);
-        // As if it were not worth it, until that is known: the thread may never come back.
+        // Until it is known, the turn counts as not worth it: the thread may never come back to
+        // judge.
         rest_before_ = is_new ? 0 : place->rest.load(std::memory_order_relaxed);
-        set_rest(*place, std::clamp(4 * rest_before_, first_rest, longest_rest), now + turn);
+        set_rest(
+            *place,
+            std::clamp(tuning::contention::rest_growth * rest_before_, first_rest, longest_rest),
+            now + turn);
         place->worth.store(false, std::memory_order_relaxed);
         place_ = place;
         is_trial_ = is_trial;
@@ -211,8 +233,8 @@ private:
         turn_end_ = 0;
         is_late_ = false;
         const bool is_mine = place_->word.load(std::memory_order_relaxed) == word_;
-        if (passed > 2 * turn) {
-            // The thread did something else, or had no processor: that shows nothing.
+        if (passed > tuning::contention::judged_within_turns * turn) {
+            // The thread did something else, or had no processor. The turn shows nothing.
             alone_ = unknown;
             if (!is_mine) return;
             set_rest(*place_, rest_before_, now);
@@ -223,7 +245,10 @@ private:
         learnt_at_ = now;
         const double in_turn =
             static_cast<double>(updates_since(turn_count_, count)) / static_cast<double>(passed);
-        if (in_turn * 4 < side_by_side_ * 5 || !is_mine) return;
+        if (in_turn * tuning::contention::worth_it_denominator <
+                side_by_side_ * tuning::contention::worth_it_numerator ||
+            !is_mine)
+            return;
         place_->rest.store(std::max<Time>(0, rest_before_ - turn), std::memory_order_relaxed);
         place_->rest_end.store(0, std::memory_order_relaxed);
         place_->worth.store(true, std::memory_order_relaxed);
@@ -234,7 +259,7 @@ private:
         place.rest_end.store(start + rest, std::memory_order_relaxed);
     }
 
-    // What was seen so long ago is not held against the word, which may be another one by now.
+    // What was seen so long ago does not count any more: another word may be at the address by now.
     static bool is_forgotten(const Place& place, Time now) noexcept {
         return now > place.turn_end.load(std::memory_order_relaxed) + longest_rest + turn;
     }
@@ -247,13 +272,14 @@ private:
         return nullptr;
     }
 
-    // A place that no word has, or one that has had no turn for long. Null: there are too many.
+    // A place that no word has, or that of a word that has had no turn for long. Null: there is
+    // none.
     static Place* claim(const void* word, Time now) noexcept {
         for (std::size_t i = 0; i < probes; ++i) {
             Place& place = place_of(word, i);
             const void* other = place.word.load(std::memory_order_relaxed);
             if (other && !is_forgotten(place, now)) continue;
-            // Fails if another thread was faster, maybe for this very word: at the next window.
+            // Lost to another thread, maybe for this very word: look again at the next window.
             if (!place.word.compare_exchange_strong(other, word, std::memory_order_relaxed))
                 return nullptr;
             set_rest(place, 0, 0);
@@ -274,37 +300,59 @@ public:
     constexpr ContentionManager() noexcept = default;
 
 private:
-    const void* word_ = nullptr;  // that this thread has updated last, after another; only compared
-    std::int64_t last_turn_ = 0;  // its number; 0: none yet
-    bool is_late_ = false;        // has let others go first
-    Time alone_ = unknown;        // for `run` updates; never: slower than can be seen in a turn
+    // The word that this thread has last updated after another thread. It is only compared.
+    const void* word_ = nullptr;
+    // The number of this thread's last turn at the word; 0 if it had none.
+    std::int64_t last_turn_ = 0;
+    // Whether the thread has let a thread go first that has waited longer.
+    bool is_late_ = false;
+    // The shortest time that `run` updates took in this thread's last turn. `never`: no run was
+    // seen as a whole. `unknown`: the thread has had no turn, or its last turn showed nothing.
+    Time alone_ = unknown;
+    // When alone_ was measured.
     Time learnt_at_ = 0;
-    // Side by side with others, now.
+
+    // The window: a stretch of updates side by side with other threads.
+    // How many updates in it came after another thread's.
     std::uint32_t changes_ = 0;
+    // The number of the update that opened it.
     std::uint32_t window_count_ = 0;
-    Time window_start_ = 0;  // 0: none is open
+    // When it was opened; 0 if none is open.
+    Time window_start_ = 0;
+
     // This thread's turn.
-    Time turn_end_ = 0;  // 0: it has none
+    // When it ends; 0 if the thread has none.
+    Time turn_end_ = 0;
     Time turn_start_ = 0;
+    // The number of the update that began it.
     std::uint32_t turn_count_ = 0;
     bool is_trial_ = false;
+    // The place of the word.
     Place* place_ = nullptr;
+    // The word's last rest before the turn.
     Time rest_before_ = 0;
-    double side_by_side_ = 0;  // updates per nanosecond, before it
+    // Updates of all threads per nanosecond, in the window before the turn.
+    double side_by_side_ = 0;
+    // How many runs were timed in the turn.
     std::uint32_t runs_ = 0;
+    // The number of the update that began the run.
     std::uint32_t run_count_ = 0;
+    // When the run began; 0 if another thread's update came in between.
     Time run_start_ = 0;
+    // The shortest run of the turn.
     Time run_in_turn_ = never;
 
-    static constexpr std::size_t probes = 4;
-    static inline constinit std::array<Place, 64> places_{};
+    static constexpr std::size_t probes = tuning::contention::places_per_word;
+    static inline constinit std::array<Place, tuning::contention::places> places_{};
 };
 
-// Lies on the cache line of the word, and is told of every update.
+// What the threads at a word know of each other. It lies on the cache line of the word, and is told
+// of every update.
 template <class Threads>
 class ContentionStateOf {
 public:
-    // Relaxed: what is lost when two threads are here at once are counts.
+    // Relaxed, and a store instead of an exchange: two threads that are here at once lose counts,
+    // and nothing else.
     [[gnu::always_inline]] void note_update(std::uintptr_t thread) noexcept {
         using Manager = ContentionManager<Threads>;
         const std::uint64_t state = state_.load(std::memory_order_relaxed);
@@ -318,10 +366,11 @@ public:
     }
 
 private:
-    // An id is the address of something of the thread's own, of which two are never this close.
+    // The id of a thread is the address of something that belongs to it, and two of those are never
+    // closer than this.
     static constexpr int thread_shift = 8;
 
-    std::atomic<std::uint64_t> state_{0};  // thread of the last update:32, updates:32
+    std::atomic<std::uint64_t> state_{0};  // thread of the last update:32 | number of updates:32
 };
 
 // The threads of this process.
@@ -334,7 +383,7 @@ struct RealThreads {
     }
     static void wait_until(std::int64_t end) noexcept {
         while (now() < end)
-            for (int i = 0; i < 16; ++i) relax();
+            for (int i = 0; i < tuning::contention::relaxes_per_clock_look; ++i) relax();
     }
     static ContentionManager<RealThreads>& manager() noexcept;
 };

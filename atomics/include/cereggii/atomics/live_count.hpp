@@ -7,21 +7,22 @@
 #include <cstdint>
 
 #include "cereggii/atomics/stripes.hpp"
+#include "cereggii/atomics/tuning.hpp"
 
 namespace cereggii::atomics {
 
-// How many keys have been inserted into a hash table and how many deleted: one cell as long as one
-// thread counts, then striped so that threads do not meet. Both only grow, so the words that are in
-// use in a table are at most those inserted ever less those deleted before it was made (and one for
-// each deleter that is asleep).
+// How many keys have been inserted into a hash table, and how many have been deleted. There is one
+// cell while one thread counts, and stripes after that, so that threads do not meet. Both numbers
+// only grow. So the slots that are in use in a table are at most the keys ever inserted, minus
+// those deleted before the table was made (plus one for each deleter that is asleep).
 //
-// The sums are exact while nobody counts, which is what an exact operation sees to. To add them up
-// takes as long as there are stripes, so each thread is asked to look at them only once in as many
-// keys, and a table may come to hold a few keys more than its limit.
+// The sums are exact while nobody counts; an exact operation makes sure of that. To add them up
+// takes a time in proportion to the number of stripes. So each thread is asked to look at the sums
+// only once in as many keys, and a table may come to hold a few keys more than its limit.
 template <class Machine>
 class BasicLiveCount {
 public:
-    // True: it is time to look at the sums. `limit`: of the keys in the table.
+    // True: it is time to look at the sums. `limit`: how many keys the table may hold.
     [[gnu::always_inline]] bool note_insertion(std::uint32_t thread, std::int64_t limit) noexcept {
         return note(insertions, thread, limit);
     }
@@ -31,10 +32,11 @@ public:
 
     [[gnu::always_inline]] std::int64_t inserted() const noexcept { return sum(insertions); }
     std::int64_t deleted() const noexcept { return sum(deletions); }
-    // Negative for a moment, if others count: a key may be deleted before its insertion is counted.
+    // It can be negative for a moment while others count: a key may be deleted before its insertion
+    // is counted.
     std::int64_t live() const noexcept { return inserted() - deleted(); }
 
-    // The bytes of its stripes: so many have been allocated, beside the count itself.
+    // The bytes of its stripes, which have been allocated besides the count itself.
     std::size_t memory() const noexcept { return stripes_.memory(); }
     static std::size_t most_memory() noexcept { return Stripes<Cell, Machine>::most_memory(); }
 
@@ -44,11 +46,11 @@ private:
         std::array<std::atomic<std::int64_t>, 2> counts{};
     };
 
-    // Relaxed: a thread that has to see it has seen the unpin that follows.
+    // Relaxed: a thread that has to see the count has seen the unpin that follows it.
     [[gnu::always_inline]] bool note(Count which, std::uint32_t thread,
                                      std::int64_t limit) noexcept {
         if (!stripes_.any() && home_.load(std::memory_order_relaxed) == thread + 1) [[likely]] {
-            // Nobody else writes this one.
+            // No other thread writes to this cell.
             std::atomic<std::int64_t>& mine = alone_.counts[which];
             mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
             return true;
@@ -73,8 +75,8 @@ private:
         return is_time_to_look(before, limit);
     }
 
-    // How many there were. One thread that inserts and one that deletes may share the cell, and the
-    // compare-exchange of neither fails: so both look whether the other number has changed.
+    // Returns the number before. If one thread inserts and another one deletes at the same cell,
+    // the compare-exchange of neither fails. So both look whether the other number has changed.
     std::int64_t count(Cell& cell, Count which, std::uint32_t thread) noexcept {
         std::atomic<std::int64_t>& mine = cell.counts[which];
         const std::atomic<std::int64_t>& other = cell.counts[which ^ 1u];
@@ -86,17 +88,22 @@ private:
                 stripes_.note_collision();
             return before;
         }
+        // Lost to another thread that counts the same at this cell. There may be more stripes now.
         stripes_.note_collision();
         return stripes_.find(thread)->counts[which].fetch_add(1, std::memory_order_relaxed);
     }
 
-    // Once in so many keys, a power of two: as many as there are stripes, so that a key costs a
-    // look at one stripe, and in large tables up to 64, as long as two threads do not go beyond the
-    // limit by more than an eighth. A table that gets full, as a small one may where there are many
-    // stripes, is noticed by who finds no room.
+    // A thread looks at the sums once in an interval of keys, a power of two. The interval is at
+    // least the number of stripes, so that each key costs a look at one stripe. In large tables it
+    // is longer, up to 64, as long as two threads do not go beyond the limit by more than an
+    // eighth. A small table may get full before that, if there are many stripes: then a thread that
+    // finds no room notices it.
     bool is_time_to_look(std::int64_t before, std::int64_t limit) const noexcept {
-        const std::int64_t divisor = before & -before;  // the largest power of two; 0: of none
-        if (divisor < 64 && limit >= 32 * divisor) return false;
+        // The largest power of two that divides `before`; 0 if that is 0.
+        const std::int64_t divisor = before & -before;
+        if (divisor < tuning::live_count::longest_interval &&
+            limit >= tuning::live_count::intervals_per_limit * divisor)
+            return false;
         return divisor >= static_cast<std::int64_t>(stripes_.count());
     }
 
@@ -113,8 +120,11 @@ private:
     }
 
     Stripes<Cell, Machine> stripes_;
-    std::atomic<std::uint32_t> home_{0};  // number + 1 of the thread that uses alone_
+    // The number of the thread that uses alone_, plus 1. 0: there is none yet.
+    std::atomic<std::uint32_t> home_{0};
+    // The cell of the first thread that counts.
     Cell alone_;
+    // The cell of all threads for which there is no memory.
     Cell together_;
 };
 

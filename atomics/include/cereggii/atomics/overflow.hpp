@@ -5,7 +5,7 @@
 
 namespace cereggii::atomics {
 
-// a + b and a - b: whether the exact result does not fit; if it does, it is in *result.
+// a + b and a - b. True: the exact result does not fit in 64 bits. False: it is in *result.
 
 inline bool add_overflows(std::int64_t a, std::int64_t b, std::int64_t* result) noexcept {
 #if defined(__GNUC__) || defined(__clang__)

@@ -8,25 +8,26 @@
 #include <mutex>
 
 #include "cereggii/atomics/cache_line.hpp"
+#include "cereggii/atomics/tuning.hpp"
 
 namespace cereggii::atomics {
 
-// Tests count the steps of a search with it.
+// Counts the steps of a search, for tests. This one does not count.
 struct Uncounted {
     static void step() noexcept {}
 };
 
-// Where threads wait for a word in memory to change: a small table of queues, hashed by address,
-// so that an atomic that nobody waits on needs no room and no work for it. After WebKit's
+// Where threads wait for a word in memory to change. It is a small table of queues, hashed by
+// address, so an atomic that nobody waits on needs no room and no work for it. After WebKit's
 // ParkingLot and the futex.
 //
 //     buckets_[top bits of the hash] ─▶ tree of addresses       a digital search tree
 //                                         └─▶ ring of waiters   the longest-waiting one is the node
 //
-// The tree branches at the bits of the hash that follow. Different addresses have different hashes,
-// so it is at most 58 deep, and log2(n) as a rule. To leave a ring takes no search. So a waiter
-// costs the same however many others there are, at its address or elsewhere. Only a notification
-// walks: over the waiters of its address that would go back to sleep.
+// The tree branches at the bits of the hash below the top ones. Different addresses have different
+// hashes, so the tree is at most 58 deep, and log2(n) as a rule. To leave a ring takes no search.
+// So a waiter costs the same however many others there are, at its address or elsewhere. Only a
+// notification walks: over the waiters of its address that would go back to sleep.
 //
 // `Signal` is what one thread sleeps on: default-constructible, with `post()`, which wakes it.
 //
@@ -44,7 +45,8 @@ public:
     class Waiter {
     public:
         // `unchanged(context)`: whether the waiter would go on waiting as things are. Notifiers
-        // call it, under the bucket's lock: it must only look, at what lives as long as the waiter.
+        // call it under the bucket's lock. It must only look, and only at what lives as long as the
+        // waiter.
         Waiter(const void* address, bool (*unchanged)(const void*), const void* context) noexcept
             : address_(address), unchanged_(unchanged), context_(context) {}
         Waiter(const Waiter&) = delete;
@@ -57,17 +59,17 @@ public:
         bool (*unchanged_)(const void*);
         const void* context_;
         bool queued_ = false;
-        std::uint64_t forks_ = 0;  // of the lot, when it was queued
-        // The ring of its address: behind the last one comes the first.
+        std::uint64_t forks_ = 0;  // the lot's forks_ when the waiter was queued
+        // The ring of the waiters at its address: behind the last one comes the first.
         Waiter* next_ = nullptr;
         Waiter* previous_ = nullptr;
-        // Used only in the first of a ring, which stands in the tree: the pointer to it, and its
-        // children.
+        // Used only in the first waiter of a ring, which is the node of the tree: the pointer to
+        // it, and its children.
         Waiter** place_ = nullptr;
         std::array<Waiter*, 2> below_{};
     };
 
-    // Queues the waiter, unless there is nothing to wait for any more.
+    // Queues the waiter. False: there is nothing to wait for any more, and it is not queued.
     bool enqueue(Waiter& waiter) noexcept {
         const std::uint64_t hash = hash_of(waiter.address_);
         Bucket& bucket = bucket_of(hash);
@@ -93,7 +95,7 @@ public:
         return true;
     }
 
-    // Takes the waiter out of its queue. False: it was out already, that is, it was notified.
+    // Takes the waiter out of its queue. False: it was out already, because it was notified.
     bool cancel(Waiter& waiter) noexcept {
         Bucket& bucket = bucket_of(hash_of(waiter.address_));
         const std::lock_guard guard(bucket.lock);
@@ -105,8 +107,8 @@ public:
         return true;
     }
 
-    // Wakes up to `most` of the threads that wait on this address and have reason to go on, the
-    // longest-waiting first. One that would go back to sleep does not use up a notification.
+    // Wakes up to `most` of the threads that wait on this address and have a reason to go on, the
+    // longest-waiting first. A thread that would go back to sleep uses up no notification.
     void notify(const void* address, std::size_t most) noexcept {
         const std::uint64_t hash = hash_of(address);
         Bucket& bucket = bucket_of(hash);
@@ -128,7 +130,7 @@ public:
         }
     }
 
-    // In the child of a fork: the threads that waited are not in this process.
+    // For the child of a fork: the threads that waited are not in this process.
     void forget_all() noexcept {
         ++forks_;
         for (Bucket& bucket : buckets_) {
@@ -141,10 +143,10 @@ private:
     struct alignas(destructive_interference) Bucket {
         std::mutex lock;
         Waiter* root = nullptr;
-        std::atomic<std::size_t> waiters{0};  // at least as many as are in the tree
+        std::atomic<std::size_t> waiters{0};  // never less than there are in the tree
     };
 
-    // What points at the first waiter of this address, or would.
+    // The pointer to the first waiter of this address, or the null pointer where it would be.
     static Waiter** find(Bucket& bucket, const void* address, std::uint64_t hash) noexcept {
         Waiter** place = &bucket.root;
         for (std::uint64_t bits = hash << bucket_bits; *place; bits <<= 1) {
@@ -176,8 +178,8 @@ private:
         bucket.waiters.fetch_sub(1, std::memory_order_seq_cst);
     }
 
-    // The last of its address. All that are below a node have the bits that lead to it, so any of
-    // them may take its place.
+    // For the last waiter of its address. All nodes below a node have the bits that lead to it, so
+    // any of them may take its place.
     static void take_out_of_tree(Waiter& waiter) noexcept {
         Waiter* leaf = &waiter;
         while (leaf->below_[0] || leaf->below_[1]) {
@@ -188,16 +190,18 @@ private:
         if (leaf != &waiter) put(*leaf, waiter.place_, waiter.below_);
     }
 
-    // An odd factor: different addresses have different hashes. (Fibonacci hashing.)
+    // Fibonacci hashing. The factor is odd, so different addresses have different hashes.
     static std::uint64_t hash_of(const void* address) noexcept {
         const auto bits = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(address));
         return bits * 0x9E3779B97F4A7C15u;
     }
     Bucket& bucket_of(std::uint64_t hash) noexcept { return buckets_[hash >> (64 - bucket_bits)]; }
 
-    static constexpr unsigned bucket_bits = 6;
+    static constexpr unsigned bucket_bits = tuning::waiting::bucket_bits;
     std::array<Bucket, std::size_t{1} << bucket_bits> buckets_;
-    std::uint64_t forks_ = 0;  // written in a child of a fork that has one thread as yet
+    // How often forget_all() was called. It is written in the child of a fork, while that has only
+    // one thread.
+    std::uint64_t forks_ = 0;
 };
 
 }  // namespace cereggii::atomics

@@ -5,7 +5,8 @@
 
 namespace cereggii::atomics {
 
-// For a loop that waits for a short time: leaves the core's resources to others for a moment.
+// Leaves the resources of the core to other threads for a moment. For a loop that waits for a short
+// time.
 inline void relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();

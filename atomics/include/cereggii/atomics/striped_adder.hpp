@@ -10,14 +10,14 @@
 
 namespace cereggii::atomics {
 
-// A sum of 64-bit integers: high * 2^62 + low, with 0 <= low < 2^62. It is exact as long as it is
-// within ±2^125: a sum that starts within ±2^124 can take 2^61 additions of any size.
+// A sum of 64-bit integers: high * 2^62 + low, with 0 <= low < 2^62. It is exact while it is within
+// ±2^125: a sum that starts within ±2^124 can take 2^61 additions of any size.
 struct WideSum {
     std::int64_t high = 0;
     std::int64_t low = 0;
 
     static constexpr int low_bits = 62;
-    static constexpr std::int64_t high_limit = std::int64_t{1} << 62;  // of `high` to start with
+    static constexpr std::int64_t high_limit = std::int64_t{1} << 62;  // of `high` at the start
     static constexpr std::int64_t low_mask = (std::int64_t{1} << low_bits) - 1;
 
     void add(std::int64_t amount) noexcept {
@@ -28,21 +28,21 @@ struct WideSum {
     }
 };
 
-// A sum that many threads add to without sharing a cache line, after LongAdder of the JDK
-// (Doug Lea) and its paper ancestor, the striped counter.
+// A sum that many threads add to without sharing a cache line. After LongAdder of the JDK (Doug
+// Lea) and its ancestor in papers, the striped counter.
 //
 //     base_ ── the home thread's cell ┐
 //     stripes_ ─▶ [cell|cell|…]       ├─ the total is the sum of all of them
 //     carry_ ── what left the cells   ┘
 //
 // The thread that adds first owns base_. There are two stripes when a second thread comes, and more
-// when threads meet on one: a failed compare-exchange tells so. Each thread adds to the cell of its
-// own number, given out in turn.
+// when threads meet on one: a failed compare-exchange shows that they do. Each thread has a number,
+// and adds to the cell of that number. Numbers are given out one after the other.
 //
-// A cell never wraps: it is changed by at most ±add_limit, by a compare-exchange or a `fetch_add`,
-// after a check that it was within ±cell_limit, and otherwise only set to zero; the argument is
-// that of CheckedInt64. Whatever does not satisfy the check goes through the carry, which is 126
-// bits wide.
+// A cell never wraps. It is changed by at most ±add_limit, by a compare-exchange or a `fetch_add`,
+// after a check that it was within ±cell_limit. Otherwise it is only set to zero. The argument is
+// that of CheckedInt64. What does not satisfy the check goes through the carry, which is 126 bits
+// wide.
 template <class Machine>
 class BasicStripedAdder {
 public:
@@ -51,22 +51,22 @@ public:
 
     explicit BasicStripedAdder(WideSum initial = {}) noexcept : carry_(initial) {}
 
-    // Wait-free, but for amounts beyond ±2^32 and for a cell beyond ±2^62: those take a lock for a
-    // few instructions. Relaxed: a sum is exact only once the adders are known to be done, and
-    // whatever tells so (a join, a lock, a queue) orders their additions before it.
+    // Wait-free, except for amounts beyond ±2^32 and for a cell beyond ±2^62: those take a lock for
+    // a few instructions. Relaxed: a sum is exact only once the adders are known to have ended, and
+    // what makes that known (a join, a lock, a queue) orders their additions before the sum.
     void add(std::int64_t amount) noexcept {
         const std::uint32_t number = my_number();
         std::atomic<std::int64_t>& cell = cell_of(number);
         std::int64_t seen = cell.load(std::memory_order_relaxed);
         if (!is_plain(seen, amount)) [[unlikely]]
             return carry(cell, amount);
-        // Fails if another thread has come in between: they share the cell.
+        // Lost to another thread that shares the cell.
         if (!cell.compare_exchange_strong(seen, seen + amount, std::memory_order_relaxed))
             [[unlikely]]
             add_elsewhere(number, amount);
     }
 
-    // Weak: additions that are under way at the same time are counted or not.
+    // Additions that go on at the same time may be counted or not.
     WideSum sum() const noexcept {
         const std::lock_guard guard(carrying());
         WideSum total = carry_;
@@ -87,7 +87,7 @@ public:
         return total;
     }
 
-    // The bytes of its stripes: so many have been allocated, beside the adder itself.
+    // The bytes of its stripes, which have been allocated besides the adder itself.
     std::size_t memory() const noexcept { return stripes_.memory(); }
     static std::size_t most_memory() noexcept { return CellStripes::most_memory(); }
 
@@ -122,7 +122,7 @@ private:
         return made ? made->value : base_;  // no memory: slower, but right
     }
 
-    // For a thread that has met another one. There may be more cells now.
+    // For a thread that has met another one on its cell. There may be more cells now.
     [[gnu::noinline]] void add_elsewhere(std::uint32_t number, std::int64_t amount) noexcept {
         stripes_.note_collision();
         std::atomic<std::int64_t>& cell = cell_of(number);
@@ -138,9 +138,9 @@ private:
         carry_.add(amount);
     }
 
-    // One lock for all adders: it is taken at the edges of the range and by sums only. Nothing
-    // inside blocks or calls Python, so no thread holds it while it is stopped for a collection or
-    // a fork.
+    // One lock for all adders: only sums take it, and additions at the edges of the range. Nothing
+    // blocks or calls Python while it is held, so no thread holds it while that thread is stopped
+    // for a collection or a fork.
     static std::mutex& carrying() noexcept {
         static std::mutex lock;
         return lock;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "cereggii/atomics/cache_line.hpp"
+#include "cereggii/atomics/tuning.hpp"
 
 namespace cereggii::atomics {
 
@@ -21,9 +22,9 @@ struct ThisMachine {
     }
 };
 
-// Values on cache lines of their own, for threads that do not want to meet. There are none at
-// first, two when they are asked for, and twice as many whenever threads have met several times, up
-// to twice as many as there are cores. So the memory is in proportion to the contention that was
+// Stripes: values on cache lines of their own, so that threads need not meet. There are none at
+// first, and two when a thread asks for one. They double whenever threads have met several times,
+// up to twice as many as there are cores. So the memory is in proportion to the contention that was
 // seen, not to the machine. After LongAdder of the JDK (Doug Lea).
 //
 //     table_ ─▶ count, [0][1]
@@ -31,11 +32,12 @@ struct ThisMachine {
 //                        ─▶ [4][5][6][7]
 //                        ─▶ …
 //
-// A stripe never moves, and is freed with the whole. A thread that has not seen that there are more
-// of them goes on with one that is still there, so whoever adds up all stripes misses nothing.
+// A stripe never moves, and is freed together with all others. A thread that has not seen yet that
+// there are more stripes goes on with one that is still there. So a thread that adds up all stripes
+// misses nothing.
 //
-// `Value` is constructible from nothing, and then neutral. A thread has a number of its own. Native
-// memory only.
+// A default-constructed `Value` is neutral. Each thread has a number of its own. All memory is
+// native.
 template <class Value, class Machine = ThisMachine>
 class Stripes {
 public:
@@ -60,7 +62,7 @@ public:
         return table ? &table->stripe(number) : nullptr;
     }
 
-    // The same, but makes the first two if there are none. Null: no memory.
+    // The same, but makes the first two stripes if there are none. Null: there is no memory.
     [[gnu::noinline]] Value* make(std::uint32_t number) noexcept {
         Table* table = table_.load(std::memory_order_acquire);
         if (!table) {
@@ -76,7 +78,7 @@ public:
         return &table->stripe(number);
     }
 
-    // For a thread that has met another one on its stripe. Without memory all stays as it is.
+    // Call it when a thread has met another one on its stripe. Without memory nothing changes.
     [[gnu::noinline]] void note_collision() noexcept {
         Table* table = table_.load(std::memory_order_acquire);
         if (!table) return;
@@ -91,7 +93,8 @@ public:
         return table ? table->count.load(std::memory_order_acquire) : 0;
     }
 
-    // Calls `function` with all stripes that a thread can have used that is known to be done.
+    // Calls `function` with each stripe that a thread may have used, if that thread is known to
+    // have ended its use.
     template <class Function>
     void for_each(const Function& function) const {
         Table* table = table_.load(std::memory_order_acquire);
@@ -100,35 +103,40 @@ public:
         for (std::uint32_t i = 0; i < count; ++i) function(table->stripe_at(i));
     }
 
-    // What has been allocated, in bytes.
+    // How many bytes have been allocated.
     std::size_t memory() const noexcept { return memory_of(count()); }
     static std::size_t most_memory() noexcept { return memory_of(limit()); }
 
-    // How many there may be: a power of two.
+    // The most stripes that there may be: a power of two.
     static std::size_t limit() noexcept {
-        return std::min(std::bit_ceil(2 * Machine::cores()), std::size_t{1} << most_bits);
+        return std::min(std::bit_ceil(tuning::stripes::most_per_core * Machine::cores()),
+                        std::size_t{1} << most_bits);
     }
 
-    // One meeting may be chance.
-    static constexpr std::uint32_t collisions_to_grow = 4;
+    static constexpr std::uint32_t collisions_to_grow = tuning::stripes::collisions_to_grow;
 
 private:
     struct alignas(destructive_interference) Stripe : Value {};
 
-    static constexpr std::uint32_t inner = 2;     // stripes, and segments, within the table
-    static constexpr std::size_t most_bits = 14;  // of an index
+    // How many stripes are in the table itself. So the segments with a number below it are not
+    // used.
+    static constexpr std::uint32_t inner = 2;
+    // The largest number of bits of a stripe's index.
+    static constexpr std::size_t most_bits = tuning::stripes::most_bits;
 
     struct alignas(destructive_interference) Table {
         std::atomic<std::uint32_t> count{inner};  // a power of two
         std::atomic<std::uint32_t> collisions{0};
-        // By the number of bits of an index. Those of the first two are not used.
+        // segments[b] has the stripes whose index has b bits. The first two segments are not used:
+        // their stripes are in `first`.
         std::array<std::atomic<Stripe*>, most_bits + 1> segments{};
         std::array<Stripe, inner> first;
 
         Value& stripe(std::uint32_t number) noexcept {
             return stripe_at(number & (count.load(std::memory_order_acquire) - 1));
         }
-        // Relaxed: whoever has read the count sees the segments that it stands for.
+        // Relaxed: the index is below a count that this thread has read with acquire, so the
+        // segment is visible.
         Value& stripe_at(std::uint32_t index) noexcept {
             if (index < inner) return first[index];
             const auto bits = static_cast<std::size_t>(std::bit_width(index));
@@ -147,7 +155,8 @@ private:
                                                      std::memory_order_acquire))
                     delete[] fresh;  // lost to a concurrent grow
             }
-            // Release: pairs with the acquire loads of the count. Fails if another one was faster.
+            // Release: pairs with the acquire loads of the count. Fails if another thread has
+            // doubled it already.
             count.compare_exchange_strong(seen, 2 * seen, std::memory_order_acq_rel,
                                           std::memory_order_relaxed);
         }

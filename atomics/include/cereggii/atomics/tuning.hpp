@@ -75,10 +75,10 @@ inline constexpr Nanoseconds turn = 200'000;
 // many. A longer rest costs a loop for which turns do nothing less; a shorter one notices sooner
 // that a loop has changed. With 256, such a loop loses less than half a per cent. Simulated in
 // `turns_cost_…_next_to_nothing` and `loops_that_become_tight_take_turns_soon`.
-inline constexpr Nanoseconds first_rest_in_turns = 4;
-inline constexpr Nanoseconds longest_rest_in_turns = 256;
+inline constexpr std::int64_t first_rest_in_turns = 4;
+inline constexpr std::int64_t longest_rest_in_turns = 256;
 // Each rest is so many times as long as the one before. Not measured alone.
-inline constexpr Nanoseconds rest_growth = 4;
+inline constexpr std::int64_t rest_growth = 4;
 
 // A turn is worth it if it makes at least 5/4 of the updates that running side by side makes in the
 // same time. A higher threshold leaves gains unused; a lower one takes noise for a gain. Simulated
@@ -89,7 +89,7 @@ inline constexpr int worth_it_denominator = 4;
 // A thread is slowed down if a window takes so many times as long as a run alone. A lower factor
 // makes threads with work of their own wait for tight loops. Simulated in
 // `a_loop_with_work_of_its_own_does_not_wait_for_tight_ones`.
-inline constexpr Nanoseconds slowed_down_factor = 2;
+inline constexpr std::int64_t slowed_down_factor = 2;
 
 // A word that gets fewer updates than this in the time of a turn has no turns: one update in
 // 3.1 µs. A lower value spends trials on loops that have nothing to win. Simulated in
@@ -102,7 +102,7 @@ inline constexpr std::uint32_t timed_runs = 8;
 
 // A thread that judges its turn later than so many turns after it began was doing something else,
 // or had no processor, and learns nothing from it. Not measured alone.
-inline constexpr Nanoseconds judged_within_turns = 2;
+inline constexpr std::int64_t judged_within_turns = 2;
 
 // How many words can have turns at a time, and at how many places a word looks for room. A place
 // takes 128 bytes. A word that finds no room has no turns. Not measured alone. Tested in
@@ -213,7 +213,7 @@ inline constexpr std::size_t size_of_anything = std::size_t{1} << 20;
 // times its own length: they take at most 2 % of the time. Tested in
 // `collections_take_two_percent_of_the_time`.
 inline constexpr Nanoseconds shortest_pause = nanoseconds_per_second;
-inline constexpr Nanoseconds pause_per_collection = 50;
+inline constexpr std::int64_t pause_per_collection = 50;
 
 // How many sets of places there are for objects in use, as a power of two, and how many places in
 // each. More of them watch more objects at the same time: 512 objects take 32 KiB for each module.
@@ -241,7 +241,7 @@ inline constexpr std::uint32_t samples_of_shared = 64;
 
 // A pause between two samples counts as at most one part in so many of the required age: a thread
 // that loses the processor makes no object old. More parts need more samples. Not measured alone.
-inline constexpr Nanoseconds steps_of_age = 8;
+inline constexpr std::int64_t steps_of_age = 8;
 
 }  // namespace sharing
 
