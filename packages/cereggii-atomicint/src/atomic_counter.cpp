@@ -3,11 +3,12 @@
 #include "docs.hpp"
 #include "int_methods.hpp"
 
-// AtomicCounter and AtomicCounterHandle, a striped adder for statistics.
+// The types AtomicCounter and AtomicCounterHandle: a striped adder for statistics.
 namespace cereggii::atomicint {
 
 namespace {
 
+// A total as an int: a new reference, or null with MemoryError.
 PyObject* to_python(const WideSum& sum) {
     std::int64_t total = 0;
     const bool small = -2 <= sum.high && sum.high < 2;
@@ -25,7 +26,7 @@ PyObject* to_python(const WideSum& sum) {
     return result;
 }
 
-// `initial_value` is an int of up to 125 bits; anything else is a TypeError or an OverflowError.
+// Converts `initial_value`, an integer of up to 125 bits. False with TypeError or OverflowError.
 bool to_initial(PyObject* initial_value, WideSum& sum) {
     if (!initial_value) return true;
     if (!PyIndex_Check(initial_value)) {
@@ -75,7 +76,7 @@ struct CounterMethods {
             adder->add(amount);
         } else if (amount != INT64_MIN) {
             adder->add(-amount);
-        } else {  // -INT64_MIN is one too many
+        } else {  // -INT64_MIN is INT64_MAX + 1, so it is added in two steps
             adder->add(INT64_MAX);
             adder->add(1);
         }

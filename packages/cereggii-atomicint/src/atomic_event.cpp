@@ -5,13 +5,13 @@
 #include "docs.hpp"
 #include "types.hpp"
 
-// AtomicEvent: a flag that threads wait for.
+// The type AtomicEvent: a flag that threads wait for.
 namespace cereggii::atomicint {
 
 namespace {
 
 using Accessor = AtomicAccessor<AtomicEvent>;
-using State = AtomicEvent::Value;
+using EventState = AtomicEvent::Value;
 
 bool to_initial(PyObject* initial_value, bool& is_set) {
     const int truth = initial_value ? PyObject_IsTrue(initial_value) : 0;
@@ -20,24 +20,26 @@ bool to_initial(PyObject* initial_value, bool& is_set) {
 }
 
 PyObject* is_set(PyObject* self, PyObject*) {
-    const State* state = Accessor::value(self);
+    const EventState* state = Accessor::value(self);
     return state ? PyBool_FromLong(AtomicEvent::is_set(state->load(std::memory_order_seq_cst)))
                  : nullptr;
 }
 
 PyObject* set(PyObject* self, PyObject*) {
-    State* state = Accessor::value(self);
+    EventState* state = Accessor::value(self);
     if (!state) return nullptr;
+    // Relaxed: it is only a guess, which the compare-and-swap checks.
     std::uint64_t before = state->load(std::memory_order_relaxed);
     while (!state->compare_exchange_weak(before, AtomicEvent::after_set(before),
                                          std::memory_order_seq_cst)) {
+        // Lost to a concurrent set or clear: `before` is the new state now.
     }
     WaitQueue::notify_all(state);
     Py_RETURN_NONE;
 }
 
 PyObject* clear_flag(PyObject* self, PyObject*) {
-    State* state = Accessor::value(self);
+    EventState* state = Accessor::value(self);
     if (!state) return nullptr;
     state->fetch_and(~AtomicEvent::flag, std::memory_order_seq_cst);
     Py_RETURN_NONE;
@@ -49,11 +51,12 @@ PyObject* wait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject
     if ((count != 0 || keywords) && !signature.parse(args, count, keywords, given)) return nullptr;
     const auto deadline = Deadline::parse(given[0]);
     if (!deadline) return nullptr;
-    const State* state = Accessor::value(self);
+    const EventState* state = Accessor::value(self);
     if (!state) return nullptr;
     const std::uint64_t seen = state->load(std::memory_order_seq_cst);
     if (AtomicEvent::is_set(seen)) Py_RETURN_TRUE;
-    // Any set since then counts, also if the flag has been cleared again.
+    // The state has a count of how often the event was set. So any set since then ends the wait,
+    // even if the flag has been cleared again.
     const WaitResult result = WaitQueue::wait_while(state, *deadline, [state, seen]() noexcept {
         return state->load(std::memory_order_seq_cst) == seen;
     });
@@ -62,8 +65,9 @@ PyObject* wait(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject
 }
 
 PyObject* repr(PyObject* self) {
-    const State* state = Accessor::peek(self);
+    const EventState* state = Accessor::peek(self);
     if (!state) return nullptr;
+    // Relaxed: the text is only shown, nothing is read because of it.
     const bool set = AtomicEvent::is_set(state->load(std::memory_order_relaxed));
     return PyUnicode_FromFormat("<%s at %p: %s>", short_name(self), static_cast<void*>(self),
                                 set ? "set" : "unset");

@@ -3,7 +3,8 @@
 #include "docs.hpp"
 #include "int_protocol.hpp"
 
-// AtomicInt and AtomicIntHandle: one method table and one slot table, generated for each accessor.
+// The types AtomicInt and AtomicIntHandle. One method table and one slot table are generated for
+// each accessor.
 namespace cereggii::atomicint {
 
 namespace {

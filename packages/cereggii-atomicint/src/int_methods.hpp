@@ -6,7 +6,7 @@
 #include "cereggii/atomics/python/values.hpp"
 #include "types.hpp"
 
-// The named methods of AtomicInt and AtomicIntHandle, as plain C functions for a method table.
+// The methods of AtomicInt and AtomicIntHandle, as plain C functions for a method table.
 namespace cereggii::atomicint {
 
 inline PyObject* to_python(std::int64_t value) {
@@ -21,7 +21,7 @@ inline PyObject* to_python(std::int64_t value) {
                         static_cast<long long>(value), sign, static_cast<long long>(amount));
 }
 
-// All additions and subtractions: `Sign` is '+' or '-'.
+// All additions ('+') and subtractions ('-') go through this function.
 template <char Sign>
 [[gnu::always_inline]] inline Update add_to(SharedInt* integer, std::int64_t amount) noexcept {
     const Update update = Sign == '+' ? integer->add(amount) : integer->subtract(amount);
@@ -29,7 +29,7 @@ template <char Sign>
     return update;
 }
 
-// All compare-and-swaps: the value found.
+// All compare-and-swaps of methods go through this function. Returns the value that was found.
 inline std::int64_t compare_exchange(SharedInt* integer, std::int64_t expected,
                                      std::int64_t updated) noexcept {
     const std::int64_t found = integer->compare_exchange(expected, updated);
@@ -131,7 +131,8 @@ struct IntMethods : UpdateMethods<Accessor, IntMethods<Accessor>> {
     static bool to_stored(PyObject*& updated) {
         std::int64_t value = 0;
         if (!to_int64(updated, &value, "the result of fn")) return false;
-        // An int of 64 bits: not a bool, nor an instance of a subclass, nor what has __index__.
+        // The result of an update is an exact int, even if fn has returned a bool, an instance of a
+        // subclass of int, or another object with __index__.
         if (!PyLong_CheckExact(updated)) Py_SETREF(updated, to_python(value));
         return updated != nullptr;
     }
@@ -154,7 +155,8 @@ struct IntMethods : UpdateMethods<Accessor, IntMethods<Accessor>> {
     }
 
 private:
-    // The common beginning: checked arguments, all of them integers, then the integer to work on.
+    // The common beginning of methods whose arguments are all integers: parses and converts the
+    // arguments, and returns the integer to work on; null with an exception.
     template <std::size_t N, class... Out>
     static SharedInt* begin(const Signature<N>& signature, PyObject* self, PyObject* const* args,
                             Py_ssize_t count, PyObject* keywords, Out*... out) {

@@ -9,34 +9,36 @@
 
 // The operators of AtomicInt and AtomicIntHandle.
 //
-// A plain operator works on the value of the moment: it takes the value out as an int and does what
-// the interpreter does with that int, so every result is int's own. Where neither operand's type
-// knows what to do, it returns NotImplemented: then the interpreter asks the other operand about
-// the atomic itself, and otherwise raises a TypeError that names both types. An in-place operator
-// is one atomic read-modify-write, and its result is the same object.
+// A plain operator reads the current value as an int, and does what the interpreter does with that
+// int. So every result is int's own. If the types of both operands do not implement the operator,
+// it returns NotImplemented. Then the interpreter asks the other operand about the atomic itself,
+// and otherwise raises a TypeError that names both types.
+//
+// An in-place operator is one atomic read-modify-write. Its result is the same object.
 namespace cereggii::atomicint {
 
-// An owned reference: the int value if `object` is one of ours, else the object itself.
+// The operand that int's operators can use: the current value as an int if `object` is an AtomicInt
+// or a handle, otherwise the object itself. A new reference; null with an exception.
 inline PyObject* plain(PyObject* object) {
     const Operand operand = find_atomic_int(object);
     if (!operand.found) return Py_NewRef(object);
     return operand.value ? to_python(operand.value->load()) : nullptr;
 }
 
-// What a type implements of an operator; null: nothing.
+// The function by which the object's type implements an operator, or null.
 template <auto Slot>
 auto implementation(PyObject* object) {
     const PyNumberMethods* methods = Py_TYPE(object)->tp_as_number;
     return methods ? methods->*Slot : nullptr;
 }
 
-// Whether `right` is asked first: its type is derived from that of `left`.
+// Whether the interpreter asks `right` first: its type is derived from the type of `left`.
 inline bool goes_first(PyObject* right, PyObject* left) {
     return Py_TYPE(right) != Py_TYPE(left) && PyType_IsSubtype(Py_TYPE(right), Py_TYPE(left));
 }
 
-// Calls the functions, those that are not null and each once, with these operands, until one of
-// them implements the operator. A new reference, of NotImplemented if none does.
+// Calls each of the functions once with these operands, except null, until one implements the
+// operator. Returns a new reference: to the result, or to NotImplemented; null with an exception.
 template <std::size_t Count, class Function, class... Operands>
 PyObject* ask_each(const std::array<Function, Count>& functions, Operands... operands) {
     for (std::size_t i = 0; i < Count; ++i) {
@@ -59,7 +61,8 @@ PyObject* binary(PyObject* left, PyObject* right) {
     if (b) {
         std::array functions{implementation<Slot>(a), implementation<Slot>(b)};
         if (goes_first(b, a)) std::swap(functions[0], functions[1]);
-        // Neither is ours, nor was it replaced by an int: not to call ourselves again.
+        // Both operands are unchanged, so none is an AtomicInt: to call their functions could call
+        // this function again, without end.
         result = a == left && b == right ? Py_NewRef(Py_NotImplemented) : ask_each(functions, a, b);
     }
     Py_XDECREF(b);
@@ -120,8 +123,8 @@ inline PyObject* compare(PyObject* self, PyObject* other, int operation) {
 
 // ── in place ───────────────────────────────────────────────────────────────────────────────────
 
-// int's own arithmetic, without the overrides of int's subclasses: it runs no Python code, so it
-// can stand between the load and the compare-exchange of an atomic update.
+// int's own arithmetic, without what subclasses of int override. It runs no Python code, so it can
+// be done between the load and the compare-and-swap of an atomic update.
 enum class IntOperator {
     multiply,
     floor_divide,
@@ -156,8 +159,8 @@ PyObject* apply(PyObject* a, PyObject* b) {
     Py_UNREACHABLE();
 }
 
-// Whether the result is certain not to fit, so that it need not be computed: 2 ** 10**9 would take
-// the memory of the machine.
+// Whether the result certainly does not fit in 64 bits. Then it is not computed: 2 ** 10**9 would
+// take all of the machine's memory.
 template <IntOperator Op>
 bool certainly_overflows(std::int64_t value, PyObject* operand) {
     std::int64_t amount = 0;
@@ -179,13 +182,14 @@ bool certainly_overflows(std::int64_t value, PyObject* operand) {
     return nullptr;
 }
 
-// The right-hand side of an in-place operator: an owned int, of any size.
+// The right-hand side of an in-place operator, as an int of any size: a new reference. Null with an
+// exception.
 inline PyObject* integer_operand(PyObject* operand, const char* op) {
     if (PyLong_Check(operand)) [[likely]]
         return Py_NewRef(operand);
     if (PyIndex_Check(operand)) return PyNumber_Index(operand);
-    // Not NotImplemented: Python would then rebind the name to the result of the plain operator,
-    // and what was shared would silently no longer be.
+    // It does not return NotImplemented: Python would bind the name to the result of the plain
+    // operator, and the variable would silently no longer be the shared integer.
     set_error(PyExc_TypeError, "the right-hand side of %s must be an integer, not %U", op, operand);
     return nullptr;
 }
@@ -240,7 +244,8 @@ struct IntInPlace {
     }
 
 private:
-    // Operands that are not int, or that need not fit although the sum does.
+    // Adds or subtracts an operand that is not an int, or that does not fit in 64 bits although the
+    // sum may fit.
     static PyObject* add_any(PyObject* self, PyObject* operand, const char* op, binaryfunc apply) {
         SharedInt* integer = Accessor::value(self);
         PyObject* right = integer ? integer_operand(operand, op) : nullptr;
@@ -252,6 +257,8 @@ private:
         return result;
     }
 
+    // Stores the result of `compute(found, left)`, where `left` is the value that was found as an
+    // int. Returns `self`, a new reference; null with an exception.
     template <class Compute>
     static PyObject* store_result(PyObject* self, SharedInt* integer, PyObject* right,
                                   const char* op, Compute&& compute) {
@@ -264,7 +271,7 @@ private:
             std::int64_t updated = 0;
             const bool is_int = PyLong_Check(result);
             const bool exceeds = is_int && exceeds_int64(result, &updated);
-            if (!is_int)  // a negative power
+            if (!is_int)  // a power with a negative exponent is a float
                 set_error(PyExc_TypeError, "the result of %s must be an integer, not %U", op,
                           result);
             Py_DECREF(result);
@@ -272,7 +279,7 @@ private:
             if (exceeds) return set_result_overflow(op, found, right);
             const std::int64_t now = integer->compare_exchange(found, updated);
             if (now == found) return Py_NewRef(self);
-            found = now;
+            found = now;  // lost to a concurrent update: compute again from its value
         }
     }
 };

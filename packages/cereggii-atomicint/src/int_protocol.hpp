@@ -6,11 +6,11 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "int_operators.hpp"
 
-// What else an int can do, on the value of the moment: conversions, int's methods and properties,
+// The rest of int's protocol, on the current value: conversions, int's methods and properties,
 // repr.
 namespace cereggii::atomicint {
 
-// int's method of this name, with the same arguments.
+// Calls int's method of this name on the current value, with the same arguments.
 template <MethodName Method>
 PyObject* forward(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
     const Py_ssize_t total = count + (keywords ? PyTuple_GET_SIZE(keywords) : 0);
@@ -32,6 +32,7 @@ PyObject* forward(PyObject* self, PyObject* const* args, Py_ssize_t count, PyObj
     return result;
 }
 
+// The property of int with this name, of the current value.
 template <MethodName Attribute>
 PyObject* forward_property(PyObject* self, void*) {
     PyObject* value = plain(self);
@@ -47,7 +48,7 @@ inline int truth(PyObject* self) {
 
 template <class Accessor>
 struct IntProtocol {
-    static PyObject* is_integer(PyObject* self, PyObject*) {  // int has it since 3.12
+    static PyObject* is_integer(PyObject* self, PyObject*) {  // int has this method since 3.12
         return Accessor::peek(self) ? Py_NewRef(Py_True) : nullptr;
     }
 

@@ -11,12 +11,12 @@ PyObject* to_seconds(PyObject*, PyObject* timeout) {
     return seconds ? PyFloat_FromDouble(*seconds) : nullptr;
 }
 
-// For waits that are written in Python.
+// For waits that are written in Python: `_to_seconds(timeout)`.
 PyMethodDef functions[] = {
     {"_to_seconds", &to_seconds, METH_O,
      "_to_seconds($module, timeout, /)\n--\n\n"
-     "The seconds that a wait with this timeout lasts at most: inf for None. Raises what every\n"
-     "wait raises for a wrong one."},
+     "Return the number of seconds that a wait with this timeout lasts at most: inf for None.\n"
+     "For a wrong timeout it raises what every wait raises."},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -32,12 +32,12 @@ NB_MODULE(_atomicint_anywhere, module) {
     cereggii::atomicint::bind_atomic_int(module);
     cereggii::atomicint::bind_atomic_counter(module);
     cereggii::atomicint::bind_atomic_event(module);
-    static bool prepared = false;  // not if the import before this one failed
+    static bool prepared = false;  // still false if an earlier import failed
     if (!prepared) cereggii::atomics::forget_waiters_after_fork();
     prepared = true;
 }
 
-// The one that Python looks for.
+// The function that Python looks for.
 extern "C" NB_EXPORT PyObject* PyInit__atomicint() {
     return cereggii::atomics::main_interpreter_only(PyInit__atomicint_anywhere());
 }

@@ -12,7 +12,7 @@
 #include "cereggii/atomics/python/with_backoff.hpp"
 #include "cereggii/atomics/striped_adder.hpp"
 
-// The C++ objects behind the Python types of this module.
+// The C++ objects behind the Python types of this package.
 namespace cereggii::atomicint {
 
 using namespace atomics;  // NOLINT: what this package is written in
@@ -21,10 +21,11 @@ using SharedInt = WithBackoff<CheckedInt64>;
 
 struct AtomicInt {
     static constexpr const char* name = "AtomicInt";
-    static std::size_t memory() noexcept { return 80; }  // with the header, as allocated
+    // The bytes that are allocated for an instance, with its header.
+    static std::size_t memory() noexcept { return 80; }
     using Sharing = ImmortalPolicy;
 
-    SharedInt integer;
+    SharedInt integer;  // The value.
 
     explicit AtomicInt(std::int64_t value) noexcept : integer(value) {}
     bool constructed() const noexcept { return integer.constructed(); }
@@ -36,8 +37,10 @@ struct AtomicCounter {
     static constexpr const char* name = "AtomicCounter";
     using Sharing = ImmortalPolicy;
 
-    StripedAdder adder;
-    std::atomic<bool> ready{false};  // release, acquire: whoever sees it set sees the adder
+    StripedAdder adder;  // The total, in cells.
+    // Whether the adder is constructed. The store is a release, and pairs with the acquire load in
+    // constructed(): a thread that reads true also sees the adder.
+    std::atomic<bool> ready{false};
 
     explicit AtomicCounter(WideSum value) noexcept : adder(value) {
         ready.store(true, std::memory_order_release);
@@ -54,12 +57,14 @@ struct AtomicEvent {
     using Sharing = ImmortalPolicy;
     using Value = std::atomic<std::uint64_t>;
 
-    // Whether it is set, and above that how often it has been, plus one: 0 is not constructed.
+    // The lowest bit says whether the event is set. The other bits are 1 + the number of times that
+    // it was set. So a constructed event is never 0.
     Value state;
-    static constexpr std::uint64_t flag = 1;
-    static constexpr std::uint64_t once = 2;
+    static constexpr std::uint64_t flag = 1;  // the lowest bit
+    static constexpr std::uint64_t once = 2;  // one time, in the other bits
 
     explicit AtomicEvent(bool set) noexcept : state(once | (set ? flag : 0)) {}
+    // Relaxed: the event has no other fields that could be seen too early.
     bool constructed() const noexcept { return state.load(std::memory_order_relaxed) != 0; }
     Value* value() noexcept { return &state; }
 
@@ -70,11 +75,10 @@ struct AtomicEvent {
 using AtomicIntHandle = Handle<AtomicInt>;
 using AtomicCounterHandle = Handle<AtomicCounter>;
 
-// The value behind an AtomicInt or an AtomicIntHandle, or their subclasses. `found` is false for
-// any other object; null with `found`: an exception is set.
+// An operand, as find_atomic_int() sees it.
 struct Operand {
-    bool found;
-    SharedInt* value;
+    bool found;        // Whether it is an AtomicInt, a handle, or an instance of a subclass.
+    SharedInt* value;  // Its value. Null if `found` is false, or if an exception is set.
 };
 
 inline Operand find_atomic_int(PyObject* object) {
@@ -86,7 +90,7 @@ inline Operand find_atomic_int(PyObject* object) {
     return {false, nullptr};
 }
 
-// Registers the types; one file each.
+// Put the types into the module. Each is in the file with the name of the atomic type.
 void bind_atomic_int(nanobind::module_& module);
 void bind_atomic_counter(nanobind::module_& module);
 void bind_atomic_event(nanobind::module_& module);
