@@ -3,12 +3,13 @@
 #include "docs.hpp"
 #include "ref_methods.hpp"
 
-// AtomicRef, AtomicBool and their handles: one method table and one slot table, generated for each
-// accessor.
+// The types AtomicRef, AtomicBool and their handles. One method table and one slot table are
+// generated for each accessor.
 namespace cereggii::atomicref {
 
 namespace {
 
+// Whether an accessor is for AtomicBool or its handle.
 template <class Accessor>
 inline constexpr bool of_bools = std::is_same_v<typename Accessor::Shared, AtomicBool>;
 

@@ -12,12 +12,12 @@ NB_MODULE(_atomicref_anywhere, module) {
     cereggii::atomicref::bind_atomic_ref(module);
     cereggii::atomicref::bind_stamped_ref(module);
     cereggii::atomicref::bind_thread_handle(module);
-    static bool prepared = false;  // not if the import before this one failed
+    static bool prepared = false;  // still false if an earlier import failed
     if (!prepared) cereggii::atomics::forget_waiters_after_fork();
     prepared = true;
 }
 
-// The one that Python looks for.
+// The function that Python looks for.
 extern "C" NB_EXPORT PyObject* PyInit__atomicref() {
     return cereggii::atomics::main_interpreter_only(PyInit__atomicref_anywhere());
 }

@@ -67,7 +67,7 @@ struct RefMethods : UpdateMethods<Accessor, RefMethods<Accessor>> {
 
     static bool store_over(Slot* slot, PyObject* current, PyObject* updated) {
         if (!compare_exchange_with_backoff(*slot, current, updated)) return false;
-        Py_DECREF(current);  // the slot's
+        Py_DECREF(current);  // the reference that the slot had
         return true;
     }
 
@@ -83,8 +83,9 @@ struct RefMethods : UpdateMethods<Accessor, RefMethods<Accessor>> {
                 Py_DECREF(seen);
                 return WaitResult::changed;
             }
-            // Notifiers compare addresses, for they hold a lock: another object with the same value
-            // wakes this thread for nothing, and somebody else may be waiting for the notification.
+            // A notifying thread holds a lock, so it compares only addresses. Another object with
+            // the same value wakes this thread for nothing. Then it passes the notification on:
+            // another thread may be waiting for it.
             if (woken) WaitQueue::notify_one(slot);
             const WaitResult result = WaitQueue::wait_while(
                 slot, deadline, [slot, seen]() noexcept { return slot->address() == seen; });
@@ -108,7 +109,7 @@ struct RefMethods : UpdateMethods<Accessor, RefMethods<Accessor>> {
 
     // ── bool ───────────────────────────────────────────────────────────────────────────────────
 
-    // Of an AtomicBool.
+    // Only for AtomicBool and its handle.
     static int truth(PyObject* self) {
         const Slot* slot = Accessor::value(self);
         return slot ? slot->address() == Py_True : -1;

@@ -5,14 +5,14 @@
 #include "docs.hpp"
 #include "types.hpp"
 
-// AtomicStampedRef: a reference and an integer that change as one.
+// The type AtomicStampedRef: a reference and an integer that change in one step.
 namespace cereggii::atomicref {
 
 namespace {
 
 using Accessor = AtomicAccessor<AtomicStampedRef>;
 
-// A new reference to a stamp as an exact int, of any size; null with an exception.
+// Converts a stamp to an exact int of any size: a new reference. Null with an exception.
 PyObject* read_stamp(PyObject* stamp, const char* name) {
     if (PyLong_CheckExact(stamp)) return Py_NewRef(stamp);
     if (!PyIndex_Check(stamp)) {
@@ -21,12 +21,12 @@ PyObject* read_stamp(PyObject* stamp, const char* name) {
     }
     PyObject* integer = PyNumber_Index(stamp);
     if (!integer || PyLong_CheckExact(integer)) return integer;
-    PyObject* exact = PyLong_Type.tp_as_number->nb_int(integer);  // of a bool or a subclass
+    PyObject* exact = PyLong_Type.tp_as_number->nb_int(integer);  // it was a bool, or of a subclass
     Py_DECREF(integer);
     return exact;
 }
 
-// A new (value, stamp); null with an exception.
+// A new tuple (value, stamp). `name` is the stamp's, for errors. Null with an exception.
 PyObject* make_pair(PyObject* value, PyObject* stamp, const char* name) {
     PyObject* exact = read_stamp(stamp, name);
     PyObject* pair = exact ? PyTuple_Pack(2, value, exact) : nullptr;
@@ -93,9 +93,11 @@ PyObject* compare_and_set(PyObject* self, PyObject* const* args, Py_ssize_t coun
             result = Py_False;
         } else if (compare_exchange_with_backoff(*slot, found, pair)) {
             result = Py_True;
-            Py_DECREF(found);  // one of two: the slot's and load()'s
+            Py_DECREF(found);  // the reference that the slot had
         }
-        Py_DECREF(found);
+        // If `result` is still null: lost to a concurrent update. Look at the pair that is stored
+        // now.
+        Py_DECREF(found);  // the reference from load()
     }
     Py_XDECREF(pair);
     Py_XDECREF(expected_stamp);

@@ -10,7 +10,7 @@
 #include "cereggii/atomics/python/sharing.hpp"
 #include "cereggii/atomics/python/with_backoff.hpp"
 
-// The C++ objects behind the Python types of this module.
+// The C++ objects behind the atomic types of this package. ThreadHandle is in thread_handle/.
 namespace cereggii::atomicref {
 
 using namespace atomics;  // NOLINT: what this package is written in
@@ -23,7 +23,7 @@ struct AtomicRef {
     using Sharing = DeferredPolicy;
     using Value = Slot;
 
-    Slot slot;
+    Slot slot;  // The reference.
 
     explicit AtomicRef(PyObject* object) noexcept : slot(object) {}
     ~AtomicRef() { note_destruction(this); }
@@ -46,7 +46,7 @@ struct AtomicBool : AtomicRef {
 
 using AtomicBoolHandle = Handle<AtomicBool>;
 
-// False with TypeError, if an atomic of this type must not refer to the object.
+// Whether an atomic of this type may refer to the object. False with TypeError.
 template <class Atomic>
 [[gnu::always_inline]] inline bool accepts(PyObject* object, const char* what) {
     if constexpr (std::is_same_v<Atomic, AtomicBool>) {
@@ -58,16 +58,19 @@ template <class Atomic>
     return true;
 }
 
-// A value and its stamp are one object, the tuple (value, stamp), so one word changes them both.
+// A value and its stamp are in one object, the tuple (value, stamp). So one compare-and-swap
+// changes both.
 struct AtomicStampedRef {
     static constexpr const char* name = "AtomicStampedRef";
     static std::size_t memory() noexcept { return DeferredPolicy::size_of_anything; }
     using Sharing = DeferredPolicy;
     using Value = Slot;
 
-    static inline PyObject* cleared = nullptr;  // (None, 0): set when the module is imported
+    // The tuple (None, 0), which the garbage collector stores to break a cycle. It is made when the
+    // module is imported.
+    static inline PyObject* cleared = nullptr;
 
-    Slot pair;
+    Slot pair;  // The reference to the tuple.
 
     explicit AtomicStampedRef(PyObject* object) noexcept : pair(object) {}
     ~AtomicStampedRef() { note_destruction(this); }
@@ -79,7 +82,8 @@ struct AtomicStampedRef {
     void clear() { pair.clear(cleared); }
 };
 
-// Register the types; one file each, but AtomicBool, which is in that of AtomicRef.
+// Put the types into the module. AtomicBool is in the file of AtomicRef; each other type is in the
+// file with its name.
 void bind_atomic_ref(nanobind::module_& module);
 void bind_stamped_ref(nanobind::module_& module);
 void bind_thread_handle(nanobind::module_& module);

@@ -6,15 +6,19 @@
 
 #include "thread_handle/descriptors.hpp"
 
-// The attributes of a ThreadHandle are those of its object, all of them: __class__, __dict__ and
-// __doc__, too. There are three exceptions: how the handle itself is copied and pickled, which the
-// modules copy and pickle look up in the instance; __mro_entries__ of a class, by which a class
-// statement takes the handle for it; and what a subclass of ThreadHandle defines.
+// The attributes of a ThreadHandle are the attributes of its object, including __class__, __dict__
+// and __doc__. There are three exceptions:
+//
+// - The methods by which a handle is copied and pickled. The modules copy and pickle look them up
+//   in the instance.
+// - __mro_entries__ of a handle of a class. By it, a class statement takes the handle for the
+//   class.
+// - What a subclass of ThreadHandle defines.
 namespace cereggii::atomicref {
 
 // ── attributes ─────────────────────────────────────────────────────────────────────────────────
 
-// What a class statement puts into a class by itself.
+// The names that a class statement puts into every class.
 inline constexpr const char* put_by_python[] = {
     "__abstractmethods__",
     "__annotate__",
@@ -33,30 +37,33 @@ inline constexpr const char* put_by_python[] = {
     "__weakref__",
 };
 
-// Whether a subclass of ThreadHandle defines the attribute for its handles; -1 on an error.
+// Whether a subclass of ThreadHandle defines the attribute for its handles. 1 or 0; -1 with an
+// exception.
 inline int is_own_attribute(PyObject* self, PyObject* name) {
     if (!PyUnicode_Check(name)) return 0;
     for (const char* put : put_by_python)
         if (PyUnicode_CompareWithASCIIString(name, put) == 0) return 0;
-    PyObject* found = find_in_class(Py_TYPE(self), name, Names::mro, ThreadHandle::type);
+    PyObject* found = find_in_class(Py_TYPE(self), name, InternedNames::mro, ThreadHandle::type);
     if (!found) return PyErr_Occurred() ? -1 : 0;
     Py_DECREF(found);
     return 1;
 }
 
+// Whether `name` is the interned string, or equal to it.
 inline bool is_name(PyObject* name, PyObject* interned) {
     if (PyUnicode_CHECK_INTERNED(name)) return name == interned;
     return PyUnicode_Compare(name, interned) == 0;
 }
 
-// Whether a name begins as the names do that Python gives a meaning to: a quick test.
+// A quick test: false if the name is certainly not one to which Python gives a meaning.
 inline bool may_be_special(PyObject* name) {
     return PyUnicode_Check(name) && PyUnicode_READ_CHAR(name, 0) == '_';
 }
 
+// Whether it is the name of a method by which an object is copied or pickled.
 inline bool is_copying(PyObject* name) {
     if (!may_be_special(name)) return false;
-    return std::any_of(Names::copying.begin(), Names::copying.end(),
+    return std::any_of(InternedNames::copying.begin(), InternedNames::copying.end(),
                        [name](PyObject* interned) { return is_name(name, interned); });
 }
 
@@ -65,7 +72,7 @@ inline PyObject* get_attribute(PyObject* self, PyObject* name) {
     if (!object) return nullptr;
     if (is_copying(name)) [[unlikely]]
         return PyObject_GenericGetAttr(self, name);
-    if (PyType_Check(object) && may_be_special(name) && is_name(name, Names::mro_entries))
+    if (PyType_Check(object) && may_be_special(name) && is_name(name, InternedNames::mro_entries))
         return PyObject_GenericGetAttr(self, name);
     if (!is_own_type(Py_TYPE(self))) [[unlikely]] {
         const int own = is_own_attribute(self, name);
@@ -81,8 +88,9 @@ inline int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
         const int own = is_own_attribute(self, name);
         if (own != 0) return own < 0 ? -1 : PyObject_GenericSetAttr(self, name, value);
     }
-    // What ThreadHandle[T](object) sets is about the handle; it does without, if it has to.
-    if (may_be_special(name) && is_name(name, Names::orig_class)) [[unlikely]] {
+    // ThreadHandle[T](object) sets __orig_class__. That would be about the handle, not about the
+    // object, so it is refused. The caller ignores the AttributeError.
+    if (may_be_special(name) && is_name(name, InternedNames::orig_class)) [[unlikely]] {
         PyErr_SetString(PyExc_AttributeError, "__orig_class__ cannot be set through a handle");
         return -1;
     }
@@ -91,7 +99,8 @@ inline int set_attribute(PyObject* self, PyObject* name, PyObject* value) {
 
 // ── copying ────────────────────────────────────────────────────────────────────────────────────
 
-// A handle of the same class; subclasses are made without their __init__, as by pickle.
+// A new handle of the object, of the same class. For a subclass, __init__ is not called, as pickle
+// does it.
 inline nb::object handle_of(PyTypeObject* type, PyObject* object) {
     PyObject* bare = unwrapped(object);
     return owned_or_throw(bare ? make_instance<ThreadHandle>(type_for(type, bare), bare) : nullptr);
@@ -113,7 +122,7 @@ inline nb::object deep_copy(PyObject* self, PyObject* memo) {
     const nb::object object = bare_object(self);
     const nb::object copied =
         nb::module_::import_("copy").attr("deepcopy")(object, nb::handle(memo));
-    // An object that refers to its own handle: the handle was copied on the way.
+    // If the object refers to its own handle, the handle has been copied together with the object.
     const nb::object key = owned_or_throw(PyLong_FromVoidPtr(self));
     if (PyDict_Check(memo)) {
         const nb::object before = nb::handle(memo).attr("get")(key);
@@ -122,9 +131,10 @@ inline nb::object deep_copy(PyObject* self, PyObject* memo) {
     return handle_of(Py_TYPE(self), copied.ptr());
 }
 
-// Name of the function in the module that unpickles a handle; and the function.
+// The name of the function in the module that unpickles a handle.
 inline constexpr const char* restore_name = "_restore_thread_handle";
 
+// That function, with the arguments (type, object).
 inline nb::object restore(PyObject* args) {
     PyObject* type = nullptr;
     PyObject* object = nullptr;

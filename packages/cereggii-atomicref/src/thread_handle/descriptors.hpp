@@ -3,19 +3,22 @@
 
 #include "thread_handle/thread_handle.hpp"
 
-// A handle in a class body does what its object does there: a function binds, a property computes.
-// A handle of an object that is not a descriptor is a plain attribute.
+// A handle in a class body works as its object would there: a handle of a function binds, and a
+// handle of a property computes. A handle of an object that is not a descriptor is a plain
+// attribute.
 //
-// Python asks the type whether an attribute of a class is a *data descriptor*, which hides the
-// instance's own attribute of the same name: it is one if the type has tp_descr_set. So the handles
-// of data descriptors (of a property, say) have a type of their own, derived from ThreadHandle, and
-// an instance's attribute still hides the handle of anything else.
+// A *data descriptor* in a class hides the attribute of the same name that an instance has. To
+// Python, an attribute of a class is a data descriptor if its type has tp_descr_set. So handles of
+// data descriptors (of a property, say) have a type of their own, derived from ThreadHandle. All
+// other handles are still hidden by an attribute of the instance.
 namespace cereggii::atomicref {
 
-// The type of the handles of data descriptors. Set when the module is imported, never freed.
+// The type of the handles of data descriptors.
 struct DataDescriptorHandle {
+    // Set when the module is imported, and never freed.
     static inline PyTypeObject* type = nullptr;
-    static inline newfunc allocate = nullptr;  // ThreadHandle's own tp_new, for all types
+    // The tp_new that bind() gave to ThreadHandle. allocate() calls it for all types.
+    static inline newfunc allocate = nullptr;
 };
 
 // Whether the type is one that ThreadHandle(obj) makes, and not a user's subclass.
@@ -23,24 +26,24 @@ inline bool is_own_type(PyTypeObject* type) {
     return type == ThreadHandle::type || type == DataDescriptorHandle::type;
 }
 
-// The type of a new handle of the object, which is not a handle. A user's subclass stays itself.
+// The type of a new handle of an object that is not a handle itself. A user's subclass is kept.
 inline PyTypeObject* type_for(PyTypeObject* type, PyObject* object) {
     if (!is_own_type(type)) return type;
     return Py_TYPE(object)->tp_descr_set ? DataDescriptorHandle::type : ThreadHandle::type;
 }
 
-// tp_new. Leaves it to tp_init to refuse wrong arguments.
+// tp_new. Wrong arguments are refused later, by tp_init.
 inline PyObject* allocate(PyTypeObject* asked, PyObject* args, PyObject* keywords) {
-    PyObject* object = nullptr;  // borrowed, as below
+    PyObject* object = nullptr;  // borrowed
     if (PyTuple_GET_SIZE(args) > 0)
         object = PyTuple_GET_ITEM(args, 0);
-    else if (keywords && !(object = PyDict_GetItemWithError(keywords, Names::obj)) &&
-             PyErr_Occurred())  // a key of a subclass of str, which may compare in its own way
+    else if (keywords && !(object = PyDict_GetItemWithError(keywords, InternedNames::obj)) &&
+             PyErr_Occurred())  // a keyword may be of a subclass of str whose __eq__ raises
         return nullptr;
     if (object && is_handle(object))
         object = payload<ThreadHandle>(object)->object.load(std::memory_order_acquire);
     PyTypeObject* type = object ? type_for(asked, object) : asked;
-    // `type(handle)(obj)`: Python calls tp_init for instances of the type that was asked for only.
+    // For `type(handle)(obj)`: Python calls tp_init only if the result is an instance of `asked`.
     if (type == ThreadHandle::type && type != asked)
         return PyObject_Call(reinterpret_cast<PyObject*>(type), args, keywords);
     return DataDescriptorHandle::allocate(type, args, keywords);
@@ -55,7 +58,7 @@ inline PyObject* get_from_instance(PyObject* self, PyObject* instance, PyObject*
     return get ? get(object, instance, owner) : Py_NewRef(self);
 }
 
-// `value` is null to delete.
+// Sets the value of the descriptor on an instance; deletes it if `value` is null.
 inline int set_on_instance(PyObject* self, PyObject* instance, PyObject* value) {
     PyObject* object = object_of(self);
     if (!object) return -1;
@@ -65,7 +68,8 @@ inline int set_on_instance(PyObject* self, PyObject* instance, PyObject* value) 
     return -1;
 }
 
-// Python calls it for whatever is in a class body; the object may have none.
+// Python calls __set_name__ of each object in a class body that has it. A handle always has it, but
+// its object may not.
 inline PyObject* set_name(PyObject* self, PyObject* args) {
     PyObject* object = object_of(self);
     if (!object) return nullptr;
@@ -90,7 +94,7 @@ inline void make_data_descriptor_type() {
         slots};
     PyObject* base = reinterpret_cast<PyObject*>(ThreadHandle::type);
     PyObject* type = owned_or_throw(PyType_FromSpecWithBases(&spec, base)).release().ptr();
-    make_immortal(type);  // as the types that bind() makes
+    make_immortal(type);  // like the types that bind() makes
     DataDescriptorHandle::type = reinterpret_cast<PyTypeObject*>(type);
 }
 

@@ -3,7 +3,8 @@
 
 #include "thread_handle/thread_handle.hpp"
 
-// The operators of ThreadHandle. A slot gets the handle on either side, or on both.
+// The operators of ThreadHandle. The function of a binary operator gets a handle on the left, on
+// the right, or on both sides.
 namespace cereggii::atomicref {
 
 template <auto Function>
@@ -20,7 +21,8 @@ inline PyObject* power(PyObject* base, PyObject* exponent, PyObject* modulus) {
     return c ? PyNumber_Power(a, b, c) : nullptr;
 }
 
-// The result of an in-place operator, owned: an object that changed itself stays behind its handle.
+// The result of an in-place operator, owned. If the object has changed itself, and is the result,
+// the handle takes its place.
 inline PyObject* keep_handle(PyObject* self, PyObject* object, PyObject* result) {
     if (result != object) return result;  // another object, or an error
     Py_DECREF(result);
@@ -67,7 +69,7 @@ inline int truth(PyObject* self) {
     return object ? PyObject_IsTrue(object) : -1;
 }
 
-// __index__ has to give an exact int, which that of a bool is not.
+// __index__ has to return an exact int. That of a bool returns the bool.
 inline PyObject* index(PyObject* self) {
     PyObject* object = object_of(self);
     PyObject* integer = object ? PyNumber_Index(object) : nullptr;

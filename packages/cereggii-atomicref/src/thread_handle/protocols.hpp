@@ -3,8 +3,8 @@
 
 #include "thread_handle/thread_handle.hpp"
 
-// What else a ThreadHandle does as its object does: calls, containers, iteration, conversions,
-// context managers, classes, awaiting, buffers.
+// The other protocols that a ThreadHandle passes on to its object: calls, containers, iteration,
+// conversions, context managers, classes, awaiting, buffers.
 namespace cereggii::atomicref {
 
 // ── calls ──────────────────────────────────────────────────────────────────────────────────────
@@ -15,7 +15,7 @@ inline PyObject* call_object(PyObject* self, PyObject* const* args, std::size_t 
     return object ? PyObject_Vectorcall(object, args, count, keywords) : nullptr;
 }
 
-// tp_call, for whoever has a tuple already.
+// tp_call, for a caller that has a tuple of the arguments already.
 inline PyObject* call_with_tuple(PyObject* self, PyObject* args, PyObject* keywords) {
     PyObject* object = object_of(self);
     return object ? PyObject_Call(object, args, keywords) : nullptr;
@@ -40,7 +40,7 @@ inline PyObject* get_item(PyObject* self, PyObject* key) {
     return bare ? PyObject_GetItem(object, bare) : nullptr;
 }
 
-// The value is stored as it is; a handle, too.
+// The value is stored as it is, even if it is a handle.
 inline int set_item(PyObject* self, PyObject* key, PyObject* value) {
     PyObject* object = object_of(self);
     PyObject* bare = object ? unwrapped(key) : nullptr;
@@ -78,7 +78,7 @@ inline PyObject* length_hint(PyObject* self, PyObject*) {
     return PyErr_Occurred() ? nullptr : Py_NewRef(Py_NotImplemented);
 }
 
-// How the tasks of an event loop advance a coroutine, which is not an iterator.
+// am_send: by it, the tasks of an event loop advance a coroutine. A coroutine is not an iterator.
 inline PySendResult send(PyObject* self, PyObject* value, PyObject** result) {
     PyObject* object = object_of(self);
     if (object) return PyIter_Send(object, value, result);
@@ -95,7 +95,8 @@ inline PyObject* async_next(PyObject* self) {
                         Py_TYPE(object)->tp_name);
 }
 
-// Whether it is a generator of a function that types.coroutine has marked; -1 on an error.
+// Whether the object is a generator from a function that types.coroutine has marked. 1 or 0; -1
+// with an exception.
 inline int is_generator_based_coroutine(PyObject* object) {
     if (!PyGen_CheckExact(object)) return 0;
     PyObject* code = PyObject_GetAttrString(object, "gi_code");
@@ -110,8 +111,8 @@ inline PyObject* await_object(PyObject* self) {
     if (!object) return nullptr;
     const PyAsyncMethods* methods = Py_TYPE(object)->tp_as_async;
     if (methods && methods->am_await) return methods->am_await(object);
-    // `await` takes such a generator itself as the iterator that it needs, but from no __await__.
-    // The handle is an iterator, too.
+    // `await` accepts such a generator itself as the iterator that it needs, but not as the result
+    // of an __await__. The handle is an iterator, too, so it can be the result.
     const int generator = is_generator_based_coroutine(object);
     if (generator != 0) return generator < 0 ? nullptr : Py_NewRef(self);
     return PyErr_Format(PyExc_TypeError, "'%.200s' object can't be awaited",
@@ -120,8 +121,8 @@ inline PyObject* await_object(PyObject* self) {
 
 // ── conversions ────────────────────────────────────────────────────────────────────────────────
 
-// Functions of Python that have no C equivalent. Set when the module is imported, and kept.
-struct Functions {
+// Functions of Python that have no C equivalent. Set when the module is imported, and never freed.
+struct PythonFunctions {
     static inline PyObject* round = nullptr;
     static inline PyObject* trunc = nullptr;
     static inline PyObject* floor = nullptr;
@@ -156,7 +157,7 @@ inline PyObject* rounded(PyObject* self, PyObject* args) {
     PyObject* digits = nullptr;
     if (!PyArg_UnpackTuple(args, "__round__", 0, 1, &digits)) return nullptr;
     PyObject* object = object_of(self);
-    return object ? PyObject_CallFunctionObjArgs(Functions::round, object, digits, nullptr)
+    return object ? PyObject_CallFunctionObjArgs(PythonFunctions::round, object, digits, nullptr)
                   : nullptr;
 }
 
@@ -172,16 +173,18 @@ PyObject* asked(PyObject* self, PyObject*) {
 
 // ── statements and functions that look for a method in the class ───────────────────────────────
 
+// A kind of context manager.
 struct ContextManager {
-    const char* enter;
-    const char* exit;
-    const char* protocol;
+    const char* enter;     // The name of the method that begins a `with` block.
+    const char* exit;      // The name of the method that ends it.
+    const char* protocol;  // The name of the protocol in error messages.
 };
 inline constexpr ContextManager context{"__enter__", "__exit__", "context manager"};
 inline constexpr ContextManager async_context{"__aenter__", "__aexit__",
                                               "asynchronous context manager"};
 
-// The method of a context manager, or null with the TypeError of the statement.
+// The method of a context manager, a new reference. Null with the TypeError that a `with` statement
+// raises.
 inline PyObject* find_context_method(PyObject* object, const ContextManager& manager,
                                      const char* name) {
     PyObject* method = find_special(object, name);
@@ -197,7 +200,7 @@ PyObject* enter(PyObject* self, PyObject*) {
     PyObject* object = object_of(self);
     if (!object) return nullptr;
     PyObject* method = find_context_method(object, Manager, Manager.enter);
-    // As the statement does: nothing is entered that cannot be left.
+    // As a `with` statement does it: if there is no exit method, the enter method is not called.
     PyObject* leave = method ? find_context_method(object, Manager, Manager.exit) : nullptr;
     PyObject* result = leave ? PyObject_CallNoArgs(method) : nullptr;
     Py_XDECREF(leave);
@@ -223,7 +226,7 @@ PyObject* check_class(PyObject* self, PyObject* candidate) {
     return result < 0 ? nullptr : PyBool_FromLong(result);
 }
 
-// `class C(handle):` with a handle of a class derives from that class.
+// With a handle of a class, `class C(handle):` derives from that class.
 inline PyObject* mro_entries(PyObject* self, PyObject*) {
     PyObject* object = object_of(self);
     return object ? PyTuple_Pack(1, object) : nullptr;
@@ -231,7 +234,7 @@ inline PyObject* mro_entries(PyObject* self, PyObject*) {
 
 // ── buffers ────────────────────────────────────────────────────────────────────────────────────
 
-// The request is redirected: the view belongs to the object, which releases it.
+// The request goes to the object. So the view belongs to the object, which also releases it.
 inline int get_buffer(PyObject* self, Py_buffer* view, int flags) {
     PyObject* object = object_of(self);
     if (object) return PyObject_GetBuffer(object, view, flags);

@@ -9,7 +9,7 @@
 #include "thread_handle/operators.hpp"
 #include "thread_handle/protocols.hpp"
 
-// ThreadHandle: one thread's own reference to any object, and a transparent proxy for it.
+// The type ThreadHandle: one thread's own reference to any object, and a transparent proxy for it.
 namespace cereggii::atomicref {
 
 namespace {
@@ -32,8 +32,8 @@ int traverse_handle(PyObject* self, visitproc visit, void* arg) {
     return 0;
 }
 
-// A handle made in two steps, by __new__ and __init__, can be in a tuple that it is a handle of:
-// then nothing else breaks the cycle.
+// A handle that is made in two steps, by __new__ and __init__, can be a handle of a tuple that
+// contains the handle. Then no other tp_clear breaks the cycle.
 int clear_handle(PyObject* self) {
     Py_XDECREF(payload<ThreadHandle>(self)->object.exchange(nullptr, std::memory_order_relaxed));
     return 0;
@@ -65,11 +65,11 @@ PyMethodDef method_table[] = {
     {"unwrap", &unwrap, METH_O | METH_STATIC, thread_handle_docs::unwrap},
     {"__round__", &rounded, METH_VARARGS,
      "__round__($self, ndigits=None, /)\n--\n\nround() of the object."},
-    plain_method("__trunc__", &converted<Functions::trunc>,
+    plain_method("__trunc__", &converted<PythonFunctions::trunc>,
                  "__trunc__($self, /)\n--\n\nmath.trunc() of the object."),
-    plain_method("__floor__", &converted<Functions::floor>,
+    plain_method("__floor__", &converted<PythonFunctions::floor>,
                  "__floor__($self, /)\n--\n\nmath.floor() of the object."),
-    plain_method("__ceil__", &converted<Functions::ceil>,
+    plain_method("__ceil__", &converted<PythonFunctions::ceil>,
                  "__ceil__($self, /)\n--\n\nmath.ceil() of the object."),
     plain_method("__complex__", &converted_to<PyComplex_Type>,
                  "__complex__($self, /)\n--\n\ncomplex() of the object."),
@@ -85,11 +85,11 @@ PyMethodDef method_table[] = {
     {"__format__", &formatted, METH_O,
      "__format__($self, format_spec, /)\n--\n\nformat() of the object."},
     plain_method("__enter__", &enter<context>,
-                 "__enter__($self, /)\n--\n\n`with` on the object: what it gives."),
+                 "__enter__($self, /)\n--\n\nThe beginning of `with` on the object."),
     {"__exit__", &leave<context>, METH_VARARGS,
      "__exit__($self, /, *args)\n--\n\nThe end of `with` on the object."},
     plain_method("__aenter__", &enter<async_context>,
-                 "__aenter__($self, /)\n--\n\n`async with` on the object: what it gives."),
+                 "__aenter__($self, /)\n--\n\nThe beginning of `async with` on the object."),
     {"__aexit__", &leave<async_context>, METH_VARARGS,
      "__aexit__($self, /, *args)\n--\n\nThe end of `async with` on the object."},
     {"__instancecheck__", &check_class<&PyObject_IsInstance>, METH_O,
@@ -99,7 +99,7 @@ PyMethodDef method_table[] = {
     {"__mro_entries__", &mro_entries, METH_O,
      "__mro_entries__($self, bases, /)\n--\n\nThe object, as a base in a class statement."},
     {"__set_name__", &set_name, METH_VARARGS,
-     "__set_name__($self, owner, name, /)\n--\n\nTells the object where it is in a class."},
+     "__set_name__($self, owner, name, /)\n--\n\nTell the object its class, and its name in the class."},
     cold_method<&shallow_copy>("__copy__",
                                "__copy__($self, /)\n--\n\nA handle of a copy of the object."),
     {"__deepcopy__", &with_argument<&deep_copy>, METH_O,
@@ -197,13 +197,13 @@ const PyType_Slot slot_table[] = {
 
 void bind_thread_handle(nb::module_& module) {
     if (!ThreadHandle::type) {
-        if (!Names::intern()) throw nb::python_error();
-        Functions::find();
+        if (!InternedNames::intern()) throw nb::python_error();
+        PythonFunctions::find();
     }
     const bool first = !ThreadHandle::type;
     bind<ThreadHandle>(module, "cereggii_atomicref.ThreadHandle", thread_handle_docs::thread_handle,
                        slot_table, ThreadHandle::type);
-    if (first) {  // nobody has seen the type
+    if (first) {  // no other code has seen the type yet
         ThreadHandle::type->tp_vectorcall_offset =
             static_cast<Py_ssize_t>(payload_offset + offsetof(ThreadHandle, vectorcall));
         DataDescriptorHandle::allocate = std::exchange(ThreadHandle::type->tp_new, &allocate);

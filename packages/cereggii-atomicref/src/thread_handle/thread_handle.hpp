@@ -9,27 +9,33 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "types.hpp"
 
-// The C++ object behind ThreadHandle, and how its slots get at the object it stands for.
+// The C++ object behind ThreadHandle, and access to the object that a handle stands for.
 //
-// Every slot does the same: take the handles off the operands, and have the interpreter's own
-// function do the rest. So results and errors are those of the object itself. What a slot borrows
-// is owned by a handle that its caller holds.
+// Every function of the type does the same: it replaces handles among the operands by their
+// objects, and calls the interpreter's own function. So results and errors are those of the object
+// itself. References to the objects are borrowed: each object is owned by a handle that the caller
+// holds.
 namespace cereggii::atomicref {
 
+// Calls the object of a handle (protocols.hpp).
 PyObject* call_object(PyObject* self, PyObject* const* args, std::size_t count, PyObject* keywords);
 
 struct ThreadHandle {
-    static inline PyTypeObject* type = nullptr;  // set when the module is imported, never freed
+    // Set when the module is imported, and never freed.
+    static inline PyTypeObject* type = nullptr;
 
-    // Null before __init__. Set once, and then only ever cleared, by the garbage collector. Never a
-    // ThreadHandle.
-    std::atomic<PyObject*> object;  // owned
-    // Where the interpreter looks for it (tp_vectorcall_offset). Null before __init__.
+    // The object that the handle stands for, owned. It is never a ThreadHandle. Null before
+    // __init__. After that, only the garbage collector changes it: to null.
+    std::atomic<PyObject*> object;
+    // The function by which the interpreter calls a handle (tp_vectorcall_offset). Null before
+    // __init__.
     std::atomic<vectorcallfunc> vectorcall;
 
     explicit ThreadHandle(PyObject* target) noexcept {
-        object.store(Py_NewRef(target), std::memory_order_release);  // pairs with object_of()
-        vectorcall.store(&call_object, std::memory_order_relaxed);   // it looks at `object` itself
+        // Release: pairs with the acquire load in object_of().
+        object.store(Py_NewRef(target), std::memory_order_release);
+        // Relaxed: the function loads `object` itself.
+        vectorcall.store(&call_object, std::memory_order_relaxed);
     }
     ~ThreadHandle() { Py_XDECREF(object.load(std::memory_order_relaxed)); }
     ThreadHandle(const ThreadHandle&) = delete;
@@ -38,49 +44,50 @@ struct ThreadHandle {
 
 static_assert(sizeof(std::atomic<vectorcallfunc>) == sizeof(vectorcallfunc));
 
-// What a handle stands for, borrowed; null with RuntimeError if it is not constructed.
+// The object that a handle stands for, borrowed. Null with RuntimeError if __init__ was not called.
 inline PyObject* object_of(PyObject* self) {
-    // Pairs with the store in the constructor: the object is seen as the maker of the handle saw
-    // it.
+    // Acquire: pairs with the release store in the constructor. This thread sees the object as the
+    // thread that made the handle saw it.
     PyObject* object = payload<ThreadHandle>(self)->object.load(std::memory_order_acquire);
     if (!object) [[unlikely]]
         set_not_constructed(self);
     return object;
 }
 
+// Whether it is a ThreadHandle, or an instance of a subclass.
 inline bool is_handle(PyObject* operand) {
     // No class can inherit from one of these and from ThreadHandle: their layouts conflict.
     constexpr unsigned long never = Py_TPFLAGS_LONG_SUBCLASS | Py_TPFLAGS_UNICODE_SUBCLASS |
                                     Py_TPFLAGS_BYTES_SUBCLASS | Py_TPFLAGS_TUPLE_SUBCLASS |
                                     Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_DICT_SUBCLASS;
     if (Py_TYPE(operand) == ThreadHandle::type) return true;
-    // The quick answer for what operands mostly are.
+    // The quick answer for the types that operands usually have.
     if (PyType_HasFeature(Py_TYPE(operand), never) || PyFloat_CheckExact(operand)) return false;
     return PyType_IsSubtype(Py_TYPE(operand), ThreadHandle::type);
 }
 
-// What an operand stands for, borrowed: a handle's object, and itself for anything else. Null with
-// RuntimeError for a handle that is not constructed.
+// The object of a handle, or the operand itself if it is not a handle. Borrowed. Null with
+// RuntimeError if __init__ of the handle was not called.
 inline PyObject* unwrapped(PyObject* operand) {
     return is_handle(operand) ? object_of(operand) : operand;
 }
 
-// A function of the interpreter on the object.
+// Calls a function of the interpreter with the object of a handle.
 template <auto Function>
 PyObject* unary(PyObject* self) {
     PyObject* object = object_of(self);
     return object ? Function(object) : nullptr;
 }
 
-// ── what a class defines, as the interpreter looks it up ───────────────────────────────────────
+// ── methods of a class, looked up as the interpreter does it ───────────────────────────────────
 
-// Interned, when the module is imported, and kept.
-struct Names {
+// Interned strings. They are made when the module is imported, and never freed.
+struct InternedNames {
     static inline PyObject* mro = nullptr;
     static inline PyObject* mro_entries = nullptr;
     static inline PyObject* obj = nullptr;  // the keyword of the constructor
     static inline PyObject* orig_class = nullptr;
-    // How an object is copied and pickled.
+    // The names of the methods by which an object is copied and pickled.
     static inline std::array<PyObject*, 4> copying{};
 
     static bool intern() {
@@ -95,12 +102,12 @@ struct Names {
     }
 };
 
-// The method that a statement looks for in the object's class, bound to the object: a new
-// reference; null without an exception if there is none.
+// Looks for a method as a statement does it: in the class of the object. Returns it bound to the
+// object, a new reference. Null without an exception if there is none.
 inline PyObject* find_special(PyObject* object, const char* name) {
     PyObject* interned = PyUnicode_InternFromString(name);
     if (!interned) return nullptr;
-    PyObject* found = find_in_class(Py_TYPE(object), interned, Names::mro);
+    PyObject* found = find_in_class(Py_TYPE(object), interned, InternedNames::mro);
     Py_DECREF(interned);
     return atomics::bind_to(found, object);
 }
