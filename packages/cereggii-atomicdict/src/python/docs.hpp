@@ -24,9 +24,10 @@ kept.
 Guarantees. Every method that works on one key is one linearizable step. Readers never wait.
 Writers never wait for a resize. Some operations read all keys at one instant; they are called
 *exact*: `len`, `snapshot`, `copy`, `==`, `|`, `repr`, pickling, and to pass this dict to
-`update` or to a reduction of another one. While an exact operation reads the keys, writers
-wait. They also wait for a moment while an empty table is dropped, and while `popitem` finds out
-that the dict is empty. "Lock-free" in these docstrings means: lock-free, except for these waits.
+`update` or to a reduction of another one. While an exact operation reads the keys, writers and
+other exact operations on this dict wait, without a timeout. They also wait for a moment while an
+empty table is dropped, and while `popitem` finds out that the dict is empty. These waits end by
+themselves.
 
 Iteration is *weak*: it never raises and never repeats a key. A key that is present throughout
 is seen exactly once. Next to writers, use `snapshot()` to get a plain dict. `dict(d)`, `{**d}`
@@ -312,8 +313,8 @@ Use it to get a plain dict next to writers. `dict(d)`, `{**d}` and `f(**d)` read
 and then each value: their result is not of one instant, and they raise KeyError if a key is
 deleted in the meantime.
 
-Linearizable. Writers wait while the items are read, about 0.1 microseconds for each item.
-Readers do not wait. The garbage collector, a fork and Ctrl-C wait for some milliseconds at most,
+Linearizable. Writers and other exact operations wait while the items are read, about 0.1
+microseconds for each item. Readers do not wait. The garbage collector, a fork and Ctrl-C wait for some milliseconds at most,
 or as long as a builtin dict takes to grow.)";
 
 inline constexpr const char* update = R"(update($self, other=(), /, **keywords)
