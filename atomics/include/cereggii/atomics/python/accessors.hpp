@@ -11,24 +11,25 @@
 
 // The C++ objects behind the Python types, and how an operation gets at them.
 //
-// An `Atomic` is the payload of a Python object that threads share. Zero-filled before __init__:
+// An `Atomic` is the payload of a Python object that threads share. It is zero-filled before
+// __init__ has run.
 //
-//     static constexpr const char* name;         the Python type's name
+//     static constexpr const char* name;         the name of the Python type
 //     using Value = ...;                         what the operations work on
 //     Value* value();
 //     bool constructed() const;
-//     using Sharing = ...;                       sharing.hpp: what is done for a shared instance
+//     using Sharing = ...;                       how a shared instance gets help: see sharing.hpp
 //
-// An atomic and its handle have the same operations. Each is written once, as a template over a
-// *accessor*: AtomicAccessor reaches the shared object in the instance itself, HandleAccessor
-// through the handle's own strong reference. An accessor is what an operation needs to know, and
-// nothing else:
+// An atomic and its handle have the same operations. Each operation is written once, as a template
+// over an *accessor*. AtomicAccessor finds the shared value in the instance itself, and
+// HandleAccessor through the handle's own strong reference. An accessor has what an operation needs
+// to know, and nothing else:
 //
 //     using Shared = Atomic; using Value = Atomic::Value;
 //     static constexpr bool is_handle;
-//     static Value* value(PyObject* self);       null, with an exception: not constructed
-//     static Value* peek(PyObject* self);        the same without note_use(): cold paths
-//     static PyObject* target(PyObject* self);   borrowed: the atomic itself
+//     static Value* value(PyObject* self);       null with an exception if it is not constructed
+//     static Value* peek(PyObject* self);        the same without note_use(), for cold paths
+//     static PyObject* target(PyObject* self);   the atomic itself, borrowed
 namespace cereggii::atomics {
 
 // The Python types, set when the module is imported and never freed.
@@ -38,13 +39,17 @@ struct Types {
     static inline PyTypeObject* handle = nullptr;
 };
 
-// One thread's own reference to an atomic. Immutable, so it can be read without synchronization.
+// One thread's own reference to an atomic. It never changes, so it can be read without
+// synchronization.
 template <class Atomic>
 struct Handle {
-    // Owned; null before __init__ has run, and when it is being freed. Release, acquire: another
-    // thread may look for it while __init__ runs, and sees the atomic if it sees the pointer.
+    // The atomic, an owned reference. It is null before __init__ has run, and while the handle is
+    // being freed. It is stored with release and loaded with acquire: another thread may load it
+    // while __init__ runs, and if it sees the pointer, it sees the atomic.
     std::atomic<PyObject*> target;
-    std::atomic<typename Atomic::Value*> value;  // release, acquire: set once target is
+    // The atomic's value. It is stored with release, after `target`, and loaded with acquire: a
+    // thread that sees it also sees the target.
+    std::atomic<typename Atomic::Value*> value;
 
     explicit Handle(PyObject* atomic) noexcept {
         target.store(Py_NewRef(atomic), std::memory_order_release);
@@ -54,20 +59,20 @@ struct Handle {
     Handle(const Handle&) = delete;
     Handle& operator=(const Handle&) = delete;
 
-    // For its deallocation, when no other thread has it.
+    // For the deallocation, when no other thread has the handle.
     void clear() { Py_XDECREF(target.exchange(nullptr, std::memory_order_relaxed)); }
 };
 
-// The name of an object's type without its module, as it goes into a repr.
+// The name of an object's type without its module, as a repr shows it.
 inline const char* short_name(PyObject* self) {
     const char* name = Py_TYPE(self)->tp_name;
     const char* dot = std::strrchr(name, '.');
     return dot ? dot + 1 : name;
 }
 
-// `Name(shown)`, as a repr; takes over the reference to `shown`, null for an error. Inside itself,
-// an object shows as `Name(...)`. `spread`: `shown` is a tuple of more than one item, in which case
-// the parentheses are its own.
+// The repr `Name(shown)`. It takes over the reference to `shown`, which is null after an error. An
+// object within its own repr is shown as `Name(...)`. `spread`: `shown` is a tuple of more than one
+// item, and has its own parentheses.
 inline PyObject* repr_of(PyObject* self, PyObject* shown, bool spread = false) {
     if (!shown) return nullptr;
     PyObject* text = nullptr;

@@ -7,16 +7,14 @@
 #include <array>
 #include <cstddef>
 
-// The arguments of a METH_FASTCALL | METH_KEYWORDS method, checked against its parameters.
+// Checks the arguments of a METH_FASTCALL | METH_KEYWORDS method against its parameters.
 namespace cereggii::atomics {
 
 // A string as a template argument: the name of a method that is generated from a template.
 template <std::size_t N>
 struct MethodName {
     char text[N];
-    constexpr MethodName(const char (&literal)[N]) {
-        std::copy_n(literal, N, text);
-    }  // NOLINT: implicit
+    constexpr MethodName(const char (&literal)[N]) { std::copy_n(literal, N, text); }  // NOLINT
 };
 
 struct Parameter {
@@ -35,8 +33,8 @@ struct Signature {
     const char* method;
     std::array<Parameter, N> parameters;
 
-    // Fills `values` with borrowed references, null where an optional argument is absent. False
-    // with TypeError. Runs no Python code but the repr of nothing: keywords are str.
+    // Fills `values` with borrowed references; null where an optional argument is absent. False
+    // with TypeError. Runs no Python code, since keywords are str.
     [[gnu::always_inline]] bool parse(PyObject* const* args, Py_ssize_t positional,
                                       PyObject* keywords, std::array<PyObject*, N>& values) const {
         if (positional == static_cast<Py_ssize_t>(N) && !keywords) [[likely]] {

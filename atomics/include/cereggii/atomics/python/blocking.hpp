@@ -16,12 +16,14 @@
 
 #include "cereggii/atomics/parking_lot.hpp"
 #include "cereggii/atomics/python/values.hpp"
+#include "cereggii/atomics/tuning.hpp"
 
-// Blocking a Python thread until a word in memory changes: detached from the interpreter, with a
-// timeout, and awake at once for a signal.
+// Blocks a Python thread until a word in memory changes. The thread is detached from the
+// interpreter meanwhile, there is a timeout, and a signal wakes the thread at once.
 namespace cereggii::atomics {
 
-// A lock that starts out taken: waiting acquires it, posting releases it.
+// What one thread sleeps on. It is a lock that is taken at the start: to wait acquires it, and to
+// post releases it.
 class LockSignal {
 public:
     LockSignal() noexcept : lock_(PyThread_allocate_lock()) {
@@ -36,8 +38,8 @@ public:
     bool allocated() const noexcept { return lock_ != nullptr; }
     void post() noexcept { PyThread_release_lock(lock_); }
 
-    // Detaches, waits, attaches. A daemon thread may not come back from here when the interpreter
-    // ends: it hangs, or it is unwound.
+    // Detaches, waits, and attaches again. When the interpreter ends, a daemon thread may not come
+    // back from here: it hangs, or it is unwound.
     PyLockStatus wait(PY_TIMEOUT_T microseconds) {
         PyThreadState* state = PyEval_SaveThread();
         const PyLockStatus status = PyThread_acquire_lock_timed(lock_, microseconds, /*intr=*/1);
@@ -49,9 +51,9 @@ private:
     PyThread_type_lock lock_;
 };
 
-// The seconds that a wait may last, as the argument `timeout` says: a real number (whatever has
+// How many seconds a wait may last. The argument `timeout` is a real number (anything with
 // __float__ or __index__) from 0 to threading.TIMEOUT_MAX. None and inf stand for no limit, and
-// give infinity. Otherwise an exception is set that names the value. May run Python code.
+// give infinity. For anything else an exception is set that names the value. May run Python code.
 class Timeout {
 public:
     static std::optional<double> parse(PyObject* timeout) {
@@ -73,7 +75,7 @@ private:
         return static_cast<double>(microseconds / 1'000'000);
     }
 
-    // The exception of the conversion is set.
+    // Called when the conversion has set an exception.
     static std::nullopt_t refuse_unconvertible(PyObject* timeout) {
         if (PyErr_ExceptionMatches(PyExc_OverflowError) && PyIndex_Check(timeout)) {
             PyErr_Clear();
@@ -113,7 +115,7 @@ public:
         return Deadline(*seconds);
     }
 
-    // What is left in microseconds, rounded up; -1 without a deadline.
+    // How many microseconds are left, rounded up; -1 if there is no limit.
     PY_TIMEOUT_T remaining() const noexcept {
         if (!end_) return -1;
         const auto left = std::chrono::ceil<std::chrono::microseconds>(*end_ - Clock::now());
@@ -128,22 +130,22 @@ private:
         const auto now = Clock::now();
         const auto wait =
             std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-        // The longest timeout is as long as all that the clock can count, so the sum saturates.
+        // The longest timeout is as long as the clock can count, so the sum has to saturate.
         const auto room = Clock::time_point::max() - now;
         end_ = wait < room ? now + wait : Clock::time_point::max();
     }
 
-    std::optional<Clock::time_point> end_;
+    std::optional<Clock::time_point> end_;  // none: there is no limit
 };
 
 enum class WaitResult { changed, timed_out, error };
 
 class WaitQueue {
 public:
-    // Blocks while `unchanged()` holds and the deadline is not over. `unchanged` looks at the word
-    // at `address`; it must neither block nor run Python code, and other threads call it, too.
-    // Every change that is to be seen must be followed by a notify on the address; one that is not
-    // may be seen at any later time.
+    // Blocks while `unchanged()` is true and the deadline is not over. `unchanged` looks at the
+    // word at `address`. It must neither block nor run Python code, and other threads call it, too.
+    // A change that has to be seen must be followed by a notification on the address. Any other
+    // change may be seen at any later time.
     template <class Predicate>
     static WaitResult wait_while(const void* address, const Deadline& deadline,
                                  const Predicate& unchanged) {
@@ -158,7 +160,7 @@ public:
             const bool interrupted = !sleep(parked->waiter.signal, deadline);
             const bool notified = !lot().cancel(parked->waiter);
             if (!interrupted && !unchanged()) break;
-            // A notification that is of no use here must not be lost with this thread.
+            // This thread has no use for the notification, so another waiter gets it.
             if (notified) lot().notify(address, 1);
             if (interrupted) return WaitResult::error;
             if (deadline.remaining() == 0) return WaitResult::timed_out;
@@ -169,8 +171,8 @@ public:
     static void notify_one(const void* address) noexcept { lot().notify(address, 1); }
     static void notify_all(const void* address) noexcept { lot().notify(address, SIZE_MAX); }
 
-    // In the child of a fork: see ParkingLot::forget_all(). The thread that forked may itself be
-    // waiting, if a signal handler forked; it finds that its process is another, and parks anew.
+    // For the child of a fork: see ParkingLot::forget_all(). If a signal handler forked, the thread
+    // that forked may itself be waiting. It finds that its process is another one, and parks again.
     static void forget_all() noexcept {
         lot().forget_all();
         forks_.fetch_add(1, std::memory_order_relaxed);
@@ -179,9 +181,10 @@ public:
 private:
     using Lot = ParkingLot<LockSignal>;
 
-    // Leaves the queue when it is destroyed, however the scope is left: up to Python 3.12, a daemon
-    // thread that tries to attach after the interpreter has ended is unwound from within sleep().
-    // Not on the stack, since there are platforms that end such a thread without unwinding it.
+    // A waiter that leaves its queue when it is destroyed, however the scope is left. Up to Python
+    // 3.12, a daemon thread that tries to attach after the interpreter has ended is unwound from
+    // within sleep(). It is not on the stack, because some platforms end such a thread without
+    // unwinding it.
     template <class Predicate>
     struct Parked {
         Parked(const void* address, const Predicate& predicate)
@@ -194,8 +197,8 @@ private:
         Lot::Waiter waiter;
     };
 
-    // Until the signal comes or the deadline is over, or a signal handler has forked and this is
-    // the child; false with what a signal handler raised.
+    // Sleeps until the signal comes, or the deadline is over, or a signal handler has forked and
+    // this is the child. False with an exception that a signal handler has raised.
     static bool sleep(LockSignal& signal, const Deadline& deadline) {
         const unsigned forks = forks_.load(std::memory_order_relaxed);
         for (;;) {
@@ -209,19 +212,20 @@ private:
 
     static inline std::atomic<unsigned> forks_{0};
 
-    // One for the module; never destroyed, since daemon threads outlive static destructors.
+    // One for the module. It is never destroyed, since daemon threads outlive static destructors.
     static Lot& lot() noexcept {
         static Lot& instance = *new Lot;
         return instance;
     }
 
-    // A wait is cut into slices. Windows does not interrupt one for Ctrl-C; elsewhere a signal that
-    // comes in the few instructions before the thread sleeps is answered at the end of the slice.
+    // A wait is cut into slices. On Windows, Ctrl-C does not interrupt a slice, so it is answered
+    // at its end. Elsewhere the same is true for a signal that comes in the few instructions before
+    // the thread sleeps.
     static PY_TIMEOUT_T slice(PY_TIMEOUT_T microseconds) noexcept {
 #ifdef MS_WINDOWS
-        constexpr PY_TIMEOUT_T longest = 50'000;
+        constexpr PY_TIMEOUT_T longest = tuning::waiting::longest_sleep_windows;
 #else
-        constexpr PY_TIMEOUT_T longest = 1'000'000;
+        constexpr PY_TIMEOUT_T longest = tuning::waiting::longest_sleep;
 #endif
         return microseconds < 0 || microseconds > longest ? longest : microseconds;
     }

@@ -13,11 +13,11 @@ namespace cereggii::atomics {
 
 // An instance is a PyObject, this header, the C++ object, and the list of weak references.
 struct InstanceHeader {
-    // Whether there is a C++ object yet, which tp_dealloc is to destroy. Changed under the
+    // Whether there is a C++ object yet, which tp_dealloc has to destroy. It is changed under the
     // instance's own lock, or before another thread can have the instance.
     bool ready;
-    // What is known about the instance besides its value (sharing.hpp). It has no other room: one
-    // more word would make each AtomicRef larger than a cache line.
+    // What is known about the instance besides its value (sharing.hpp, deferred.hpp). There is no
+    // other room for it: one more word would make each AtomicRef larger than a cache line.
     std::atomic<std::uint16_t> spare_bits;
 };
 static_assert(std::atomic<std::uint16_t>::is_always_lock_free);
@@ -40,7 +40,7 @@ T* payload(PyObject* self) noexcept {
     return reinterpret_cast<T*>(reinterpret_cast<char*>(self) + payload_offset);
 }
 
-// The instance around a payload.
+// The instance that a payload is in.
 template <class T>
 PyObject* instance_of(T* object) noexcept {
     return reinterpret_cast<PyObject*>(reinterpret_cast<char*>(object) - payload_offset);

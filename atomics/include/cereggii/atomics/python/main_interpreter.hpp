@@ -5,9 +5,9 @@
 
 #include <cstddef>
 
-// Keeps an extension module out of subinterpreters, in which its static state would belong to
-// another interpreter. From 3.12 the module's definition can say so, but interpreters of the legacy
-// kind do not ask, and earlier versions do not know.
+// Refuses to load an extension module in subinterpreters: there its static state would belong to
+// another interpreter. From 3.12 on, the definition of a module can say so, but interpreters of the
+// legacy kind do not look at it, and earlier versions do not know it.
 namespace cereggii::atomics {
 
 inline int refuse_subinterpreters(PyObject* module) {
@@ -17,8 +17,8 @@ inline int refuse_subinterpreters(PyObject* module) {
     return -1;
 }
 
-// `definition` is what a multi-phase PyInit function returned: the check becomes the first step of
-// its execution. To be called from the PyInit function that Python finds.
+// `definition` is what a multi-phase PyInit function has returned. The check becomes the first step
+// of its execution. Call it from the PyInit function that Python finds.
 inline PyObject* main_interpreter_only(PyObject* definition) {
     static PyModuleDef_Slot slots[16] = {};
     auto* def = reinterpret_cast<PyModuleDef*>(definition);

@@ -8,9 +8,10 @@
 #include "cereggii/atomics/python/object_slot.hpp"
 #include "cereggii/atomics/python/with_backoff.hpp"
 
-// When the object that an operation finds is the one that it expects: if it is the same object; and
-// for exact int, str and bytes also if it is an equal one of the same type, since which of them are
-// the same object is an accident of caching. Comparing those runs no Python code and cannot fail.
+// Whether the object that an operation finds matches the one that it expects. The same object
+// always matches. An exact int, str or bytes also matches an equal object of the same type, because
+// it depends on caching which of those are the same object. To compare them runs no Python code and
+// cannot fail.
 namespace cereggii::atomics {
 
 inline bool matches_by_value(PyObject* expected) noexcept {
@@ -30,7 +31,7 @@ inline bool matches(PyObject* found, PyObject* expected) noexcept {
     return equal == Py_True;
 }
 
-// The slot's compare-and-swap, in which threads take turns.
+// The slot's compare-and-swap, where threads that contend take turns.
 inline bool compare_exchange_with_backoff(WithBackoff<ObjectSlot>& slot, PyObject* expected,
                                           PyObject* updated) {
     const bool stored = slot.compare_exchange(expected, updated);
@@ -38,18 +39,17 @@ inline bool compare_exchange_with_backoff(WithBackoff<ObjectSlot>& slot, PyObjec
     return stored;
 }
 
-// An owned reference to what was found, and whether it matched and so was replaced.
 struct Exchange {
-    PyObject* found;
-    bool stored;
+    PyObject* found;  // what the slot held: an owned reference
+    bool stored;      // whether it matched, and so was replaced
 };
 
-// Stores `updated` if the slot's object matches. Linearizes at the successful compare-and-swap, or
-// where it loaded the object that does not match. May run Python code: to drop a reference to an
-// object that was replaced meanwhile.
+// Stores `updated` if the slot's object matches. Its linearization point is the successful
+// compare-and-swap, or the load of the object that does not match. May run Python code: it may drop
+// the last reference to an object that was replaced meanwhile.
 inline Exchange compare_exchange(WithBackoff<ObjectSlot>& slot, PyObject* expected,
                                  PyObject* updated) {
-    // The common case needs no look at the object at all.
+    // The common case: the same object, so it need not be looked at.
     if (compare_exchange_with_backoff(slot, expected, updated)) return {expected, true};
     for (;;) {
         PyObject* found = slot.load();
@@ -58,11 +58,12 @@ inline Exchange compare_exchange(WithBackoff<ObjectSlot>& slot, PyObject* expect
             Py_DECREF(found);  // one of two: the slot's and load()'s
             return {found, true};
         }
-        Py_DECREF(found);  // replaced since it was loaded
+        // Lost to a concurrent store: look at the object that is there now.
+        Py_DECREF(found);
     }
 }
 
-// The same, for those who do not ask what was found.
+// The same, for callers that do not need what was found.
 inline bool compare_and_set(WithBackoff<ObjectSlot>& slot, PyObject* expected, PyObject* updated) {
     if (!matches_by_value(expected)) {
         const bool stored = compare_exchange_with_backoff(slot, expected, updated);

@@ -9,25 +9,29 @@
 
 namespace cereggii::atomics {
 
-// One word that owns a reference to a Python object, which any thread may read and replace without
-// a lock. Null only before the constructor has run.
+// One word that owns a reference to a Python object. Any thread may read and replace it without a
+// lock. It is null only before the constructor has run.
 //
-// The race in reading it: between loading the pointer and counting the reference, another thread
-// may replace the object and drop its last reference. So a reader tries to take a reference, which
-// fails for an object that is being freed, and then looks at the word again. If it holds the same
-// pointer, the object found is the one that was stored: the reader's own reference has kept it from
-// being freed since before that look, so its address cannot have been given to another object that
-// was then stored. If not, the reference may be to anything (the memory may already be another
-// object): it is dropped, and the reader starts anew.
+// The race of a reader: after it has loaded the pointer, and before it has counted its reference,
+// another thread may replace the object and drop its last reference. So a reader takes three steps:
+//   1. It loads the pointer.
+//   2. It tries to take a reference. That fails for an object that is being freed.
+//   3. It loads the pointer again.
+// If the pointer is the same, the object is the one that was stored. For the reader's own reference
+// has kept the object from being freed since before step 3, so its address cannot have been given
+// to another object that was then stored. If the pointer is another one, the reference may be to
+// anything, because the memory may already be another object. Then the reader drops it, and starts
+// again.
 //
 // A try cannot fail forever: while the word holds the object, the word's own reference keeps its
-// count above zero, and everything stored has been enabled to be tried.
+// count above zero, and tries have been enabled for everything that was stored.
 //
-// All operations are sequentially consistent, and lock-free; exchange() is wait-free. None of them
-// runs Python code, except that a reader that starts anew may drop the last reference to an object.
+// All operations are sequentially consistent and lock-free; exchange() is wait-free. None of them
+// runs Python code, with one exception: a reader that starts again may drop the last reference to
+// an object.
 class ObjectSlot {
 public:
-    // What stores an object takes a reference to it of its own.
+    // The slot takes a reference of its own to each object that is stored.
     explicit ObjectSlot(PyObject* object) noexcept { word_.store(publish(object)); }
     ~ObjectSlot() { Py_XDECREF(word_.load()); }
     ObjectSlot(const ObjectSlot&) = delete;
@@ -47,24 +51,26 @@ public:
         return load_again(found);
     }
 
-    // Only to compare addresses with: the object may be gone.
+    // Only for comparing addresses: the object may have been freed.
     PyObject* address() const noexcept { return word_.load(); }
 
-    // Returns the reference that the word owned.
+    // Returns the object that was stored, with the reference that the word owned.
     [[gnu::always_inline]] PyObject* exchange(PyObject* updated) noexcept {
         return word_.exchange(publish(updated));
     }
 
-    // If the word holds `expected`, to which the caller owns a reference, stores `updated` and
-    // returns true: the caller now owns the word's reference to `expected` as well.
+    // If the word holds `expected`, stores `updated` and returns true. The caller owns a reference
+    // to `expected`, and after that also the one that the word owned.
     bool compare_exchange(PyObject* expected, PyObject* updated) noexcept {
         if (word_.load() != expected) return false;
         if (word_.compare_exchange_strong(expected, publish(updated))) return true;
-        Py_DECREF(updated);  // the caller has another
+        // Lost to a concurrent store. This is not the last reference: the caller has one.
+        Py_DECREF(updated);
         return false;
     }
 
-    // For tp_clear: releases the object. Does nothing before the constructor has run.
+    // For tp_clear: replaces the object and releases it. Does nothing before the constructor has
+    // run.
     void clear(PyObject* replacement) {
         if (constructed()) Py_DECREF(exchange(replacement));
     }
@@ -76,19 +82,22 @@ public:
     }
 
 private:
-    // After a try that failed, or that took a reference to what is to be dropped.
+    // The try has failed, and `other` is null; or it took a reference to `other`, which has to be
+    // dropped.
     [[gnu::noinline]] PyObject* load_again(PyObject* other) const {
         for (;;) {
             Py_XDECREF(other);
             other = nullptr;
             PyObject* found = word_.load();
+            // Lost to a concurrent store: the object found is being freed.
             if (!try_incref(found)) continue;
             if (word_.load() == found) return found;
-            other = found;
+            other = found;  // lost to a concurrent store: `found` may be any object
         }
     }
 
-    // In this order: reading the count right after it was changed would wait for the change.
+    // Enables tries first, which reads the count: right after Py_INCREF, the read would wait for
+    // the change.
     [[gnu::always_inline]] static PyObject* publish(PyObject* object) noexcept {
         enable_try_incref(object);
         Py_INCREF(object);

@@ -5,24 +5,25 @@
 
 #include "cereggii/atomics/python/try_incref.hpp"
 
-// A reference that belongs to a structure, not to a thread: any thread may release it.
+// References that belong to a structure, not to a thread: any thread may release them.
 //
-//   incref_shared(op)      one more reference to an object of which the caller has one already.
-//   incref_published(op)    the same, of an object that others find without a reference: see
-//                        try_incref.hpp.
-//   decref_shared(op)   may run finalizers.
+//   incref_shared(op)       one more reference to an object; the caller has one already.
+//   incref_published(op)    the same, for an object that others find without a reference: see
+//                           try_incref.hpp.
+//   decref_shared(op)       releases a reference. May run finalizers.
 //
 // The free-threaded interpreter counts the references of an object's owner, the thread that made
-// it, apart from those of all others (biased reference counting). A structure's reference that its
-// owner has counted as its own, as Py_INCREF does, can be released by another thread only by way of
-// the owner: the object goes into a queue, under a lock, and dies some time later. Counted among
-// the shared ones it is released by whoever drops it, at once. The sum is what counts, so such a
-// reference is an ordinary one: it can be handed to the interpreter, or have come from there.
+// it, apart from those of all other threads (biased reference counting). Py_INCREF by the owner
+// counts a structure's reference among the owner's. If another thread then drops the last
+// reference, it can free the object only through the owner: the object goes into a queue, under a
+// lock, and is freed some time later. A reference that is counted among the shared ones is released
+// at once by the thread that drops it. The interpreter adds up both counts, so such a reference is
+// an ordinary one: the interpreter may take it over, or may have given it.
 namespace cereggii::atomics {
 
 #if !defined(Py_GIL_DISABLED) || defined(Py_REF_DEBUG)
 
-// A build that checks the sum of all references has to be told of each.
+// A build that checks the sum of all references has to be told of each one.
 inline void incref_shared(PyObject* op) noexcept { Py_INCREF(op); }
 inline void incref_published(PyObject* op) noexcept {
     enable_try_incref(op);
@@ -45,18 +46,21 @@ inline constexpr Py_ssize_t one_shared = Py_ssize_t{1} << _Py_REF_SHARED_SHIFT;
 [[gnu::always_inline]] inline void incref_published(PyObject* op) noexcept {
     if (detail::is_immortal(op)) return;
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
-    // The state only ever leaves 0: both in one step, but where another thread has done it.
+    // The state never becomes 0 again. So this adds the reference and leaves state 0 in one step,
+    // unless another thread has left it already.
     while ((shared & _Py_REF_SHARED_FLAG_MASK) == 0) {
-        const Py_ssize_t findable = (shared + detail::one_shared) | _Py_REF_MAYBE_WEAKREF;
-        if (_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared, findable)) return;
+        const Py_ssize_t published = (shared + detail::one_shared) | _Py_REF_MAYBE_WEAKREF;
+        if (_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared, published)) return;
+        // Lost to a thread that counted, or that left state 0: look at the state again.
     }
     _Py_atomic_add_ssize(&op->ob_ref_shared, detail::one_shared);
 }
 
 [[gnu::always_inline]] inline void decref_shared(PyObject* op) {
     if (_Py_IsOwnedByCurrentThread(op) && !detail::is_immortal(op)) {
-        // An object that has an owner has a local reference, so this is not the last. It stays the
-        // owner's for longer if that is kept. Not below 0: only a queued object may be there.
+        // An object that has an owner has a local reference, so this one is not the last. The
+        // object stays the owner's for longer if its local references are kept. The shared count
+        // must not go below 0: that is allowed only for a queued object.
         Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
         while (shared >= detail::one_shared)
             if (_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared,

@@ -9,14 +9,14 @@
 #include <cstdint>
 
 // Runs a native action while every other Python thread is stopped at a point where it is in the
-// middle of nothing. For free-threaded builds; with a GIL every call of ours is such a moment.
+// middle of nothing. For free-threaded builds: with a GIL every call of ours is such a moment.
 //
-// How: `PyUnstable_GC_VisitObjects` stops the world and calls back for each object that the
-// collector knows; the first call runs the action and ends the visit. It raises no audit event and
-// runs no Python code. That the world is stopped was read in the sources of 3.14 and 3.15, so it is
-// not relied on in versions nobody has looked at. 3.13 is left out: there a fork that meets a
-// stop-the-world can leave the child unable to stop it ever again (CPython issue 137433), and a
-// plain `x += 1` must not bring that about.
+// `PyUnstable_GC_VisitObjects` stops the world and calls back for each object that the collector
+// knows. The first call runs the action and ends the visit. It raises no audit event and runs no
+// Python code. That it stops the world is not documented: it was read in the sources of 3.14 and
+// 3.15, so later versions do not rely on it. 3.13 is left out. There, a fork that meets a
+// stop-the-world can leave the child unable to stop the world ever again (CPython issue 137433),
+// and a plain `x += 1` must not cause that.
 namespace cereggii::atomics {
 
 inline constexpr bool world_can_be_stopped =
@@ -46,10 +46,10 @@ inline std::uint64_t count_of_world_stops() noexcept {
     return detail::world_stops.load(std::memory_order_relaxed);
 }
 
-// False: it could not be done, and the action has not run: the collector knows no object, or all of
-// them are frozen (gc.freeze). The action must not allocate, drop a reference, block, or call
-// anything of the interpreter that may: the interpreter holds its list of threads locked meanwhile.
-// Needs an attached thread. Waits for the others detached.
+// False: the action has not run, because the collector knows no object, or all of them are frozen
+// (gc.freeze). The action must not allocate, drop a reference, block, or call anything of the
+// interpreter that may do so: the interpreter holds the lock of its list of threads meanwhile. The
+// calling thread must be attached. It is detached while it waits for the others.
 template <class Action>
 bool stop_the_world(Action&& action) {
     if constexpr (world_can_be_stopped) {

@@ -3,24 +3,25 @@
 
 #include <Python.h>
 
-// Taking a reference to an object that another thread may be dropping its last reference to.
+// Takes a reference to an object, while another thread may be dropping its last reference.
 //
-//   enable_try_incref(op)  once, by whoever holds a reference, before op can be found by others.
-//   try_incref(op)         true: the caller owns a reference. False: op is being freed, or has
-//   been. `contended` is set if another thread was seen to count at the same time; it may
-//   have been without that, and is not seen where this is Python's own function (3.15).
+//   enable_try_incref(op)   call it once, before others can find op, while holding a reference.
+//   try_incref(op)          true: the caller owns a reference. False: op is being freed, or has
+//                           been. `contended` is set if another thread was seen to count at the
+//                           same time. A thread that counts may also not be seen, and none is seen
+//                           where this is Python's own function (3.15).
 //
-// What lies at `op` may have been freed, as long as the thread has been attached and has called
-// nothing since it found the pointer: the memory of Python objects is not given back before all
-// threads have passed a point where they hold no such pointer, and what was in the counting fields
-// of a freed object says that it cannot be had. It may also be another object by now: so a
-// reference taken says nothing about what object it is to, until the caller has looked whether the
-// pointer is still where it was found. See object_slot.hpp.
+// The memory at `op` may have been freed, as long as the thread has stayed attached and has called
+// nothing since it found the pointer. For the memory of Python objects is not given back before all
+// threads have passed a point where they hold no such pointer, and the counting fields of a freed
+// object say that no reference can be taken. But the memory may also be another object by now. So a
+// reference that was taken says nothing about which object it is to, until the caller has looked
+// whether the pointer is still where it was found. See object_slot.hpp.
 namespace cereggii::atomics {
 
 #ifndef Py_GIL_DISABLED
 
-// With a GIL nothing is freed between a load and this.
+// With a GIL nothing is freed between the load of the pointer and this call.
 inline void enable_try_incref(PyObject*) noexcept {}
 inline bool try_incref(PyObject* op, bool* = nullptr) noexcept {
     Py_INCREF(op);
@@ -35,10 +36,11 @@ inline bool is_immortal(PyObject* op) noexcept {
     return _Py_atomic_load_uint32_relaxed(&op->ob_ref_local) == _Py_IMMORTAL_REFCNT_LOCAL;
 }
 
-// The two low bits of the shared count are a state. In state 0 the object's owner, dropping its
-// last reference, frees it without an atomic operation: then nobody else may try. Any other state
-// makes the owner merge its count into the shared one first, in a compare-and-swap that a try wins
-// or loses against. A count of 0 in state 0, or merged, is that of an object that cannot be had.
+// The two low bits of the shared count are a state. In state 0, the owner that drops its last
+// reference frees the object without an atomic operation: then no other thread may try. In any
+// other state the owner first merges its count into the shared one, by a compare-and-swap, and a
+// try wins or loses against that. No reference can be taken to an object whose shared count is 0 in
+// state 0 or in the merged state.
 
 #if PY_VERSION_HEX >= 0x030F0000 || (PY_VERSION_HEX >= 0x030E0000 && defined(Py_REF_DEBUG))
 
@@ -49,11 +51,13 @@ inline bool try_incref_of_foreign(PyObject* op, bool*) noexcept {
 
 #else
 
-// In our own words: Python 3.13 keeps these to itself, and in 3.14 they are the same, behind calls.
-// The layout and the protocol of the counts are part of the ABI of a release, as Py_INCREF is.
+// Our own versions: Python 3.13 does not export these functions, and in 3.14 they do the same,
+// behind a call. The layout and the protocol of the counts are part of the ABI of a release, as
+// Py_INCREF is.
 
 inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
+    // Lost to a thread that counted, or that left state 0: look at the state again.
     while ((shared & _Py_REF_SHARED_FLAG_MASK) == 0 &&
            !_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared,
                                               shared | _Py_REF_MAYBE_WEAKREF)) {
@@ -67,6 +71,7 @@ inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
         if (_Py_atomic_compare_exchange_ssize(&op->ob_ref_shared, &shared,
                                               shared + (Py_ssize_t{1} << _Py_REF_SHARED_SHIFT)))
             return true;
+        // Lost to a thread that counted or merged: `shared` is what it left.
         if (contended) *contended = true;
     }
 }
@@ -84,9 +89,9 @@ inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
 [[gnu::always_inline]] inline bool try_incref(PyObject* op, bool* contended = nullptr) noexcept {
     const uint32_t local = _Py_atomic_load_uint32_relaxed(&op->ob_ref_local);
     if (local == _Py_IMMORTAL_REFCNT_LOCAL) return true;
-    // Nobody but its owner drops an object's last local reference, and the caller is doing
-    // something else: what it owns is alive. What has been freed by others, once merged, has no
-    // owner.
+    // Only the owner drops an object's last local reference, and the owner is the caller, which is
+    // busy here: an object that the caller owns is alive. An object that another thread has freed
+    // was merged before, so it has no owner.
     if (_Py_IsOwnedByCurrentThread(op)) {
         _Py_atomic_store_uint32_relaxed(&op->ob_ref_local, local + 1);
         return true;

@@ -9,11 +9,11 @@
 #include "cereggii/atomics/python/blocking.hpp"
 #include "cereggii/atomics/python/values.hpp"
 
-// The methods that AtomicInt and AtomicRef have in common: to update by a function of Python, to
-// wait for a change, and to notify those that wait.
+// The methods that AtomicInt and AtomicRef have in common: they update by a Python function, wait
+// for a change, and notify the threads that wait.
 namespace cereggii::atomics {
 
-// What a method returns of an update.
+// Which value an update method returns.
 enum class Returns { before, after };
 
 // A base of `Methods`, which says what differs:
@@ -23,8 +23,8 @@ enum class Returns { before, after };
 //     static bool to_stored(PyObject*& updated);    makes what fn has returned, an owned reference,
 //                                                   what can be stored. False with an exception
 //     static bool store_over(Value* value, PyObject* current, PyObject* updated);
-//                                                   the compare-and-set. False: lost to a concurrent
-//                                                   update
+//                                                   the compare-and-set. False: lost to a
+//                                                   concurrent update
 //     static bool to_expected(PyObject* argument, Expected& expected);   of wait_while()
 //     static WaitResult wait(Value* value, Expected expected, const Deadline& deadline);
 template <class Accessor, class Methods>
@@ -76,7 +76,8 @@ struct UpdateMethods {
     }
 
 private:
-    // Stores fn(current), or fn(current, x), once no other thread has changed the value meanwhile.
+    // Stores fn(current) or fn(current, x). If another thread has changed the value meanwhile, it
+    // calls fn again.
     template <Returns Which>
     static PyObject* call_until_stored(PyObject* self, const char* method, PyObject* fn,
                                        PyObject* x) {
@@ -99,6 +100,7 @@ private:
             Py_XDECREF(updated);
             Py_DECREF(current);
             if (!ok) return nullptr;
+            // Lost to a concurrent update: call fn with the value that is there now.
         }
     }
 };

@@ -7,15 +7,15 @@
 
 #include "cereggii/atomics/python/compat.hpp"
 
-// Reading arguments: Python objects to C++ values, with errors that name the value.
+// Reads arguments: Python objects become C++ values, and errors name the value.
 namespace cereggii::atomics {
 
-// A new reference to a short text that shows `value`, whatever its __repr__ does; null on errors
+// A new reference to a short text that shows `value`, whatever its __repr__ does. Null on errors
 // that are not the value's fault (MemoryError, KeyboardInterrupt).
 inline PyObject* shown(PyObject* value) {
     PyObject* text = PyObject_Repr(value);
     if (!text) {
-        // An int of more digits than sys.set_int_max_str_digits allows, or a broken __repr__.
+        // The int has more digits than sys.set_int_max_str_digits allows, or __repr__ is broken.
         if (!PyErr_ExceptionMatches(PyExc_Exception) || PyErr_ExceptionMatches(PyExc_MemoryError))
             return nullptr;
         PyErr_Clear();
@@ -31,7 +31,7 @@ inline PyObject* shown(PyObject* value) {
     return cut;
 }
 
-// Sets `exception`; `format` has one %U, for the value. Replaces an exception that is set.
+// Sets `exception`. `format` has one %U, for the value. Replaces an exception that is set.
 inline void set_error(PyObject* exception, const char* format, PyObject* value) {
     PyErr_Clear();
     if (PyObject* text = shown(value)) {
@@ -40,7 +40,7 @@ inline void set_error(PyObject* exception, const char* format, PyObject* value) 
     }
 }
 
-// The same, with the name of what is wrong before the value: `format` has %s and then %U.
+// The same, with a name before the value: `format` has %s and then %U.
 inline void set_error(PyObject* exception, const char* format, const char* name, PyObject* value) {
     PyErr_Clear();
     if (PyObject* text = shown(value)) {
@@ -49,7 +49,7 @@ inline void set_error(PyObject* exception, const char* format, const char* name,
     }
 }
 
-// Whether an int is outside 64 bits; otherwise *result is its value. Never fails.
+// Whether an int is outside 64 bits. If it is not, *result is its value. Never fails.
 inline bool exceeds_int64(PyObject* integer, std::int64_t* result) {
     static_assert(sizeof(long long) == sizeof(std::int64_t));
     if (const auto value = compat::compact_value(integer)) [[likely]] {

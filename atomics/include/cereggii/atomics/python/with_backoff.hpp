@@ -7,7 +7,8 @@
 
 namespace cereggii::atomics {
 
-// A word that many threads may change at the same time. Tell it of every read-modify-write.
+// A word that many threads may change at the same time, with what contention.hpp needs beside it.
+// Call note_update() after every read-modify-write.
 template <class Word>
 struct WithBackoff : Word {
     using Word::Word;
