@@ -6,38 +6,45 @@
 #include "cereggii/atomics/python/try_incref.hpp"
 #include "map/probe.hpp"
 
-// Reading one key. Takes no lock and writes nothing that is shared but the value's reference count.
+// Reading one key. A lookup takes no lock, and writes nothing that is shared but the value's
+// reference count. It does not look at the gate, so it never waits for an exact operation.
+//
+// It linearizes at the load of the value; or, if the key is absent, at the load of the filter, of
+// the EMPTY slot, or of the missing link. The value is loaded twice, and the reference is counted
+// in between. If both loads are the same, the object is the value at the second one: the reference
+// has kept its address from being used for another object.
 namespace cereggii::atomicdict {
 
-// A reference to a node's value. Only while pinned.
 enum class Taken {
-    value,    // owned
-    dead,     // the node is; no object
-    another,  // owned, to an object that is not the value: to be released outside of the pin
+    value,    // `object` is an owned reference to the node's value
+    dead,     // the node is dead, and `object` is as it was
+    another,  // `object` is an owned reference to something else: release it when unpinned
 };
 
-// The loop is lock-free: each turn, another thread has replaced the value. An object that was not
-// taken is not written down: nobody can mistake it for one that was. `contended`: see
-// try_incref.hpp.
+// Takes a reference to a node's value. Only while pinned. Lock-free: an iteration is repeated only
+// if another thread has replaced the value and the object is being freed. `object` is set only if
+// it is owned. `contended`: see try_incref.hpp.
 [[gnu::always_inline]] inline Taken take_value(const Node* node, PyObject*& object,
                                                bool* contended = nullptr) noexcept {
     for (;;) {
         const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
         if (Node::is_dead(value)) return Taken::dead;
+        // Lost to an update or deletion that is freeing the object: look at the value again.
         // Nothing has been called since the load: see try_incref.hpp.
         if (!atomics::try_incref(Node::object(value), contended)) continue;
         object = Node::object(value);
         if (node->value.load(std::memory_order_seq_cst) == value) [[likely]]
             return Taken::value;
+        // Lost to an update or deletion after the first load. The reference must be dropped, which
+        // may run a finalizer, so the caller has to unpin first.
         return Taken::another;
     }
 }
 
 enum class Found { present, absent, error };
 
-// `object` is an owned reference to the value of a key that is present, if `with_value`. Otherwise
-// it is left as it was.
-// Linearizes at the load of the value, or of the slot or link that says there is no such key.
+// Looks a key up. With `with_value`, `object` becomes an owned reference to the value if the key is
+// present. Otherwise it stays as it was. Error: an exception is set.
 template <bool with_value>
 [[gnu::always_inline]] inline Found look_up(HashMap& map, const Key& key, PyObject*& object) {
     map.prefetch_home(key.hash);
@@ -47,6 +54,8 @@ template <bool with_value>
         guard.pin_reading();
         Table* root = map.root.load(std::memory_order_seq_cst);
         if (!root) return Found::absent;
+        // A bit of the filter is never cleared, and a link stays: so the key was in no table when
+        // the filter was looked at, or the map was cleared meanwhile.
         if (root->rules_out(key.hash) && !root->next.load(std::memory_order_seq_cst))
             return Found::absent;
         Probe probe;
@@ -58,6 +67,7 @@ template <bool with_value>
                 const KeyComparison comparison = compare_keys<false>(map, guard, probe, key);
                 if (comparison == KeyComparison::error) return Found::error;
                 if (comparison == KeyComparison::different) continue;
+                // The table was emptied, or the map was cleared: probe again from the root.
                 if (comparison == KeyComparison::restart) break;
             }
             if constexpr (with_value) {
@@ -67,6 +77,7 @@ template <bool with_value>
                     object = value;
                     return Found::present;
                 }
+                // Lost to an update or deletion: drop the reference, and look the key up again.
                 if (taken == Taken::another) {
                     guard.unpin();
                     Py_DECREF(value);

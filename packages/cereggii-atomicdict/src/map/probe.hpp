@@ -9,25 +9,43 @@
 #include "map/key.hpp"
 #include "map/table.hpp"
 
-// Looking for a key: linear probing through the chain of tables. All loads are sequentially
-// consistent.
+// Looking for a key: linear probing through the chain of tables.
+//
+//     root    … │ home ▶ │ other │ TOMB │ other │ FROZEN │ …
+//                                                    │ next
+//     table   … │ home ▶ │ other │ the key: match │ … │ EMPTY: end │ …
+//
+// Invariants:
+//   - A key that is in the map is found: some table names its node, and the path in each table
+//     before that one does not end at EMPTY. (An insertion further on freezes the EMPTY slot
+//     first.)
+//   - A key that is not found was in no table at one instant: at the load of the EMPTY slot, or at
+//     the load of the missing link.
+//   - All that is read under the pin is still there: nodes and tables are retired when they cannot
+//     be found any more, and freed when all threads have unpinned that could have found them.
+//
+// All loads of slots, links and values are sequentially consistent.
 namespace cereggii::atomicdict {
 
 enum class ProbeResult {
     match,     // the slot names a node with this key, dead or alive
-    needs_eq,  // it names one with this hash, and only the keys' __eq__ can tell whether it is
-               // equal
+    needs_eq,  // the slot names a node with this hash, and only the keys' __eq__ can compare them
     end,       // an EMPTY slot: the key is in no table, and may be inserted here
     full,      // the last table has no EMPTY slot on the path: the key is in no table
 };
 
-// A probe sequence: where it is now.
+// A position on the path of a key.
 struct Probe {
-    Table* table;      // of the chain
-    Slot fingerprint;  // of the key, as it is in slots of `table`
+    // A table of the chain.
+    Table* table;
+    // The fingerprint of the key in slots of `table`.
+    Slot fingerprint;
+    // The index of the slot at hand.
     std::size_t index;
-    std::size_t left;  // how many slots of `table` are still to be looked at
-    Slot seen;         // the slot at `index`, as it was loaded last
+    // How many slots of `table` are still to be looked at, this one included.
+    std::size_t left;
+    // What the slot at `index` was when it was loaded last.
+    Slot seen;
 
     void start(Table* in, std::uint64_t hash) noexcept {
         start(in, in->fingerprint_of(hash), in->home(hash));
@@ -43,32 +61,35 @@ struct Probe {
         --left;
     }
 
-    // Looks at slots from `index` on, until there is a result. Only while pinned.
+    // Looks at slots from this one on, until there is a result. Only while pinned.
     [[gnu::always_inline]] ProbeResult find(const Key& key) noexcept {
         for (;;) {
             while (left > 0) {
                 seen = slot().load(std::memory_order_seq_cst);
                 if (same_fingerprint(seen, fingerprint)) {
-                    // NODE, MOVING or MOVED: as long as a slot names a node, its value is there.
+                    // NODE, MOVING or MOVED: as long as a slot names a node, the value is in the
+                    // node.
                     const Node* candidate = node();
                     if (candidate->key == key.stored) return ProbeResult::match;
                     // Relaxed: the node was complete before a slot named it. (If it has been
-                    // retired since, this is a link. Then the node is dead, whatever is found
-                    // here.)
+                    // retired since, this is a link. Then the node is dead, so it does not matter
+                    // whether the link looks like the hash.)
                     if (candidate->hash.load(std::memory_order_relaxed) == key.hash) {
                         const Equality equality = compare_natively(candidate->key, key);
                         if (equality == Equality::equal) return ProbeResult::match;
                         if (equality == Equality::unknown) return ProbeResult::needs_eq;
                     }
                 } else if (ends_path(seen)) {
-                    // EMPTY: no key was ever inserted behind it, or it would be FROZEN.
+                    // EMPTY: a key of this path was never inserted behind it, or it would be
+                    // FROZEN.
                     if (seen == slot_empty) return ProbeResult::end;
                     break;  // FROZEN: the path goes on in the next table
                 }
+                // TOMB, or another key: the path goes on in the next slot.
                 advance();
             }
-            // In a full table no slot ends the path. So `next` is read after the last slot: if
-            // there is none, the key was in no table.
+            // FROZEN, or no slot of a full table ends the path. `next` is read after the last slot:
+            // if there is none now, the key was in no table.
             Table* next = table->next.load(std::memory_order_seq_cst);
             if (!next) return ProbeResult::full;
             start(next, key.hash);
@@ -78,12 +99,12 @@ struct Probe {
     std::atomic<Slot>& slot() const noexcept { return table->slot(index); }
     Node* node() const noexcept { return node_of(seen); }
 
-    // The contents of the slot at `index` if it names a node with this key.
+    // What the slot at `index` has to be to name a node with this key.
     Slot pack(const Node* node) const noexcept {
         const std::size_t steps = table->capacity() - left;
         const std::size_t groups =
-            ((fingerprint >> slot_in_group_at & group_mask) + steps) >> group_bits;
-        return fingerprint | std::min<Slot>(groups, saturated) << distance_at |
+            ((fingerprint >> home_in_group_shift & group_mask) + steps) >> group_bits;
+        return fingerprint | std::min<Slot>(groups, saturated) << distance_shift |
                reinterpret_cast<std::uintptr_t>(node);
     }
 };
@@ -91,18 +112,18 @@ struct Probe {
 enum class KeyComparison {
     equal,      // pinned, at the same slot, which still names the node
     different,  // pinned, at the same slot: go on behind it
-    restart,    // pinned, and the slot is in no table of the chain any more: start again
-    error,      // not pinned, with the exception of the user's __eq__
+    restart,    // pinned, and the table has left the chain: probe again from the root
+    error,      // not pinned, with the exception that the keys' __eq__ has raised
 };
 
-// Runs the user's __eq__: 1, 0, or -1 with an exception.
+// Runs the keys' __eq__, and releases `owned`: 1, 0, or -1 with an exception.
 [[gnu::noinline]] inline int compare_in_python(PyObject* owned, PyObject* key) {
     const int same = PyObject_RichCompareBool(owned, key, Py_EQ);
     Py_DECREF(owned);
     return same;
 }
 
-// The table of the chain with this generation, if it is still in it. Pinned.
+// The table with this generation, or null if it is not in the chain any more. Only while pinned.
 [[gnu::noinline]] inline Table* find_table(HashMap& map, std::uint64_t generation) noexcept {
     Table* table = map.root.load(std::memory_order_seq_cst);
     while (table && table->generation != generation)
@@ -110,8 +131,9 @@ enum class KeyComparison {
     return table;
 }
 
-// Asks the keys' own __eq__, outside of the pin, since it can run anything for any time. Afterwards
-// the table is looked up by its generation: its address may be another table's by now.
+// Asks the keys' own __eq__ whether the key at `probe` is equal. It can run anything for any time,
+// so it runs outside of the pin. Afterwards the table is looked up by its generation, since its
+// address may be another table's by now.
 template <bool writing>
 [[gnu::always_inline]] inline KeyComparison compare_keys(HashMap& map, Guard& guard, Probe& probe,
                                                          const Key& key) {
@@ -127,7 +149,8 @@ template <bool writing>
     probe.table = find_table(map, generation);
     if (!probe.table) return KeyComparison::restart;
     const Slot now = probe.slot().load(std::memory_order_seq_cst);
-    // A slot names one node in its life. TOMB: the node has been deleted since.
+    // A slot names one node in its life, so the same address means the same node. TOMB: the key was
+    // deleted meanwhile.
     if ((now & node_mask) != (probe.seen & node_mask)) return KeyComparison::different;
     probe.seen = now;
     return same ? KeyComparison::equal : KeyComparison::different;

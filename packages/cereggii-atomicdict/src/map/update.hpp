@@ -20,34 +20,57 @@
 //     kept, mismatched    the load of the value
 //     absent              the load of the slot, or of the link, that says so
 //
-// Lock-free: whoever has to try again has lost to another thread that changed the same slot.
+// (A value that is replaced by the same object is not written: that is linearized at the load.)
+//
+// Lock-free: an attempt is repeated only if another thread has changed the same slot or value, or
+// has appended a table.
+//
+// Invariants:
+//   - A reference that the map is to own is counted before it is published, and one that was not
+//     published is released after the pin. So no Python code runs while pinned.
+//   - Two insertions of one key meet in the compare-and-swap of one slot: the first EMPTY slot on
+//     the key's path, in the last table.
+//   - The node that an update inserts is its own until it is published. Python code that runs
+//     meanwhile (__eq__ of keys) may insert as well, and takes another node.
 namespace cereggii::atomicdict {
 
 enum class IfAbsent { leave, insert };
 enum class IfPresent { keep, replace, remove };
-enum class Values { any, expected };  // which are replaced or removed
+enum class Values { any, expected };
 
 struct UpdateSpec {
     IfAbsent if_absent;
     IfPresent if_present;
+    // Which values are replaced or removed: all, or only those that match what is expected.
     Values values = Values::any;
-    bool wants_found = true;  // whether the caller asks for what was found
-    bool adopts = false;      // takes over the caller's references to key and value (see Items)
+    // The caller wants the value that was found.
+    bool wants_found = true;
+    // The update takes over the caller's references to key and value (see Items).
+    bool adopts = false;
 };
 
-enum class Outcome { inserted, replaced, removed, kept, mismatched, absent, error };
+enum class Outcome {
+    inserted,
+    replaced,
+    removed,
+    kept,        // present, and not to be changed
+    mismatched,  // present, with another value than what was expected
+    absent,
+    error,  // an exception is set
+};
 
 struct UpdateResult {
     Outcome outcome;
-    // Owned, or null: what was found. The caller has to release it, whether it asks for it or not.
+    // The value that was found, owned, or null. The caller releases it, even if it does not want
+    // it.
     PyObject* found = nullptr;
 };
 
-// Of what was found, if nobody asks for it. May run finalizers.
+// Releases what was found, for a caller that does not want it. May run finalizers.
 inline void drop_found(const UpdateResult& result) {
     if (!result.found) return;
-    // The map's own, or one that was taken to look at it, which the calling thread may have
-    // counted.
+    // The first is a reference that was the map's. The other one was taken to look at the value,
+    // and the calling thread may have counted it as its own.
     if (result.outcome == Outcome::replaced || result.outcome == Outcome::removed)
         atomics::decref_shared(result.found);
     else
@@ -59,8 +82,8 @@ inline void drop_found(const UpdateResult& result) {
 template <UpdateSpec spec>
 class KeyUpdate {
 public:
-    // Borrows everything. `updated` is what is inserted or stored; `expected` what it is stored
-    // over.
+    // Borrows everything. `updated` is the value to insert or to store, `expected` the one that is
+    // to be replaced or removed.
     KeyUpdate(HashMap& map, const Key& key, PyObject* updated,
               PyObject* expected = nullptr) noexcept
         : map_(map),
@@ -71,36 +94,28 @@ public:
           holds_key_(spec.adopts),
           guard_(map) {}
 
-    // Inlined also on the path of an exception. A call there would need the address of this object,
+    // Inlined even on the path of an exception. A call there would need the address of this object,
     // and an object whose address is known elsewhere is not kept in registers.
     [[gnu::always_inline]] ~KeyUpdate() noexcept(false) = default;
     KeyUpdate(const KeyUpdate&) = delete;
     KeyUpdate& operator=(const KeyUpdate&) = delete;
 
-    // Not to be called twice. May run Python code: __eq__ of keys, finalizers.
+    // To be called once. May run Python code: __eq__ of keys, finalizers.
     [[gnu::always_inline]] UpdateResult run() {
         map_.prefetch_home(key_.hash);
         if (!guard_.ready()) return give_up();
         if constexpr (inserts) {
-            // Ours until the end: whatever Python code runs meanwhile may insert, too.
             const bool likely_absent = guard_.inserted_last();
-            // A loop that inserts consecutive ints needs the next neighbours soon. Items of another
-            // map are not consecutive, and their keys are not read again.
-            if (likely_absent && !spec.adopts)
-                if (const auto next = next_group_of(key_)) map_.prefetch_home(*next);
             node_ = guard_.take_node();
             if (!node_) return give_up();
-            // The processor waits for the slot, if the map is large, and no atomic step that comes
-            // later is done until it is there: so what will be needed is done now.
-            if (spec.if_present == IfPresent::replace || likely_absent) hold_updated();
-            if (likely_absent) prepare();
+            work_ahead(likely_absent);
         }
         UpdateResult result;
         do {
             guard_.pin_writing();
         } while (!attempt(result));
         guard_.unpin();
-        release_what_is_left_over();
+        release_unused();
         if (node_) guard_.give_node_back(node_);
         if (request_.is_due()) [[unlikely]]
             maybe_resize(map_, request_);
@@ -110,20 +125,37 @@ public:
 private:
     static constexpr bool inserts = spec.if_absent == IfAbsent::insert;
 
-    // Before anything has been done.
+    // Fails before anything was done. An exception is set.
     UpdateResult give_up() {
-        if constexpr (spec.adopts) release_what_is_left_over();
+        if constexpr (spec.adopts) release_unused();
         return {Outcome::error};
     }
 
-    // Inside at first. False: not pinned any more, and to be tried anew from the root.
+    // Does now what will be needed later, if the prediction is right. Only for speed: without it,
+    // all of it is done when it is needed.
+    //
+    // If the map is large, the processor waits for the key's home slot, and does no atomic step
+    // that comes after the load of it. So the references are counted, and the node is filled in,
+    // before. Whether the key is absent is not known yet. What the thread's last operation that
+    // could insert has done is a good guess.
+    [[gnu::always_inline]] void work_ahead(bool likely_absent) noexcept {
+        // A loop that inserts consecutive ints needs the next group soon. Items of another map are
+        // not consecutive, and their keys are not read again.
+        if (likely_absent && !spec.adopts)
+            if (const auto next = next_group_of(key_)) map_.prefetch_home(*next);
+        if (spec.if_present == IfPresent::replace || likely_absent) incref_updated();
+        if (likely_absent) prepare();
+    }
+
+    // Tries once, from the root on. Pinned at first. False: not pinned any more, and to be tried
+    // again.
     [[gnu::always_inline]] bool attempt(UpdateResult& result) {
         Table* root = map_.root.load(std::memory_order_seq_cst);
         if (!root) [[unlikely]] {
             result = {Outcome::absent};
             if constexpr (!inserts) return true;
             guard_.unpin();
-            return start_anew_with(make_root(map_, 0), result);
+            return restart_with(make_root(map_, 0), result);
         }
         root_ = root;
         request_.migrating = root->next.load(std::memory_order_seq_cst) != nullptr;
@@ -137,8 +169,9 @@ private:
                     result = {Outcome::error};
                     return true;
                 }
-                if (comparison == KeyComparison::restart) return start_anew();
-                // It may have been freed, and its address be another table's.
+                // The table was emptied, or the map was cleared: probe again from the root.
+                if (comparison == KeyComparison::restart) return restart();
+                // The root may have been freed meanwhile, and its address be another table's.
                 root_ = nullptr;
                 if (comparison == KeyComparison::different) {
                     probe.advance();
@@ -149,8 +182,10 @@ private:
             if (probed == ProbeResult::match) {
                 const Change changed = change_value(probe, result);
                 if (changed == Change::done) return true;
-                if (changed == Change::restart) return start_anew();
-                probe.advance();  // a dead node stays dead: its key is behind it, or nowhere
+                // Lost to an update of the value: probe again from the root.
+                if (changed == Change::restart) return restart();
+                // Lost to a deletion. A dead node stays dead: its key is behind it, or nowhere.
+                probe.advance();
                 continue;
             }
             result = {Outcome::absent};
@@ -158,42 +193,45 @@ private:
             if (probed == ProbeResult::full) {
                 const std::uint64_t generation = probe.table->generation;
                 guard_.unpin();
-                return start_anew_with(append_table(map_, generation, Extension::needed, 0),
-                                       result);
+                return restart_with(append_table(map_, generation, AppendReason::required, 0),
+                                    result);
             }
             if (insert(probe)) {
                 result = {Outcome::inserted};
                 return true;
             }
+            // Lost to another insertion or to a freeze: look at the same slot again.
         }
     }
 
-    [[gnu::always_inline]] bool start_anew() noexcept {
+    [[gnu::always_inline]] bool restart() noexcept {
         guard_.unpin();
         return false;
     }
 
-    // With what was missing, if it was provided; otherwise fails with MemoryError.
-    [[gnu::always_inline]] static bool start_anew_with(bool provided, UpdateResult& result) {
+    // Restarts if the missing table was provided, and otherwise fails with MemoryError.
+    [[gnu::always_inline]] static bool restart_with(bool provided, UpdateResult& result) {
         if (provided) return false;
         PyErr_NoMemory();
         result = {Outcome::error};
         return true;
     }
 
-    // At an EMPTY slot, the end of the path. False: look at the same slot again, or further on.
+    // Inserts the key at an EMPTY slot, the end of its path. False: the slot may have changed, so
+    // look at it again.
     [[gnu::always_inline]] bool insert(Probe& probe) noexcept {
         Slot empty = slot_empty;
         if (probe.table->next.load(std::memory_order_seq_cst)) {
-            // The table is not the last. The slot is closed before the key is put further on: from
-            // then on nobody takes the key to be absent here, and no rival claims the slot.
+            // The table is not the last one. The slot is frozen before the key is inserted further
+            // on: from then on no thread takes the key to be absent here, and no rival claims the
+            // slot. Lost to a rival insertion or to another freeze: it is not EMPTY either way.
             probe.slot().compare_exchange_strong(empty, slot_frozen, std::memory_order_seq_cst);
             return false;
         }
         if (!prepared_) prepare();
-        hold_updated();
+        incref_updated();
         probe.table->insert_into_filter(key_.hash);
-        // Fails if lost to a rival insertion, or to a freeze.
+        // Lost to a rival insertion, of this key or another one, or to a freeze.
         if (!probe.slot().compare_exchange_strong(empty, probe.pack(node_),
                                                   std::memory_order_seq_cst))
             return false;
@@ -206,15 +244,16 @@ private:
         return true;
     }
 
-    // References for the map to own are counted before it does, and released only outside of the
-    // pin, by the way of a retry or at the end.
-    [[gnu::always_inline]] void hold_updated() noexcept {
+    // Counts a reference to `updated` for the map to own. If the map does not come to own it, it is
+    // released at the end, or serves the next attempt.
+    [[gnu::always_inline]] void incref_updated() noexcept {
         if (holds_updated_) return;
         atomics::incref_published(updated_);
         holds_updated_ = true;
     }
 
-    // The node for an insertion, and its reference to the key.
+    // Fills in the node for an insertion, and counts its reference to the key. Relaxed: the node is
+    // published by the compare-and-swap of a slot.
     [[gnu::always_inline]] void prepare() noexcept {
         node_->hash.store(key_.hash, std::memory_order_relaxed);
         node_->key = key_.stored;
@@ -223,7 +262,8 @@ private:
         holds_key_ = prepared_ = true;
     }
 
-    [[gnu::always_inline]] void release_what_is_left_over() {
+    // Releases the references that the map did not take over. Not while pinned.
+    [[gnu::always_inline]] void release_unused() {
         if (holds_updated_) atomics::decref_shared(updated_);
         if (holds_key_) atomics::decref_shared(key_.object);
         Py_XDECREF(equal_);
@@ -231,11 +271,11 @@ private:
 
     enum class Change {
         done,     // still pinned
-        dead,     // still pinned; the node is
-        restart,  // pinned, but to be left: a reference is to be dropped, or is dropped already
+        dead,     // still pinned, and the node is dead
+        restart,  // a reference was dropped outside of the pin, so probe again from the root
     };
 
-    // At a node with the key.
+    // Changes the value of a node with the key.
     [[gnu::always_inline]] Change change_value(Probe& probe, UpdateResult& result) {
         Node* node = probe.node();
         for (;;) {
@@ -258,51 +298,55 @@ private:
                 result = {Outcome::kept};
                 return Change::done;
             }
-            // Lost to another update or deletion: look again.
+            // Lost to another update or deletion: look at the value again.
             if (exchange(probe, value, result)) return Change::done;
         }
     }
 
-    // Expecting an int, str or bytes which is not the same object as the value, but may be equal.
+    // The same if an int, str or bytes is expected which is not the same object as the value, but
+    // may be equal.
     [[gnu::always_inline]] Change change_if_equal(Probe& probe, UpdateResult& result) {
         PyObject* found = nullptr;
         const Taken taken = take_value(probe.node(), found);
         if (taken == Taken::dead) return Change::dead;
-        if (taken == Taken::another) return drop_and_start_anew(found);
+        // Lost to an update between the two loads of the value.
+        if (taken == Taken::another) return drop_and_restart(found);
         if (!atomics::matches(found, expected_)) {
-            // The caller releases what was found.
+            // The caller releases the value.
             result = {Outcome::mismatched, found};
             return Change::done;
         }
         if (!exchange(probe, reinterpret_cast<std::uintptr_t>(found), result))
-            return drop_and_start_anew(found);
-        equal_ = found;  // one of two references: the map's was handed over as well
+            return drop_and_restart(found);  // lost to another update or deletion
+        equal_ = found;                      // one of two references: the map's is in `result`
         return Change::done;
     }
 
+    // Leaves the value as it is, and takes a reference to it.
     [[gnu::always_inline]] Change keep(const Node* node, Outcome outcome, UpdateResult& result) {
         PyObject* found = nullptr;
         const Taken taken = take_value(node, found);
         if (taken == Taken::dead) return Change::dead;
-        if (taken == Taken::another) return drop_and_start_anew(found);
+        // Lost to an update between the two loads of the value.
+        if (taken == Taken::another) return drop_and_restart(found);
         result = {outcome, found};
         return Change::done;
     }
 
-    [[gnu::always_inline]] Change drop_and_start_anew(PyObject* object) {
+    [[gnu::always_inline]] Change drop_and_restart(PyObject* object) {
         guard_.unpin();
         Py_DECREF(object);
         return Change::restart;
     }
 
-    // Compare-and-swap of the value.
+    // Replaces or removes this value by a compare-and-swap. False: lost to another thread.
     [[gnu::always_inline]] bool exchange(Probe& probe, std::uintptr_t value, UpdateResult& result) {
         Node* node = probe.node();
         if constexpr (spec.if_present == IfPresent::replace) {
             const auto updated = reinterpret_cast<std::uintptr_t>(updated_);
             if (value == updated) {
-                // It is there already: the load was the instant. What is found is counted as if it
-                // had been replaced, for whoever drops it takes it to be the map's.
+                // The same object is there already: the load was the instant. The reference to it
+                // is counted as the map's are, since drop_found() releases it as such.
                 result = {Outcome::replaced};
                 if constexpr (spec.wants_found) {
                     atomics::incref_shared(updated_);
@@ -310,14 +354,15 @@ private:
                 }
                 return true;
             }
-            hold_updated();
+            incref_updated();
             if (!node->value.compare_exchange_strong(value, updated, std::memory_order_seq_cst))
                 return false;
             holds_updated_ = false;
             result = {Outcome::replaced, Node::object(value)};
         } else {
-            // Of a node that is alive, as it is until the swap: not a link. Its own, and not the
-            // one of the key that was looked for: whoever's __hash__ changes finds keys by chance.
+            // Relaxed: the node was complete before a slot named it, and the swap succeeds only if
+            // it is alive until then, so this is not a link. The node's own hash, and not
+            // key_.hash: an object whose __hash__ changes finds keys by chance.
             const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
             if (!node->value.compare_exchange_strong(value, Node::dead, std::memory_order_seq_cst))
                 return false;
@@ -331,17 +376,25 @@ private:
     const Key& key_;
     PyObject* const updated_;
     PyObject* const expected_;
-    const Table* root_ = nullptr;  // when this attempt began; null if it has left meanwhile
-    Node* node_ = nullptr;         // owned: for an insertion
+    // The root when this attempt began. Null: it was not pinned all the time since then.
+    const Table* root_ = nullptr;
+    // The node for an insertion, owned. Null: it was inserted.
+    Node* node_ = nullptr;
+    // This update owns a reference to `updated_`, for the map.
     bool holds_updated_;
+    // This update owns a reference to the key, for the map.
     bool holds_key_;
+    // The node is filled in.
     bool prepared_ = false;
-    PyObject* equal_ = nullptr;  // owned: a value that was equal to what was expected
+    // A value that was equal to what was expected, owned.
+    PyObject* equal_ = nullptr;
+    // What is to be done about the tables at the end.
     ResizeRequest request_;
     Guard guard_;
 };
 
-// Releases what a guard must have left before: after KeyUpdate is gone.
+// A function of its own for each spec. What it retires is freed when its guard ends, before it
+// returns.
 template <UpdateSpec spec>
 [[gnu::noinline]] UpdateResult update_key(HashMap& map, const Key& key, PyObject* updated,
                                           PyObject* expected = nullptr) {

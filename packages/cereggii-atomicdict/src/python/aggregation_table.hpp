@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "cereggii/atomics/python/binding.hpp"
-#include "map/fetch_ahead.hpp"
+#include "map/prefetch.hpp"
 #include "python/aggregates.hpp"
 #include "python/compute.hpp"
 

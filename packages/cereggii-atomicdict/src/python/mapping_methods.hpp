@@ -5,6 +5,7 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/hash_map.hpp"
 #include "map/items.hpp"
+#include "map/popitem.hpp"
 #include "python/iterator.hpp"
 #include "python/key_methods.hpp"
 #include "python/types.hpp"
