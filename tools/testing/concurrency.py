@@ -11,9 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import pytest
+
 _T = TypeVar("_T")
 
 PATIENCE = 90.0  # seconds until a thread counts as stuck
+THREADS = 4  # as many as meet in most tests
+
+
+def concurrent(test: Any) -> Any:
+    """Mark a test that starts threads of its own."""
+    mark = pytest.mark.thread_unsafe(reason="has threads of its own")
+    return mark(pytest.mark.usefixtures("switch_often")(test))
 
 
 class Task(threading.Thread):
@@ -82,6 +91,11 @@ def run_threads(*targets: Callable[[], Any]) -> list[Any]:
     return [task.result() for task in tasks]
 
 
+def in_threads(work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
+    """Run work(number) in as many threads as there are numbers, which start at the same time."""
+    return run_threads(*(functools.partial(work, number) for number in range(threads)))
+
+
 def meet(things: list[_T], *works: Callable[[_T], Any]) -> list[tuple[Any, ...]]:
     """Run every work on every thing, each in a thread of its own, all on the same at a time.
 
@@ -120,6 +134,22 @@ def background(*targets: Callable[[], Any]) -> Iterator[list[Task]]:
     yield tasks
     for task in tasks:
         task.result()
+
+
+@contextlib.contextmanager
+def beside(*works: Callable[[], Any]) -> Iterator[None]:
+    """Call each of the works again and again, in a thread of its own, while the body runs."""
+    done = threading.Event()
+
+    def repeat(work: Callable[[], Any]) -> None:
+        while not done.is_set():
+            work()
+
+    with background(*(functools.partial(repeat, work) for work in works)):
+        try:
+            yield
+        finally:
+            done.set()
 
 
 def give_time_to_block() -> None:

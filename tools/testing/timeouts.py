@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every wait accepts and refuses as its timeout, and the checks of that."""
+"""What every wait accepts and refuses as its timeout, and the tests of that."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import pytest
 
@@ -106,6 +106,7 @@ REFUSED: list[tuple[Any, type[Exception]]] = [
 # A wait that has to wait: called with a timeout, it returns whether it has been let go. And what
 # lets it go, and all that come later; it may be called again.
 Wait: TypeAlias = tuple[Callable[[Any], bool], Callable[[], Any]]
+MakeWait: TypeAlias = Callable[[], Wait]
 
 
 def ids(values: list[Any]) -> list[str]:
@@ -169,3 +170,72 @@ def refuses(wait: Wait, timeout: Any, error: type[Exception]) -> None:
         assert go_on(1000) is True
     finally:
         let_go()
+
+
+class TimeoutTests:
+    """The tests of a package's waits. Its subclass, which pytest collects, names the waits."""
+
+    pytestmark: ClassVar = [
+        pytest.mark.thread_unsafe(reason="starts threads of its own"),
+        pytest.mark.usefixtures("switch_often"),
+    ]
+
+    waits: ClassVar[Mapping[str, MakeWait]]
+    # Those that keep a timeout for many waits, so that they may ask for its value more than once.
+    keep_timeout: ClassVar[Collection[str]] = ()
+
+    def takes_as_endless(self, name: str, timeout: Any) -> bool:
+        """Whether this wait has no limit with a timeout that the others refuse."""
+        return False
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Run a test with each wait, and with each of the timeouts that it is about."""
+        if "refused" in metafunc.fixturenames:
+            names = ids([timeout for timeout, _ in REFUSED])
+            cases = [
+                pytest.param(make, refused, id=f"{name}-{named}")
+                for name, make in self.waits.items()
+                for refused, named in zip(REFUSED, names, strict=True)
+                if not self.takes_as_endless(name, refused[0])
+            ]
+            metafunc.parametrize(("make", "refused"), cases)
+        elif "make_single" in metafunc.fixturenames:
+            once = {
+                name: make for name, make in self.waits.items() if name not in self.keep_timeout
+            }
+            metafunc.parametrize("make_single", once.values(), ids=once)
+        elif "make" in metafunc.fixturenames:
+            metafunc.parametrize("make", self.waits.values(), ids=self.waits)
+        for argument, timeouts in (("accepted", ACCEPTED), ("short", SHORT)):
+            if argument in metafunc.fixturenames:
+                metafunc.parametrize(argument, timeouts, ids=ids(timeouts))
+
+    def test_a_right_timeout_is_accepted_where_there_is_nothing_to_wait_for(
+        self, make: MakeWait, accepted: Any
+    ) -> None:
+        accepts_at_once(make(), accepted)
+
+    def test_a_wait_ends_when_its_time_is_over(self, make: MakeWait, short: Any) -> None:
+        ends(make(), short)
+
+    def test_a_wait_with_a_long_timeout_or_none_lasts_until_it_is_let_go(
+        self, make: MakeWait
+    ) -> None:
+        waits_with(make(), [*LONG, *ENDLESS])
+
+    def test_a_wrong_timeout_is_refused_and_named(
+        self, make: MakeWait, refused: tuple[Any, type[Exception]]
+    ) -> None:
+        refuses(make(), *refused)
+
+    def test_a_timeout_is_asked_for_its_value_once(self, make_single: MakeWait) -> None:
+        asks_once(make_single())
+
+    def test_an_exception_of_the_timeout_itself_propagates(self, make: MakeWait) -> None:
+        go_on, let_go = make()
+        try:
+            with pytest.raises(LookupError, match="no float"):
+                go_on(Broken())
+        finally:
+            let_go()
+        assert go_on(None) is True

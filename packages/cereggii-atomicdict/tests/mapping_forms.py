@@ -3,15 +3,11 @@
 
 from __future__ import annotations
 
-import gc
-import weakref
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
 from cereggii_atomicdict import AtomicDict, AtomicDictHandle
-
-from tools.testing.concurrency import eventually
 
 Make: TypeAlias = Callable[..., Any]
 
@@ -84,25 +80,6 @@ class MyBytes(bytes):
     pass
 
 
-def twin(value: Any) -> Any:
-    """An equal object of the same exact type, and another one where the interpreter allows."""
-    if type(value) is int:
-        return int(str(value))
-    if type(value) is str:
-        return value.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
-    if type(value) is bytes:
-        return bytes(bytearray(value))
-    raise AssertionError(value)
-
-
-def matches(stored: object, expected: object) -> bool:
-    """Whether a stored value matches an expected one: the rule, in Python."""
-    if stored is expected:
-        return True
-    kind = type(stored)
-    return kind is type(expected) and kind in (int, str, bytes) and stored == expected
-
-
 def contents(mapping: Any) -> dict[Any, Any]:
     """What is in a mapping, read one key after the other; no key may come twice."""
     found: dict[Any, Any] = {}
@@ -125,13 +102,3 @@ def outcome(operation: Callable[[Any], Any], mapping: Any) -> Any:
 def without_init(kind: Any) -> Any:
     """An instance whose __init__ has not run."""
     return kind.__new__(kind)
-
-
-def collected(reference: weakref.ref[Any]) -> bool:
-    """Whether the collector frees the object; it does nothing while another thread collects."""
-
-    def gone() -> bool:
-        gc.collect()
-        return reference() is None
-
-    return eventually(gone, timeout=10)

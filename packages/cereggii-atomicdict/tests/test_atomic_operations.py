@@ -12,6 +12,8 @@ from cereggii_atomicdict import ANY, NOT_FOUND, ExpectationFailed
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tools.testing.matching import matches, twin
+
 from .mapping_forms import (
     BadEq,
     BadHash,
@@ -26,8 +28,6 @@ from .mapping_forms import (
     contents,
     dict_of,
     handle_of,
-    matches,
-    twin,
 )
 
 # One of every kind that the interpreter counts, caches or compares in a way of its own.

@@ -16,11 +16,11 @@ from cereggii_atomicdict import ANY, EXPECTATION_FAILED, NOT_FOUND, AtomicDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.testing.concurrency import eventually
+from tools.testing.concurrency import beside, eventually
 
 from .adversaries import PROGRAMS, Key, Program, Provoked, Trap, insert_many
 from .mapping_forms import BadEq, Collider, Make, RefusalError, Thing, both_forms, contents
-from .workloads import KEYS, MakeKey, access, beside, check_whole, every_key, in_threads, resizing
+from .workloads import KEYS, MakeKey, access, check_whole, every_key, in_threads, resizing
 
 MOST = 1024  # keys that are looked up at a time
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from tools.testing.concurrency import eventually, run_threads
+from tools.testing.concurrency import beside, eventually, run_threads
 
-from .workloads import THREADS, Name, access, beside, check_whole, in_threads, resizing
+from .workloads import THREADS, Name, access, check_whole, in_threads, resizing
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own"),

@@ -23,16 +23,7 @@ from tools.testing.concurrency import (
     run_threads,
 )
 
-from .workloads import (
-    THREADS,
-    MakeKey,
-    access,
-    check_whole,
-    every_key,
-    flat,
-    in_threads,
-    resizing,
-)
+from .workloads import THREADS, MakeKey, access, check_whole, every_key, flat, in_threads, resizing
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="has threads of its own"),

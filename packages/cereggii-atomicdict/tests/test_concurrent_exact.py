@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from tools.testing.concurrency import run_threads
+from tools.testing.concurrency import beside, run_threads
 
-from .workloads import access, beside, check_whole, in_threads, resizing
+from .workloads import access, check_whole, in_threads, resizing
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own"),

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import pytest
 from cereggii_atomicdict import ANY, NOT_FOUND, AtomicDict
 
-from tools.testing.concurrency import background, eventually, meet, run_threads
+from tools.testing.concurrency import background, beside, eventually, meet, run_threads
 
-from .workloads import THREADS, Crowded, Name, access, beside, check_whole, in_threads, resizing
+from .workloads import THREADS, Crowded, Name, access, check_whole, in_threads, resizing
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="measures when objects die"),

@@ -16,20 +16,10 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from tools.testing.concurrency import meet, run_threads
+from tools.testing.concurrency import beside, meet, run_threads
 from tools.testing.interpreters import FREE_THREADED, run_program
 
-from .workloads import (
-    THREADS,
-    Filler,
-    MakeKey,
-    beside,
-    every_key,
-    flat,
-    in_threads,
-    is_filler,
-    resizing,
-)
+from .workloads import THREADS, Filler, MakeKey, every_key, flat, in_threads, is_filler, resizing
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own"),

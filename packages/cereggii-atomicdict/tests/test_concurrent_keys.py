@@ -14,15 +14,7 @@ from cereggii_atomicdict import ANY, NOT_FOUND, AtomicDict, ExpectationFailed
 
 from tools.testing.concurrency import meet, run_threads
 
-from .workloads import (
-    THREADS,
-    MakeKey,
-    access,
-    check_whole,
-    every_key,
-    in_threads,
-    resizing,
-)
+from .workloads import THREADS, MakeKey, access, check_whole, every_key, in_threads, resizing
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own"),

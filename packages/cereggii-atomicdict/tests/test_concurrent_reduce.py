@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import NOT_FOUND, AtomicDict
 
-from tools.testing.concurrency import background, run_threads
+from tools.testing.concurrency import background, beside, run_threads
 
 from .reductions import (
     FUNCTIONS,
@@ -34,7 +34,6 @@ from .workloads import (
     THREADS,
     MakeKey,
     access,
-    beside,
     check_whole,
     every_key,
     flat,

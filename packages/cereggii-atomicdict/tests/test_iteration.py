@@ -13,15 +13,9 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from .mapping_forms import (
-    BadEq,
-    Collider,
-    Make,
-    Thing,
-    both_forms,
-    collected,
-    without_init,
-)
+from tools.testing.lifetimes import collected
+
+from .mapping_forms import BadEq, Collider, Make, Thing, both_forms, without_init
 
 # What is iterated over, as the keys.
 ITERATORS: dict[str, Callable[[Any], Iterator[Any]]] = {

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import ANY, AtomicDict, AtomicDictHandle, ExpectationFailed
 
-from .mapping_forms import Make, Thing, both_forms, collected, contents
+from tools.testing.lifetimes import collected
+
+from .mapping_forms import Make, Thing, both_forms, contents
 
 every_type = pytest.mark.parametrize("kind", [AtomicDict, AtomicDictHandle])
 # A value that is replaced or deleted is released at once; a key, and the table that clear() drops,

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict
 
+from tools.testing.matching import twin
+
 from .mapping_forms import (
     BadEq,
     BadHash,
@@ -26,7 +28,6 @@ from .mapping_forms import (
     contents,
     handle_of,
     outcome,
-    twin,
 )
 
 NAN = float("nan")

@@ -15,8 +15,9 @@ from cereggii_atomicdict import AtomicDict, AtomicDictHandle
 
 from tools.testing.handles import check_class_of_handle
 from tools.testing.interpreters import FREE_THREADED
+from tools.testing.lifetimes import collected
 
-from .mapping_forms import Make, Thing, both_forms, collected, without_init
+from .mapping_forms import Make, Thing, both_forms, without_init
 
 TYPES: list[Any] = [AtomicDict, AtomicDictHandle]
 every_type = pytest.mark.parametrize("kind", TYPES)

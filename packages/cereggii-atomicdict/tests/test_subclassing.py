@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict, AtomicDictHandle
 
-from .mapping_forms import Collider, Thing, collected, contents
+from tools.testing.lifetimes import collected
+
+from .mapping_forms import Collider, Thing, contents
 
 
 class Default(AtomicDict[Any, Any]):

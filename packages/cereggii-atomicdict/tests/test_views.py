@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict
 
+from tools.testing.lifetimes import collected
+
 from .mapping_forms import (
     BadEq,
     BadHash,
@@ -21,7 +23,6 @@ from .mapping_forms import (
     RefusalError,
     Thing,
     both_forms,
-    collected,
     dict_of,
     handle_of,
     outcome,

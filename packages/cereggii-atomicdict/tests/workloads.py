@@ -138,22 +138,6 @@ def resizing(
             done.set()
 
 
-@contextlib.contextmanager
-def beside(*works: Callable[[], Any]) -> Iterator[None]:
-    """Call each of the works again and again, in a thread of its own, while the body runs."""
-    done = threading.Event()
-
-    def repeat(work: Callable[[], Any]) -> None:
-        while not done.is_set():
-            work()
-
-    with background(*(functools.partial(repeat, work) for work in works)):
-        try:
-            yield
-        finally:
-            done.set()
-
-
 # ── what must hold at rest ─────────────────────────────────────────────────────────────────────
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import tools.testing.sharing
@@ -17,10 +16,6 @@ def run_sharing(program: str, *arguments: str) -> str:
         program,
         *arguments,
     )
-
-
-def is_immortal(instance: object) -> bool:
-    return sys.getrefcount(instance) > 2**28
 
 
 def use(instance: Any, times: int) -> None:

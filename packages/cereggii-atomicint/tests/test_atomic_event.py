@@ -21,6 +21,7 @@ from tools.testing.concurrency import (
     PATIENCE,
     Task,
     background,
+    concurrent,
     eventually,
     give_time_to_block,
     meet,
@@ -30,12 +31,6 @@ from tools.testing.interpreters import run_program
 from tools.testing.platforms import needs_fork, needs_thread_signals
 
 THREADS = 4
-
-
-def concurrent(test: Any) -> Any:
-    """Marks a test that has threads of its own."""
-    mark = pytest.mark.thread_unsafe(reason="has threads of its own")
-    return mark(pytest.mark.usefixtures("switch_often")(test))
 
 
 def new_event(is_set: bool = False) -> AtomicEvent:

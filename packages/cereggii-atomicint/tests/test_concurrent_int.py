@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
 
-from tools.testing.concurrency import run_threads
+from tools.testing.concurrency import THREADS, in_threads
 
 from .forms import Integer
 
@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.usefixtures("switch_often"),
 ]
 
-THREADS = 4
 REPEATS = 10_000
 
 # What the thread of this number uses of the shared integer.
@@ -31,11 +30,6 @@ ACCESS: dict[str, Callable[[AtomicInt, int], Integer]] = {
     "both": lambda integer, number: integer if number % 2 else integer.get_handle(),
 }
 every_access = pytest.mark.parametrize("access", ACCESS.values(), ids=ACCESS)
-
-
-def in_threads(work: Callable[[int], Any]) -> list[Any]:
-    """Run work(number) in as many threads as there are numbers below THREADS."""
-    return run_threads(*(functools.partial(work, number) for number in range(THREADS)))
 
 
 def flat(lists: list[list[int]]) -> list[int]:

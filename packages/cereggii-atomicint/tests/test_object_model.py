@@ -20,9 +20,10 @@ from cereggii_atomicint import (
     AtomicIntHandle,
 )
 
-from tools.testing.concurrency import eventually, run_threads
+from tools.testing.concurrency import run_threads
 from tools.testing.handles import check_class_of_handle
 from tools.testing.interpreters import FREE_THREADED
+from tools.testing.lifetimes import collected
 
 from .forms import BINARY, IN_PLACE, UNARY
 
@@ -38,16 +39,6 @@ def new(kind: type[Any], value: int = 5) -> Any:
     """An instance of any of the four types."""
     atomic: Any = AtomicInt(value) if kind in (AtomicInt, AtomicIntHandle) else AtomicCounter(value)
     return atomic.get_handle() if kind in HANDLES else atomic
-
-
-def collected(reference: weakref.ref[Any]) -> bool:
-    """Whether the collector frees the object; it does nothing while another thread collects."""
-
-    def gone() -> bool:
-        gc.collect()
-        return reference() is None
-
-    return eventually(gone, timeout=10)
 
 
 # ── life and death ─────────────────────────────────────────────────────────────────────────────

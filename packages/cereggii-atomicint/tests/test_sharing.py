@@ -10,9 +10,10 @@ from cereggii_atomicint import AtomicInt
 
 from tools.testing.concurrency import eventually
 from tools.testing.interpreters import run_program
+from tools.testing.lifetimes import is_immortal
 from tools.testing.sharing import where_objects_get_help
 
-from .shared import is_immortal, run_sharing, use, use_elsewhere
+from .shared import run_sharing, use, use_elsewhere
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own, and collects garbage"),

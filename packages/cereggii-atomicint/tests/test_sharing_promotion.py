@@ -12,9 +12,10 @@ from cereggii_atomicint import AtomicInt
 
 from tools.testing.concurrency import background, run_threads
 from tools.testing.interpreters import FREE_THREADED, run_program
+from tools.testing.lifetimes import is_immortal
 from tools.testing.sharing import where_objects_get_help
 
-from .shared import is_immortal, run_sharing, use
+from .shared import run_sharing, use
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own, and collects garbage"),

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
-import weakref
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
 from cereggii_atomicref import AtomicRef, AtomicRefHandle
-
-from tools.testing.concurrency import eventually
 
 Reference: TypeAlias = AtomicRef[Any] | AtomicRefHandle[Any]
 Make: TypeAlias = Callable[[Any], Reference]
@@ -73,25 +69,6 @@ class MyBytes(bytes):
     pass
 
 
-def oracle_matches(stored: object, expected: object) -> bool:
-    """Whether a stored object matches an expected one: the rule, in Python."""
-    if stored is expected:
-        return True
-    kind = type(stored)
-    return kind is type(expected) and kind in (int, str, bytes) and stored == expected
-
-
-def twin(value: Any) -> Any:
-    """An equal object of the same exact type, and another one where the interpreter allows."""
-    if type(value) is int:
-        return int(str(value))
-    if type(value) is str:
-        return value.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
-    if type(value) is bytes:
-        return bytes(bytearray(value))
-    raise AssertionError(value)
-
-
 def without_init(kind: Any) -> Any:
     """An instance whose __init__ has not run."""
     return kind.__new__(kind)
@@ -103,13 +80,3 @@ _numbers = itertools.count(10**15)
 def new_number() -> int:
     """An int that no cache holds, and no other call returns."""
     return next(_numbers)
-
-
-def collected(reference: weakref.ref[Any]) -> bool:
-    """Whether the collector frees the object; it does nothing while another thread collects."""
-
-    def gone() -> bool:
-        gc.collect()
-        return reference() is None
-
-    return eventually(gone, timeout=10)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from typing import Any
 
 import pytest
@@ -13,10 +12,6 @@ from cereggii_atomicref import AtomicRef, AtomicStampedRef
 from tools.testing.concurrency import run_threads
 
 every_atomic = pytest.mark.parametrize("atomic", [AtomicRef, AtomicStampedRef])
-
-
-def is_immortal(instance: object) -> bool:
-    return sys.getrefcount(instance) > 2**28
 
 
 def put(instance: Any, value: object) -> None:

@@ -16,22 +16,17 @@ from typing import Any
 import pytest
 from cereggii_atomicref import AtomicRef, AtomicRefHandle
 
-from tools.testing.concurrency import PATIENCE, eventually, run_threads
+from tools.testing.concurrency import PATIENCE, THREADS, eventually, in_threads, run_threads
+from tools.testing.matching import twin
 
-from .forms import Access, Reference, Thing, every_access, twin, without_init
+from .forms import Access, Reference, Thing, every_access, without_init
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own"),
     pytest.mark.usefixtures("switch_often"),
 ]
 
-THREADS = 4
 REPEATS = 5000
-
-
-def in_threads(work: Callable[[int], Any]) -> list[Any]:
-    """Run work(number) in as many threads as there are numbers below THREADS."""
-    return run_threads(*(functools.partial(work, number) for number in range(THREADS)))
 
 
 def flat(lists: list[list[Any]]) -> list[Any]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which objects match: an object matches itself, and exact int, str and bytes also their equals.
 
-Every operation that compares follows the one rule, which `oracle_matches` spells out.
+Every operation that compares follows the one rule, which `matches` spells out.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from cereggii_atomicref import AtomicRef, AtomicStampedRef
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tools.testing.matching import matches, twin
+
 from .forms import (
     EqualToAll,
     Make,
@@ -25,9 +27,7 @@ from .forms import (
     Thing,
     both_forms,
     handle_of,
-    oracle_matches,
     ref_of,
-    twin,
 )
 
 
@@ -76,7 +76,7 @@ every_comparison = pytest.mark.parametrize("compare", COMPARE)
 def check(stored: object, expected: object) -> None:
     for make in (ref_of, handle_of):
         for compare in COMPARE:
-            assert compare(make(stored), expected) == oracle_matches(stored, expected), (
+            assert compare(make(stored), expected) == matches(stored, expected), (
                 compare,
                 stored,
                 expected,
@@ -102,7 +102,7 @@ def test_every_object_matches_as_the_rule_says() -> None:
             check(stored, expected)
         if type(stored) in (int, str, bytes):
             check(stored, twin(stored))
-            assert oracle_matches(stored, twin(stored))
+            assert matches(stored, twin(stored))
 
 
 exact = st.integers() | st.text(st.characters()) | st.binary()

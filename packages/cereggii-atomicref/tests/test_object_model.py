@@ -13,8 +13,9 @@ import pytest
 from cereggii_atomicref import AtomicRef, AtomicRefHandle, AtomicStampedRef
 
 from tools.testing.handles import check_class_of_handle
+from tools.testing.lifetimes import collected
 
-from .forms import Thing, collected, without_init
+from .forms import Thing, without_init
 from .types_of_refs import TYPES, argument_of, every_atomic, every_type, held, new, put
 
 # ── construction ───────────────────────────────────────────────────────────────────────────────

@@ -12,8 +12,9 @@ import pytest
 from cereggii_atomicref import AtomicRef, AtomicStampedRef
 
 from tools.testing.interpreters import FREE_THREADED
+from tools.testing.lifetimes import collected
 
-from .forms import Thing, collected
+from .forms import Thing
 from .types_of_refs import argument_of, every_atomic, every_type, held, new, put
 
 # ── life and death ─────────────────────────────────────────────────────────────────────────────

@@ -17,9 +17,10 @@ from cereggii_atomicref._atomicref import AtomicBool
 
 from tools.testing.concurrency import eventually, run_threads
 from tools.testing.interpreters import FREE_THREADED
+from tools.testing.lifetimes import is_immortal
 
 from .forms import Access, Thing, every_access
-from .sharing_refs import Counted, every_atomic, is_immortal, put, use_elsewhere
+from .sharing_refs import Counted, every_atomic, put, use_elsewhere
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own, and collects garbage"),

@@ -17,10 +17,11 @@ from cereggii_atomicref import AtomicRef
 import tools.testing.sharing
 from tools.testing.concurrency import background, eventually, run_threads
 from tools.testing.interpreters import FREE_THREADED, run_program
+from tools.testing.lifetimes import collected, is_immortal
 from tools.testing.sharing import where_objects_get_help
 
-from .forms import Thing, collected
-from .sharing_refs import Counted, every_atomic, is_immortal, put, use, use_elsewhere
+from .forms import Thing
+from .sharing_refs import Counted, every_atomic, put, use, use_elsewhere
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own, and collects garbage"),

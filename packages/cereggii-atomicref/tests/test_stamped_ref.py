@@ -14,9 +14,10 @@ from cereggii_atomicref import AtomicRef, AtomicStampedRef
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.testing.concurrency import eventually, run_threads
+from tools.testing.concurrency import THREADS, eventually, in_threads, run_threads
+from tools.testing.matching import twin
 
-from .forms import MyInt, Thing, twin
+from .forms import MyInt, Thing
 
 STAMPS = [0, 1, -1, 255, 256, 257, 2**31, 2**62, 2**63 - 1, 2**63, 2**64, -(2**64), 10**50]
 
@@ -245,12 +246,7 @@ def test_there_are_no_handles_and_no_waiting() -> None:
 starts_threads = pytest.mark.thread_unsafe(reason="starts threads of its own")
 switches_often = pytest.mark.usefixtures("switch_often")
 
-THREADS = 4
 REPEATS = 4000
-
-
-def in_threads(work: Callable[[int], Any]) -> list[Any]:
-    return run_threads(*(functools.partial(work, number) for number in range(THREADS)))
 
 
 @starts_threads

@@ -17,8 +17,9 @@ import pytest
 from cereggii_atomicref import AtomicRef, ThreadHandle
 
 from tools.testing.concurrency import run_threads
+from tools.testing.lifetimes import collected
 
-from .forms import Thing, collected
+from .forms import Thing
 
 # ── construction ───────────────────────────────────────────────────────────────────────────────
 

@@ -17,8 +17,7 @@ import pytest
 from cereggii_atomicref import ThreadHandle
 
 from tools.testing.concurrency import run_threads
-
-from .forms import collected
+from tools.testing.lifetimes import collected
 
 
 class Field:

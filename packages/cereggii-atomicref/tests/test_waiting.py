@@ -20,8 +20,9 @@ from tools.testing.concurrency import (
     give_time_to_block,
     run_threads,
 )
+from tools.testing.matching import twin
 
-from .forms import Make, NeverCompared, Reference, Thing, both_forms, new_number, twin
+from .forms import Make, NeverCompared, Reference, Thing, both_forms, new_number
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own, and measures time"),

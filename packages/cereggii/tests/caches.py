@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import threading
-import weakref
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, TypeAlias, TypeVar
@@ -14,8 +12,6 @@ from typing import Any, TypeAlias, TypeVar
 import pytest
 from cereggii import AtomicCache
 from cereggii.atomic_dict import atomic_cache
-
-from tools.testing.concurrency import eventually
 
 _C = TypeVar("_C")
 
@@ -78,16 +74,6 @@ def caches_go_by(clock: _C) -> Iterator[_C]:
 
 def refuse(_key: Any) -> Any:
     raise RefusalError("computed")
-
-
-def collected(reference: weakref.ref[Any]) -> bool:
-    """Whether the object is freed; the collector does nothing while another thread collects."""
-
-    def gone() -> bool:
-        gc.collect()
-        return reference() is None
-
-    return eventually(gone, timeout=10)
 
 
 def check_whole(cache: AtomicCache[Any, Any], maxsize: int) -> None:

@@ -8,18 +8,11 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from cereggii import call_once
 
 from tools.testing.concurrency import PATIENCE
 
 THREADS = 4
-
-
-def concurrent(test: Any) -> Any:
-    """Marks a test that has threads of its own."""
-    mark = pytest.mark.thread_unsafe(reason="has threads of its own")
-    return mark(pytest.mark.usefixtures("switch_often")(test))
 
 
 class Thing:

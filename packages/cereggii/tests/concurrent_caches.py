@@ -3,15 +3,9 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import pytest
-
-from tools.testing.concurrency import run_threads
-
-THREADS = 4
 
 Limits: TypeAlias = dict[str, Any]
 # Limits that are never reached, but for the work that they make.
@@ -25,8 +19,3 @@ LIMITS: dict[str, Limits] = {
 both_caches = pytest.mark.parametrize(
     "limits", [LIMITS["no limits"], LIMITS["ttl and maxsize"]], ids=["no limits", "limits"]
 )
-
-
-def in_threads(work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
-    """Run work(number) in as many threads as there are numbers, which start at the same time."""
-    return run_threads(*(functools.partial(work, number) for number in range(threads)))

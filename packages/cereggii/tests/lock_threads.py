@@ -18,12 +18,6 @@ THREADS = 4
 both_sides = pytest.mark.parametrize("side", ["reader", "writer"])
 
 
-def concurrent(test: Any) -> Any:
-    """Marks a test that has threads of its own."""
-    mark = pytest.mark.thread_unsafe(reason="has threads of its own")
-    return mark(pytest.mark.usefixtures("switch_often")(test))
-
-
 def side_of(lock: ReadersWriterLock, side: str, timeout: Any = None) -> Any:
     return lock.reader(timeout) if side == "reader" else lock.writer(timeout)
 

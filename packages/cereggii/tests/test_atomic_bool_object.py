@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from cereggii import AtomicBool, AtomicBoolHandle, AtomicRef
 
-from tools.testing.concurrency import eventually
 from tools.testing.interpreters import FREE_THREADED
+from tools.testing.lifetimes import collected
 
 from .flags import both_forms, both_values, handle_of
 
@@ -90,14 +90,6 @@ def test_flags_compare_and_hash_by_identity_as_their_handles_do() -> None:
         assert hash(one) == hash(flag)
         for other in others:
             assert one != other
-
-
-def collected(reference: weakref.ref[Any]) -> bool:
-    def gone() -> bool:
-        gc.collect()
-        return reference() is None
-
-    return eventually(gone, timeout=10)
 
 
 @pytest.mark.thread_unsafe(reason="collects garbage")

@@ -13,7 +13,14 @@ from typing import Any, TypeAlias
 import pytest
 from cereggii import AtomicBool, AtomicBoolHandle, ExpectationFailed
 
-from tools.testing.concurrency import PATIENCE, background, give_time_to_block, meet, run_threads
+from tools.testing.concurrency import (
+    PATIENCE,
+    background,
+    concurrent,
+    give_time_to_block,
+    meet,
+    run_threads,
+)
 
 from .flags import both_forms, both_values
 
@@ -27,12 +34,6 @@ ACCESS: dict[str, Access] = {
     "both": lambda flag, number: flag if number % 2 else flag.get_handle(),
 }
 every_access = pytest.mark.parametrize("access", ACCESS.values(), ids=ACCESS)
-
-
-def concurrent(test: Any) -> Any:
-    """Marks a test that has threads of its own."""
-    mark = pytest.mark.thread_unsafe(reason="has threads of its own")
-    return mark(pytest.mark.usefixtures("switch_often")(test))
 
 
 # ── threads ────────────────────────────────────────────────────────────────────────────────────

@@ -16,17 +16,9 @@ from typing import Any
 import pytest
 from cereggii import ANY, EXPECTATION_FAILED, NOT_FOUND, AtomicCache, AtomicDict
 
-from .caches import (
-    Clock,
-    Computer,
-    Limits,
-    RefusalError,
-    Thing,
-    check_whole,
-    collected,
-    every_cache,
-    refuse,
-)
+from tools.testing.lifetimes import collected
+
+from .caches import Clock, Computer, Limits, RefusalError, Thing, check_whole, every_cache, refuse
 
 # ── once ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 import pytest
 from cereggii import AtomicCache
 
-from .caches import Clock, Computer, Limits, Thing, check_whole, collected, every_cache
+from tools.testing.lifetimes import collected
+
+from .caches import Clock, Computer, Limits, Thing, check_whole, every_cache
 
 # ── copies ─────────────────────────────────────────────────────────────────────────────────────
 

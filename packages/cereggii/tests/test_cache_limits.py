@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.testing.concurrency import eventually
+from tools.testing.lifetimes import collected
 
 from .caches import (
     Clock,
@@ -27,7 +28,6 @@ from .caches import (
     RefusalError,
     Thing,
     check_whole,
-    collected,
     every_cache,
     sized_cache,
 )

@@ -23,13 +23,14 @@ from tools.testing.concurrency import (
     PATIENCE,
     Task,
     background,
+    concurrent,
     eventually,
     give_time_to_block,
     meet,
     run_threads,
 )
 
-from .calls import THREADS, FailedError, Held, Thing, concurrent, outcome_of
+from .calls import THREADS, FailedError, Held, Thing, outcome_of
 
 # ── results ────────────────────────────────────────────────────────────────────────────────────
 

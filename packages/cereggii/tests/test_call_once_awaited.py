@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 from cereggii import AtomicInt, call_once
 
-from tools.testing.concurrency import PATIENCE, background, eventually
+from tools.testing.concurrency import PATIENCE, background, concurrent, eventually
 
 from .awaiting import Held, on_a_loop, outcome_of, until, with_loop
-from .calls import THREADS, FailedError, Thing, concurrent
+from .calls import THREADS, FailedError, Thing
 
 # ── functions ──────────────────────────────────────────────────────────────────────────────────
 

@@ -16,12 +16,12 @@ from cereggii import AtomicInt, call_once
 from cereggii._awaited_once import AwaitedCalls
 from cereggii._once import Outcome
 
-from tools.testing.concurrency import PATIENCE, background, eventually
+from tools.testing.concurrency import PATIENCE, background, concurrent, eventually
 from tools.testing.interpreters import run_program
 from tools.testing.platforms import needs_fork, needs_thread_signals
 
 from .awaiting import Held, on_a_loop, outcome_of, until, with_loop
-from .calls import THREADS, FailedError, concurrent
+from .calls import THREADS, FailedError
 
 
 async def cancel(*tasks: asyncio.Task[Any]) -> None:

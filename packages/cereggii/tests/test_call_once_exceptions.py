@@ -14,18 +14,9 @@ from typing import Any
 import pytest
 from cereggii import AtomicInt, call_once
 
-from tools.testing.concurrency import Task, eventually, give_time_to_block, meet
+from tools.testing.concurrency import Task, concurrent, eventually, give_time_to_block, meet
 
-from .calls import (
-    THREADS,
-    FailedError,
-    Held,
-    Thing,
-    concurrent,
-    names_of_frames,
-    outcome_of,
-    raising,
-)
+from .calls import THREADS, FailedError, Held, Thing, names_of_frames, outcome_of, raising
 
 # ── who gets what ──────────────────────────────────────────────────────────────────────────────
 

@@ -18,12 +18,13 @@ from tools.testing.concurrency import (
     PATIENCE,
     Task,
     background,
+    concurrent,
     eventually,
     give_time_to_block,
     run_threads,
 )
 
-from .calls import THREADS, FailedError, Held, Thing, concurrent, outcome_of
+from .calls import THREADS, FailedError, Held, Thing, outcome_of
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -15,17 +15,19 @@ from cereggii import AtomicCache
 
 from tools.testing.concurrency import (
     PATIENCE,
+    THREADS,
     FailedError,
     Gate,
     Task,
     Thing,
     background,
     give_time_to_block,
+    in_threads,
     meet,
 )
 
 from .caches import SharedClock
-from .concurrent_caches import LIMITS, THREADS, Limits, both_caches, in_threads
+from .concurrent_caches import LIMITS, Limits, both_caches
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="has threads of its own"),

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -18,18 +17,21 @@ from cereggii import AtomicCache
 
 from tools.testing.concurrency import (
     PATIENCE,
+    THREADS,
     FailedError,
     Gate,
     Task,
     Thing,
     background,
+    beside,
     give_time_to_block,
+    in_threads,
     meet,
     run_threads,
 )
 
 from .caches import SharedClock
-from .concurrent_caches import THREADS, Limits, both_caches, in_threads
+from .concurrent_caches import Limits, both_caches
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="has threads of its own"),
@@ -44,22 +46,6 @@ TIGHT: dict[str, Limits] = {
     "ttl and maxsize 2": {"ttl": 10, "maxsize": 2},
 }
 tight_cache = pytest.mark.parametrize("limits", TIGHT.values(), ids=TIGHT)
-
-
-@contextlib.contextmanager
-def beside(*works: Callable[[], Any]) -> Iterator[None]:
-    """Call each of the works again and again, in a thread of its own, while the body runs."""
-    done = threading.Event()
-
-    def repeat(work: Callable[[], Any]) -> None:
-        while not done.is_set():
-            work()
-
-    with background(*(functools.partial(repeat, work) for work in works)):
-        try:
-            yield
-        finally:
-            done.set()
 
 
 def entries(cache: AtomicCache[Any, Any]) -> int:

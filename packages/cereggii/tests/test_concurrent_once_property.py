@@ -19,6 +19,7 @@ from tools.testing.concurrency import (
     PATIENCE,
     Task,
     background,
+    concurrent,
     eventually,
     give_time_to_block,
     meet,
@@ -27,7 +28,7 @@ from tools.testing.concurrency import (
 from tools.testing.interpreters import run_program
 from tools.testing.platforms import needs_fork, needs_thread_signals
 
-from .calls import THREADS, FailedError, Held, Thing, concurrent, outcome_of
+from .calls import THREADS, FailedError, Held, Thing, outcome_of
 
 
 class Holder:

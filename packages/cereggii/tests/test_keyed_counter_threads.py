@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import itertools
 import pickle
 import random
@@ -18,12 +17,16 @@ from typing import Any, TypeAlias
 import pytest
 from cereggii import AtomicKeyedCounter
 
-from tools.testing.concurrency import PATIENCE, background, meet, run_threads
+from tools.testing.concurrency import (
+    PATIENCE,
+    THREADS,
+    background,
+    concurrent,
+    in_threads,
+    meet,
+)
 
 from .keyed_counters import both_forms, handle_of, plain
-
-THREADS = 4
-
 
 # What the thread of this number uses of the shared counter.
 Access: TypeAlias = Callable[[AtomicKeyedCounter[Any], int], Any]
@@ -33,17 +36,6 @@ ACCESS: dict[str, Access] = {
     "both": lambda shared, number: shared if number % 2 else shared.get_handle(),
 }
 every_access = pytest.mark.parametrize("access", ACCESS.values(), ids=ACCESS)
-
-
-def concurrent(test: Any) -> Any:
-    """Marks a test that has threads of its own."""
-    mark = pytest.mark.thread_unsafe(reason="has threads of its own")
-    return mark(pytest.mark.usefixtures("switch_often")(test))
-
-
-def in_threads(work: Callable[[int], Any]) -> list[Any]:
-    """Run work(number) in as many threads as there are numbers, which start at the same time."""
-    return run_threads(*(functools.partial(work, number) for number in range(THREADS)))
 
 
 REPEATS = 300

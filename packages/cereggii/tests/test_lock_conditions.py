@@ -13,11 +13,18 @@ from typing import Any
 import pytest
 from cereggii import ReadersWriterLock
 
-from tools.testing.concurrency import PATIENCE, Task, background, eventually, run_threads
+from tools.testing.concurrency import (
+    PATIENCE,
+    Task,
+    background,
+    concurrent,
+    eventually,
+    run_threads,
+)
 from tools.testing.interpreters import run_program
 from tools.testing.platforms import needs_thread_signals
 
-from .lock_threads import can_enter, concurrent, inside, is_free
+from .lock_threads import can_enter, inside, is_free
 
 
 def depths(lock: ReadersWriterLock) -> tuple[int, int]:

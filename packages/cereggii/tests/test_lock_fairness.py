@@ -13,19 +13,9 @@ from typing import Any
 import pytest
 from cereggii import AtomicInt, ReadersWriterLock, _lock_queue
 
-from tools.testing.concurrency import PATIENCE, Task, background, meet, run_threads
+from tools.testing.concurrency import PATIENCE, Task, background, concurrent, meet, run_threads
 
-from .lock_threads import (
-    THREADS,
-    Other,
-    both_sides,
-    can_enter,
-    concurrent,
-    inside,
-    is_free,
-    queued,
-    side_of,
-)
+from .lock_threads import THREADS, Other, both_sides, can_enter, inside, is_free, queued, side_of
 
 # ── fairness ───────────────────────────────────────────────────────────────────────────────────
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from cereggii import ReadersWriterLock
 
-from tools.testing.concurrency import Task, background, give_time_to_block, run_threads
+from tools.testing.concurrency import Task, background, concurrent, give_time_to_block, run_threads
 from tools.testing.timeouts import LONGEST
 
-from .lock_threads import both_sides, can_enter, concurrent, inside, is_free, side_of
+from .lock_threads import both_sides, can_enter, inside, is_free, side_of
 
 # Calls that mean the same to a threading.Lock. Those of the first list do not wait for long.
 SHORT_CALLS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [

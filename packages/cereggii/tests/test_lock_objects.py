@@ -15,15 +15,9 @@ from typing import Any
 import pytest
 from cereggii import ReadersWriterLock
 
-from tools.testing.concurrency import PATIENCE, background, eventually
+from tools.testing.concurrency import PATIENCE, background, concurrent, eventually
 
-from .lock_threads import (
-    can_enter,
-    concurrent,
-    inside,
-    is_free,
-    queued,
-)
+from .lock_threads import can_enter, inside, is_free, queued
 
 
 class Named(ReadersWriterLock):

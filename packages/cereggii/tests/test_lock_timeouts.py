@@ -12,19 +12,9 @@ from typing import Any
 import pytest
 from cereggii import ReadersWriterLock
 
-from tools.testing.concurrency import run_threads
+from tools.testing.concurrency import concurrent, run_threads
 
-from .lock_threads import (
-    THREADS,
-    Other,
-    both_sides,
-    can_enter,
-    concurrent,
-    inside,
-    is_free,
-    queued,
-    side_of,
-)
+from .lock_threads import THREADS, Other, both_sides, can_enter, inside, is_free, queued, side_of
 
 
 @concurrent

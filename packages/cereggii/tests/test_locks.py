@@ -12,14 +12,7 @@ from cereggii import ReadersWriterLock
 
 from tools.testing.concurrency import run_threads
 
-from .lock_threads import (
-    THREADS,
-    both_sides,
-    can_enter,
-    inside,
-    is_free,
-    side_of,
-)
+from .lock_threads import THREADS, both_sides, can_enter, inside, is_free, side_of
 
 # ── who is let in ──────────────────────────────────────────────────────────────────────────────
 

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from cereggii import AtomicCache
 
-from .caches import Clock, Limits, RefusalError, Thing, collected, every_cache
+from tools.testing.lifetimes import collected
+
+from .caches import Clock, Limits, RefusalError, Thing, every_cache
 
 # ── memoization ────────────────────────────────────────────────────────────────────────────────
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 from cereggii import (
@@ -21,8 +21,6 @@ from tools.testing import timeouts
 from tools.testing.concurrency import Gate, Task
 
 from .lock_threads import inside
-
-Make: TypeAlias = Callable[[], timeouts.Wait]
 
 
 def flag_wait(flag: Any) -> timeouts.Wait:
@@ -120,7 +118,7 @@ def invalidate_wait(**limits: Any) -> timeouts.Wait:
     return go_on, entered(lambda: cache["key"], gate)
 
 
-WAITS: dict[str, Make] = {
+WAITS: dict[str, timeouts.MakeWait] = {
     "AtomicBool": lambda: flag_wait(AtomicBool(False)),
     "AtomicBoolHandle": lambda: flag_wait(AtomicBool(False).get_handle()),
     "AtomicEvent": event_wait,
@@ -134,68 +132,16 @@ WAITS: dict[str, Make] = {
     for how in ("acquire", "own", "with")
 }
 
-pytestmark = [
-    pytest.mark.thread_unsafe(reason="starts threads of its own"),
-    pytest.mark.usefixtures("switch_often"),
-]
 
-WORDS = timeouts.ids([timeout for timeout, _ in timeouts.REFUSED])
-each_wait = pytest.mark.parametrize("make", WAITS.values(), ids=WAITS)
+class TestTimeouts(timeouts.TimeoutTests):
+    waits = WAITS
+    keep_timeout = ("call_once",)
 
+    def takes_as_endless(self, name: str, timeout: Any) -> bool:
+        # As for the locks of `threading`, -1 means that there is no limit.
+        return name.endswith("acquire") and isinstance(timeout, (int, float)) and timeout == -1
 
-@each_wait
-@pytest.mark.parametrize("timeout", timeouts.ACCEPTED, ids=timeouts.ids(timeouts.ACCEPTED))
-def test_a_right_timeout_is_accepted_where_there_is_nothing_to_wait_for(
-    make: Make, timeout: Any
-) -> None:
-    timeouts.accepts_at_once(make(), timeout)
-
-
-@each_wait
-@pytest.mark.parametrize("timeout", timeouts.SHORT, ids=timeouts.ids(timeouts.SHORT))
-def test_a_wait_ends_when_its_time_is_over(make: Make, timeout: Any) -> None:
-    timeouts.ends(make(), timeout)
-
-
-@each_wait
-def test_a_wait_with_a_long_timeout_or_none_lasts_until_it_is_let_go(make: Make) -> None:
-    timeouts.waits_with(make(), [*timeouts.LONG, *timeouts.ENDLESS])
-
-
-@pytest.mark.parametrize(
-    ("make", "timeout", "error"),
-    [
-        pytest.param(make, timeout, error, id=f"{name}-{word}")
-        for name, make in WAITS.items()
-        for (timeout, error), word in zip(timeouts.REFUSED, WORDS, strict=True)
-        # To acquire a lock, it means that there is no limit.
-        if not (name.endswith("acquire") and isinstance(timeout, (int, float)) and timeout == -1)
-    ],
-)
-def test_a_wrong_timeout_is_refused_and_named(
-    make: Make, timeout: Any, error: type[Exception]
-) -> None:
-    timeouts.refuses(make(), timeout, error)
-
-
-@pytest.mark.parametrize("name", sorted({*WAITS} - {"call_once"}))  # which keeps it for many waits
-def test_a_timeout_is_asked_for_its_value_once(name: str) -> None:
-    timeouts.asks_once(WAITS[name]())
-
-
-@each_wait
-def test_what_the_timeout_itself_raises_propagates(make: Make) -> None:
-    go_on, let_go = make()
-    try:
-        with pytest.raises(LookupError, match="no float"):
-            go_on(timeouts.Broken())
-    finally:
-        let_go()
-    assert go_on(None) is True
-
-
-@each_wait
-@pytest.mark.parametrize("handle", [False, True], ids=["AtomicInt", "AtomicIntHandle"])
-def test_an_atomic_is_a_number_of_seconds(make: Make, handle: bool) -> None:
-    number: Any = AtomicInt(0)
-    timeouts.ends(make(), number.get_handle() if handle else number)
+    @pytest.mark.parametrize("handle", [False, True], ids=["AtomicInt", "AtomicIntHandle"])
+    def test_an_atomic_is_a_number_of_seconds(self, make: timeouts.MakeWait, handle: bool) -> None:
+        number: Any = AtomicInt(0)
+        timeouts.ends(make(), number.get_handle() if handle else number)
