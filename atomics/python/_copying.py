@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 import copyreg
-import sys
 from typing import Any
 
 _SNAPSHOT = "snapshot"  # the first of three items of a container's state
@@ -26,13 +25,14 @@ def copying(base: Any) -> dict[str, Any]:
     The copy is constructed with its value (a handle: with its target) before its attributes are
     restored, so attributes may refer back to it.
     """
+    _replace_restore_of_earlier_import(base)
 
     def __reduce_ex__(self: Any, protocol: Any, /) -> Any:  # noqa: N807
         reduced = _reduce(base, self, protocol)
         how = _construction(base, self, reduced)
         if how is None:
             return reduced
-        return (_restorer(), (base, type(self), base.__getnewargs__(self)) + how) + reduced[2:]
+        return (_restore, (base, type(self), base.__getnewargs__(self)) + how) + reduced[2:]
 
     # copyreg keeps the names of a class's slots in the class, unless that cannot be changed.
     return {"__reduce_ex__": __reduce_ex__, "__slotnames__": []}
@@ -47,6 +47,7 @@ def copying_of_container(base: Any, fill: Any, *, items: Any = None) -> dict[str
     one by one, as those of a dict's subclass; but where a subclass stores in its own way, `fill`
     does it.
     """
+    _replace_restore_of_earlier_import(base)
 
     def __setstate__(self: Any, state: Any) -> None:  # noqa: N807
         _check(base, self, "__setstate__")
@@ -64,11 +65,11 @@ def copying_of_container(base: Any, fill: Any, *, items: Any = None) -> dict[str
         state = reduced[2] if len(reduced) > 2 else None
         restores = cls.__setstate__ is __setstate__
         if restores and items is not None and cls.__setitem__ is base.__setitem__:
-            return (_restorer(), (base, cls, ()) + how, state, None, _each(items(self)))
+            return (_restore, (base, cls, ()) + how, state, None, _each(items(self)))
         value = base.__getnewargs__(self) if items is None else (dict(items(self)),)
         if restores:
-            return (_restorer(), (base, cls, ()) + how, (_SNAPSHOT, value, state)) + reduced[3:]
-        return (_restorer(), (base, cls, value) + how) + reduced[2:]
+            return (_restore, (base, cls, ()) + how, (_SNAPSHOT, value, state)) + reduced[3:]
+        return (_restore, (base, cls, value) + how) + reduced[2:]
 
     return {"__reduce_ex__": __reduce_ex__, "__setstate__": __setstate__, "__slotnames__": []}
 
@@ -90,7 +91,7 @@ def copying_of_handle(base: Any) -> dict[str, Any]:
         _check(base, self, "__copy__")
         reduced: Any = self.__reduce_ex__(4)
         function, arguments = reduced[0], reduced[1]
-        if function is _restorer():
+        if function is _restore:
             target = copy.copy(arguments[2][0])
             arguments = arguments[:2] + ((target,),) + arguments[3:]
         copied = function(*arguments)
@@ -127,9 +128,16 @@ def _construction(base: Any, self: Any, reduced: Any) -> Any:
     return () if inherited else (reduced[1][1:], {})
 
 
-def _restorer() -> Any:
-    """`_restore` as pickle finds it: the package may have been imported again."""
-    return getattr(sys.modules.get(__name__), "_restore", _restore)
+def _replace_restore_of_earlier_import(base: Any) -> None:
+    """Pickle finds `_restore` in the module that was imported last.
+
+    But if the package is imported again, `base` keeps the methods of the first import. (They do not
+    look into `sys.modules` each time: with 3.13t, a daemon thread that is stopped there when the
+    interpreter ends may keep that dict locked, and then the interpreter waits forever.)
+    """
+    method = vars(base).get("__reduce_ex__")
+    if method is not None:
+        method.__globals__["_restore"] = _restore
 
 
 def _restore(base: Any, cls: Any, value: Any, args: Any = (), keywords: Any = None) -> Any:
