@@ -10,22 +10,24 @@
 
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/instances.hpp"
-#include "map/fetch_ahead.hpp"
 #include "map/pauses.hpp"
+#include "map/prefetch.hpp"
 #include "python/iterables.hpp"
 
 namespace cereggii::atomicdict {
 
 namespace {
 
-struct Lookup {
-    Key key;
-    PyObject* value = nullptr;  // owned, once it is found
-    bool alone = false;  // to be looked up on its own: it takes Python code, or has met a change
+struct BatchLookup {
+    Key key;                    // The key to look up.
+    PyObject* value = nullptr;  // The value or NOT_FOUND, owned; null until it is known.
+    // The key is to be looked up on its own, because that takes Python code, or because another
+    // thread changed the value in the meantime.
+    bool alone = false;
 };
 
-// Pinned.
-void find(Table* root, Lookup& lookup) noexcept {
+// Looks up one key without Python code. Only while pinned.
+void find(Table* root, BatchLookup& lookup) noexcept {
     if (!root) {
         lookup.value = Py_NewRef(not_found);
         return;
@@ -41,32 +43,35 @@ void find(Table* root, Lookup& lookup) noexcept {
         if (lookup.alone) return;
         switch (take_value(probe.node(), lookup.value)) {
             case Taken::value: return;
+            // Lost to a concurrent update or deletion: look the key up again, on its own.
             case Taken::another: lookup.alone = true; return;
+            // The key is further on in the path, or absent.
             case Taken::dead: break;
         }
     }
 }
 
-// False with an exception.
-bool find_all(HashMap& map, std::vector<Lookup>& chunk) {
+// Looks up all keys of a chunk: first as many as possible under one pin, then the others one by
+// one. False with an exception.
+bool find_all(HashMap& map, std::vector<BatchLookup>& chunk) {
     {
         Guard guard(map);
         if (!guard.ready()) return false;
         guard.pin_reading();
         Table* root = map.root.load(std::memory_order_seq_cst);
         for (std::size_t begin = 0; begin < chunk.size(); begin += fetched_together) {
-            const auto group =
+            const auto together =
                 std::span(chunk).subspan(begin, std::min(fetched_together, chunk.size() - begin));
             if (root) {
                 std::array<std::uint64_t, fetched_together> hashes;
-                std::ranges::transform(group, hashes.begin(),
-                                       [](const Lookup& lookup) { return lookup.key.hash; });
-                fetch_ahead(root, std::span(hashes).first(group.size()));
+                std::ranges::transform(together, hashes.begin(),
+                                       [](const BatchLookup& lookup) { return lookup.key.hash; });
+                fetch_ahead(root, std::span(hashes).first(together.size()));
             }
-            for (Lookup& lookup : group) find(root, lookup);
+            for (BatchLookup& lookup : together) find(root, lookup);
         }
     }
-    for (Lookup& lookup : chunk) {
+    for (BatchLookup& lookup : chunk) {
         if (!lookup.alone) continue;
         Py_CLEAR(lookup.value);
         const Found found = look_up<true>(map, lookup.key, lookup.value);
@@ -76,17 +81,15 @@ bool find_all(HashMap& map, std::vector<Lookup>& chunk) {
     return true;
 }
 
-}  // namespace
-
-namespace {
-
+// Looks up the keys of some items of `batch`, and stores their values in `batch`. `chunk` is only
+// memory to work in. False with an exception.
 bool fill_in_chunk(HashMap& map, PyObject* batch, std::span<const DictItems::Item> items,
-                   std::vector<Lookup>& chunk) {
-    chunk.assign(items.size(), Lookup{});
+                   std::vector<BatchLookup>& chunk) {
+    chunk.assign(items.size(), BatchLookup{});
     bool ok = true;
     for (std::size_t i = 0; ok && i < items.size(); ++i) ok = make_key(items[i].key, chunk[i].key);
     ok = ok && find_all(map, chunk);
-    for (Lookup& lookup : chunk) {
+    for (BatchLookup& lookup : chunk) {
         ok = ok && PyDict_SetItem(batch, lookup.key.object, lookup.value) == 0;
         Py_CLEAR(lookup.value);
     }
@@ -96,7 +99,8 @@ bool fill_in_chunk(HashMap& map, PyObject* batch, std::span<const DictItems::Ite
 }  // namespace
 
 bool fill_in(HashMap& map, PyObject* batch, std::size_t chunk_size) {
-    // A pin is short: others wait for it to free what they have deleted.
+    // A chunk is bounded, so that a pin is short: while a thread is pinned, what other threads have
+    // deleted cannot be freed.
     constexpr std::size_t most = 1024;
     const std::size_t step = std::min(chunk_size, most);
     for (PyObject& sentinel : sentinels) {
@@ -105,7 +109,7 @@ bool fill_in(HashMap& map, PyObject* batch, std::size_t chunk_size) {
     }
     try {
         DictItems items(batch);
-        std::vector<Lookup> chunk;
+        std::vector<BatchLookup> chunk;
         Pace pace(4);
         for (;;) {
             const DictItems::Result result = items.next();
