@@ -240,7 +240,7 @@ TEST(every_update_is_accounted_for) {
 }
 
 // What is added is taken out again by exchange, by threads that park the integer in between.
-TEST(what_is_added_is_taken_once) {
+TEST(each_addition_is_taken_once) {
     constexpr std::size_t adders = 2;
     Chase chase(0);
     std::array<std::vector<Int128>, adders + 1> balance;  // added less taken

@@ -153,7 +153,7 @@ private:
         ask(thread.now + jitter(loop.work), number);
     }
 
-    // An upper bound: those who come to this line at all, and are not busy for sure.
+    // An upper bound: the threads that come to this line at all, except those that are surely busy.
     Time waiting(std::size_t word, Time now) const noexcept {
         Time count = 0;
         for (const std::size_t thread : at_word_[word]) count += threads_[thread].asks_at <= now;
@@ -233,7 +233,8 @@ Outcome compare(const std::vector<std::uint64_t>& with, const std::vector<std::u
             ratio(*std::ranges::min_element(without), total(without), without.size())};
 }
 
-// Of so many loops with this work: `before` it has other work for so long.
+// The outcome for so many loops with this work. Before it, for the time `before`, each loop has
+// other work.
 Outcome outcome(std::size_t threads, Time work, Time time, Time hold, Time before = 0,
                 Time work_before = 0) {
     std::array<std::vector<std::uint64_t>, 2> updates;
@@ -270,11 +271,9 @@ void check_that_turns_cost_little(std::size_t threads) {
     note("in a thousand updates are left", static_cast<std::uint64_t>(1000 * least));
 }
 
-TEST(turns_cost_2_loops_with_work_of_their_own_next_to_nothing) { check_that_turns_cost_little(2); }
-TEST(turns_cost_4_loops_with_work_of_their_own_next_to_nothing) { check_that_turns_cost_little(4); }
-TEST(turns_cost_16_loops_with_work_of_their_own_next_to_nothing) {
-    check_that_turns_cost_little(16);
-}
+TEST(turns_cost_2_loops_with_work_of_their_own_little) { check_that_turns_cost_little(2); }
+TEST(turns_cost_4_loops_with_work_of_their_own_little) { check_that_turns_cost_little(4); }
+TEST(turns_cost_16_loops_with_work_of_their_own_little) { check_that_turns_cost_little(16); }
 
 void check_that_tight_loops_gain(std::size_t threads, Time work, Time hold, double factor) {
     const Outcome found =
@@ -297,7 +296,7 @@ TEST(turns_let_tight_loops_do_more) {
 }
 
 // Where a line stays for so long that each does several updates, there is nothing to be gained.
-TEST(turns_cost_tight_loops_for_which_they_do_nothing_next_to_nothing) {
+TEST(turns_that_do_not_help_cost_tight_loops_little) {
     const Outcome found = outcome(2, tight, 50 * millisecond, 100);
     check(0.97 < found.gain && found.gain < 1.03);
     check_fair(found);
@@ -318,7 +317,7 @@ TEST(loops_that_become_tight_take_turns_soon) {
         }
 }
 
-TEST(a_turn_that_does_no_good_once_is_forgiven_soon) {
+TEST(one_turn_that_was_not_worth_it_is_forgiven_soon) {
     Simulation simulation(std::vector<Loop>(2), true, {});
     const auto run = [&](Time work, Time time) {
         for (Loop& loop : simulation.loops()) loop.work = work;
@@ -391,7 +390,7 @@ TEST(a_thread_that_never_comes_back_from_its_turn_lets_nobody_wait) {
 
 constexpr std::size_t many = 100;  // words, more than there are places
 
-TEST(nobody_stands_back_for_those_who_are_at_another_word) {
+TEST(no_thread_stands_back_for_threads_at_another_word) {
     for (std::size_t other = 1; other < many; ++other) {
         std::vector<Loop> loops(2, {tight, {0}});
         loops.resize(4, {microsecond, {other}});
@@ -423,7 +422,7 @@ TEST(words_that_find_no_place_do_without_turns) {
 }
 
 // The word may be another one by now, at the same address.
-TEST(what_was_seen_long_ago_is_not_held_against_a_word) {
+TEST(a_word_has_short_rests_again_after_a_long_time) {
     Simulation simulation(std::vector<Loop>(2), true, {});
     const auto run = [&](Time work, Time time) {
         for (Loop& loop : simulation.loops()) loop.work = work;

@@ -119,16 +119,16 @@ void check_that_they_get_more_stripes(const First& first, const Second& second) 
 bool insert(Count& count, std::uint32_t thread) { return count.note_insertion(thread, large); }
 bool remove(Count& count, std::uint32_t thread) { return count.note_deletion(thread, large); }
 
-TEST(two_who_insert_at_one_stripe_get_another_one) {
+TEST(two_threads_that_insert_at_one_stripe_get_more) {
     check_that_they_get_more_stripes(insert, insert);
 }
 
-TEST(two_who_delete_at_one_stripe_get_another_one) {
+TEST(two_threads_that_delete_at_one_stripe_get_more) {
     check_that_they_get_more_stripes(remove, remove);
 }
 
 // Neither changes the number that the other one does.
-TEST(who_inserts_and_who_deletes_at_one_stripe_get_another_one) {
+TEST(an_inserting_and_a_deleting_thread_at_one_stripe_get_more) {
     check_that_they_get_more_stripes(insert, remove);
 }
 

@@ -23,7 +23,7 @@ using std::chrono::seconds;
 
 // The one way to lose a wake-up: something happens while a waiter is being queued, and neither does
 // the waiter see it nor the notifier the waiter.
-TEST(who_is_queued_is_notified_of_what_happens_next) {
+TEST(a_queued_waiter_is_notified_of_the_next_change) {
     CountingLot lot;
     std::optional<Sleeper> sleeper;
     bool more = true;  // like `sleeper`, changed by the waiter while the notifier is at a meeting
@@ -186,7 +186,7 @@ TEST(notify_all_wakes_everybody) {
     });
 }
 
-// A semaphore made of the lot. One of those who wait for it gives up at any moment, and hands on
+// A semaphore made of the lot. One of the waiters gives up at any moment, and hands on
 // the notification that may have come for it.
 class Semaphore {
 public:

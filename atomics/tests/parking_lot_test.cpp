@@ -12,7 +12,7 @@
 #include "counting_lot.hpp"
 #include "race.hpp"
 
-// One thread: who is in the queues, and who is notified. The races are in
+// One thread: which waiters are in the queues, and which are notified. The races are in
 // parking_lot_race_test.cpp.
 namespace cereggii::testing {
 namespace {
@@ -61,7 +61,7 @@ TEST(notify_wakes_as_many_as_asked_the_longest_waiting_first) {
     row.check_posts({1, 1, 1, 1, 1});
 }
 
-TEST(notify_wakes_only_who_waits_on_the_address) {
+TEST(notify_wakes_only_waiters_on_the_address) {
     CountingLot lot;
     std::list<Row> rows;
     for (const char& word : words) rows.emplace_back(lot, &word, 2);
@@ -74,7 +74,7 @@ TEST(notify_wakes_only_who_waits_on_the_address) {
     for (const Row& row : rows) row.check_posts({1, 0});
 }
 
-TEST(who_would_go_back_to_sleep_uses_up_no_notification) {
+TEST(a_waiter_that_would_go_back_to_sleep_uses_up_no_notification) {
     CountingLot lot;
     Row row(lot, &words[0], 4);
     row[0].happened = false;
@@ -103,7 +103,7 @@ TEST(a_cancelled_waiter_is_never_notified) {
     }
 }
 
-TEST(cancel_tells_who_was_notified) {
+TEST(cancel_returns_whether_the_waiter_was_notified) {
     CountingLot lot;
     Row row(lot, &words[0], 2);
     lot.notify(&words[0], 1);
@@ -111,7 +111,7 @@ TEST(cancel_tells_who_was_notified) {
     check(lot.cancel(row[1].waiter));
 }
 
-TEST(nobody_waits_for_what_has_happened) {
+TEST(a_waiter_is_not_queued_if_the_change_has_happened) {
     CountingLot lot;
     Sleeper sleeper(&words[0]);
     sleeper.happened = true;
@@ -149,7 +149,7 @@ TEST(after_forget_all_the_queues_are_empty_and_work) {
 }
 
 // A signal handler may fork while its thread waits, and the child goes on with the handler.
-TEST(who_was_forgotten_leaves_those_alone_that_came_later) {
+TEST(a_forgotten_waiter_leaves_later_waiters_alone) {
     CountingLot lot;
     std::list<Row> forgotten;
     for (const char& word : words) forgotten.emplace_back(lot, &word, 2);
@@ -173,7 +173,7 @@ std::uint64_t steps_of(const Calls& calls) {
     return CountedSteps::taken - before;
 }
 
-TEST(a_waiter_on_a_word_that_many_wait_on_is_queued_and_leaves_without_a_search) {
+TEST(a_waiter_joins_and_leaves_a_long_queue_without_a_search) {
     for (const bool first_come_first_gone : {true, false}) {
         CountingLot lot;
         std::list<Sleeper> sleepers;
@@ -190,7 +190,7 @@ TEST(a_waiter_on_a_word_that_many_wait_on_is_queued_and_leaves_without_a_search)
     }
 }
 
-TEST(one_of_many_that_wait_on_a_word_is_notified_without_a_search) {
+TEST(one_of_many_waiters_is_notified_without_a_search) {
     CountingLot lot;
     std::list<Sleeper> sleepers;
     for (std::size_t i = 0; i < many; ++i)
@@ -209,7 +209,7 @@ const void* address_hashed_to(std::uint64_t hash) {
     return reinterpret_cast<const void*>(static_cast<std::uintptr_t>(hash * inverse));
 }
 
-TEST(waiters_on_many_words_of_one_bucket_are_not_in_each_other_s_way) {
+TEST(waiters_on_many_words_of_one_bucket_cost_each_other_nothing) {
     for (const bool worst : {false, true}) {  // hashes that differ in the last bits only
         CountingLot lot;
         Random random;
@@ -240,7 +240,7 @@ TEST(waiters_on_many_words_of_one_bucket_are_not_in_each_other_s_way) {
     }
 }
 
-TEST(who_was_first_may_wait_again_behind_another) {
+TEST(the_first_waiter_may_wait_again_behind_another) {
     CountingLot lot;
     const void* const address = address_hashed_to(1);
     Sleeper sleeper(address);
@@ -308,7 +308,7 @@ private:
     std::list<Entry> entries_;  // in the order of their coming
 };
 
-TEST(random_calls_do_what_they_do_to_a_list) {
+TEST(random_calls_behave_as_on_a_plain_list) {
     Model model;
     Random random;
     for (Budget budget; budget.more();) {

@@ -10,7 +10,7 @@
 
 #include "check.hpp"
 
-// What concurrent tests are made of: threads that start together, meet again, and take random turns
+// What concurrent tests are made of: threads that start together, meet again, and do random things
 // for a bounded time.
 namespace cereggii::testing {
 
@@ -49,8 +49,8 @@ private:
     std::uint64_t state_;
 };
 
-// Ends a loop when its time is over, and after so many rounds if that is sooner: on a slow machine
-// a test tries less, and is no less right. At least one round.
+// Ends a loop when its time is over, or after so many rounds if that is sooner. So a test tries
+// less on a slow machine, and is as right. There is at least one round.
 class Budget {
 public:
     using Time = std::chrono::milliseconds;
@@ -76,7 +76,7 @@ private:
     Clock::time_point end_;
 };
 
-// Up to `most` turns of an empty loop, to vary where threads meet.
+// Up to `most` iterations of an empty loop, to vary where threads meet.
 inline void linger(Random& random, std::size_t most) noexcept {
     for (std::size_t left = random.below(most + 1); left > 0; --left)
         std::atomic_signal_fence(std::memory_order_seq_cst);  // keeps the loop

@@ -19,10 +19,9 @@ constexpr std::size_t writers = 2;
 constexpr Budget::Time time{800};
 constexpr std::uint64_t rounds = 200'000;  // of a writer: each leaves a node
 
-// Plain: whoever is inside must not see a node freed, nor race with it.
+// Plain data: a thread that is pinned must not see a node freed, and must not race with that.
 struct Node {
     Node* link = nullptr;
-    std::uint64_t tag = 0;
     bool poisoned = false;
 };
 
@@ -30,13 +29,11 @@ struct Nodes {
     using Item = Node*;
     static Item link(Item item) noexcept { return item->link; }
     static void set_link(Item item, Item link) noexcept { item->link = link; }
-    static std::uint64_t tag(Item item) noexcept { return item->tag; }
-    static void set_tag(Item item, std::uint64_t tag) noexcept { item->tag = tag; }
 
     static inline std::atomic<std::uint64_t> freed{0};
 };
 
-// Nodes that are there for ever, so that a poisoned one is seen however late.
+// Nodes that stay there forever, so that a poisoned one is seen however late.
 struct Poisoned : Nodes {
     static void free(Item item) noexcept {
         check(!item->poisoned, "freed twice");
@@ -45,7 +42,7 @@ struct Poisoned : Nodes {
     }
 };
 
-// Memory that is freed indeed, for the sanitizers to see.
+// Memory that is really freed, for the sanitizers to see.
 struct Deleted : Nodes {
     static void free(Item item) noexcept {
         item->poisoned = true;
@@ -54,7 +51,7 @@ struct Deleted : Nodes {
     }
 };
 
-// Each look is a millisecond after the one before: participants are put aside all the time.
+// Each look is a millisecond after the one before, so participants become dormant all the time.
 struct HastyClock {
     using duration = std::chrono::milliseconds;
     using rep = duration::rep;
@@ -74,7 +71,7 @@ struct Slot {
 
     void look(Random& random) {
         auto& participant = *Domain::current();
-        if (random.one_in(16)) linger(random, 40'000);  // until the participant is put aside
+        if (random.one_in(16)) linger(random, 40'000);  // until the participant is dormant
         const std::uint32_t links = participant.links;
         Domain::pin(participant);
         const Node* found = node.load(std::memory_order_seq_cst);
@@ -87,8 +84,8 @@ struct Slot {
     }
 
     void replace(Node* with, Random& random) {
-        // In the one order of all, as the pins: what a reader loads when its participant is linked
-        // again is loaded after that.
+        // Sequentially consistent, as the pins are: what a reader loads after its participant is
+        // linked again is loaded after this exchange.
         Node* replaced = node.exchange(with, std::memory_order_seq_cst);
         if (random.one_in(8)) {
             Domain::leave_for_all(replaced);
@@ -100,11 +97,11 @@ struct Slot {
         if (random.one_in(64)) Domain::free_everything(Domain::current(), yield);
     }
 
-    // Everything has been freed, once nobody has been inside for a while.
+    // Everything has been freed, once no thread has been pinned for a while.
     void check_all_freed() const {
         // The second time: nothing is there.
         for (int i = 0; i < 2; ++i)
-            Domain::free_everything(Domain::current(), [] { check(false, "nobody is inside"); });
+            Domain::free_everything(Domain::current(), [] { check(false, "no thread is pinned"); });
         check(!Domain::has_garbage());
         check_equal(Items::freed, retired);
     }
@@ -137,7 +134,7 @@ void replace_while_others_look(const NewNode& new_node) {
     note("linked again", slot.linked_again);
 }
 
-TEST(no_freed_node_is_found_and_all_that_were_retired_are_freed) {
+TEST(no_freed_node_is_found_and_all_retired_nodes_are_freed) {
     std::deque<Node> nodes[writers];
     replace_while_others_look<Poisoned>(
         [&](std::size_t thread) { return &nodes[thread].emplace_back(); });
@@ -147,9 +144,8 @@ TEST(memory_is_not_freed_while_it_is_looked_at) {
     replace_while_others_look<Deleted>([](std::size_t) { return new Node; });
 }
 
-// The reader pins at the very moment at which a pass finds its participant unused for the second
-// time.
-TEST(who_comes_inside_while_its_record_is_put_aside_is_seen) {
+// The reader pins at the very moment when a pass finds its participant unused for the second time.
+TEST(a_thread_that_pins_while_it_becomes_dormant_is_seen) {
     struct OfPasses : Poisoned {};
     using Domain = Slot<OfPasses>::Domain;
     std::deque<Node> nodes;
@@ -191,7 +187,7 @@ TEST(who_comes_inside_while_its_record_is_put_aside_is_seen) {
     note("linked again", slot.linked_again);
 }
 
-// So that participants change hands while others go through them.
+// Participants get other threads while scans go through them.
 TEST(threads_may_begin_and_end_meanwhile) {
     struct OfThreads : Deleted {};
     Deleted::freed = 0;
@@ -201,12 +197,13 @@ TEST(threads_may_begin_and_end_meanwhile) {
             std::jthread([&] {
                 auto& participant = *Slot<OfThreads>::Domain::current();
                 check(!std::exchange(participant.spare, &participant),
-                      "a participant is in_use twice");
+                      "two threads have one participant");
                 for (int i = 0; i < 8; ++i) {
                     slot.look(random);
                     if (random.one_in(2)) slot.replace(new Node, random);
                 }
-                check(std::exchange(participant.spare, nullptr), "a participant is in_use twice");
+                check(std::exchange(participant.spare, nullptr),
+                      "two threads have one participant");
             }).join();
     });
     Random last;
@@ -224,8 +221,9 @@ TEST(threads_may_begin_and_end_meanwhile) {
     check_equal(active, 1u);
 }
 
-// Whoever takes everything while a thread packs up what waits must not make everybody forget it.
-TEST(what_a_thread_has_left_is_not_forgotten_by_who_takes_everything_meanwhile) {
+// One thread packs what waits into a bag, and another one takes everything at the same time: no
+// item may be lost.
+TEST(items_packed_while_everything_is_taken_are_not_lost) {
     struct OfGames : Deleted {};
     using Domain = atomics::Reclaimer<OfGames, HastyClock>;
     constexpr std::uint64_t left = 32;  // a bag
@@ -260,13 +258,13 @@ TEST(what_a_thread_has_left_is_not_forgotten_by_who_takes_everything_meanwhile) 
     }
 }
 
-// A gate that some close, to be alone with what the others write to.
-TEST(nobody_writes_once_the_writers_have_been_waited_for) {
+// Some threads close a gate, to be alone with what the others write to.
+TEST(no_thread_writes_after_the_writers_were_waited_for) {
     struct OfGate : Poisoned {};
     using Domain = atomics::Reclaimer<OfGate, HastyClock>;
     std::atomic<bool> closed{false};
-    std::atomic<int> inside{0};
-    std::uint64_t alone = 0;  // plain: whoever is alone is ordered after all others
+    std::atomic<int> writing{0};
+    std::uint64_t alone = 0;  // plain: a thread that is alone is ordered after all others
     std::atomic<std::size_t> closing{2};
     std::atomic<std::uint64_t> written{0};
     race(4, [&](std::size_t thread, Random& random) {
@@ -276,10 +274,10 @@ TEST(nobody_writes_once_the_writers_have_been_waited_for) {
                     yield();
                 Domain::note_scan(*Domain::current());
                 Domain::wait_for_writers(&closed, yield);
-                check_equal(inside, 0);
+                check_equal(writing, 0);
                 ++alone;
                 linger(random, 40);
-                check_equal(inside, 0);
+                check_equal(writing, 0);
                 closed = false;
                 linger(random, 400);
             }
@@ -289,10 +287,10 @@ TEST(nobody_writes_once_the_writers_have_been_waited_for) {
             while (closing > 0) {
                 Domain::pin_writing(participant, &closed);
                 if (!closed) {
-                    ++inside;
+                    ++writing;
                     if (random.one_in(64)) yield();
                     check(alone < UINT64_MAX);
-                    --inside;
+                    --writing;
                     ++written;
                 }
                 Domain::unpin(participant);

@@ -25,7 +25,7 @@ constexpr Nanoseconds second = 1000 * ms;
 constexpr std::size_t mib = std::size_t{1} << 20;
 
 // So many objects, all with the same few places.
-std::vector<std::uintptr_t> neighbours(std::size_t count) {
+std::vector<std::uintptr_t> objects_of_one_set(std::size_t count) {
     std::vector<std::uintptr_t> objects;
     for (std::uintptr_t object = 0x10000; objects.size() < count; object += 16)
         if (UseWatch::set_number(object) == 7) objects.push_back(object);
@@ -88,7 +88,7 @@ TEST(a_pause_makes_nothing_old) {
     }
 }
 
-TEST(what_is_used_now_and_then_gets_older_by_steps) {
+TEST(an_object_used_seldom_gets_older_by_steps) {
     UseWatch watch;
     Program program;
     program.pause = second;
@@ -112,7 +112,7 @@ TEST(time_that_goes_backwards_makes_nothing_young) {
     check_equal(helped, 1);
 }
 
-TEST(what_one_thread_hands_to_another_and_back_is_not_shared) {
+TEST(an_object_handed_over_and_back_is_not_shared) {
     UseWatch watch;
     for (int use = 0; use < 60; ++use) {
         const std::uintptr_t thread = use < 20 || use >= 40 ? 1 : 2;
@@ -120,7 +120,7 @@ TEST(what_one_thread_hands_to_another_and_back_is_not_shared) {
     }
 }
 
-TEST(what_one_thread_uses_very_often_is_shared_with_its_owner) {
+TEST(an_object_that_one_other_thread_uses_very_often_is_shared) {
     UseWatch watch;
     Program program;
     program.threads = 1;
@@ -171,14 +171,14 @@ TEST(objects_at_the_same_places_do_not_hide_each_other) {
     for (const std::size_t count : {2, 3, 8, 64}) {
         UseWatch watch;
         const Program program;
-        for (const Nanoseconds helped : program.run(watch, neighbours(count)))
+        for (const Nanoseconds helped : program.run(watch, objects_of_one_set(count)))
             check(helped <= static_cast<Nanoseconds>((count + 7) / 8) * (first_help + 2 * ms));
     }
 }
 
 TEST(objects_that_are_no_longer_used_make_room) {
     UseWatch watch;
-    const std::vector<std::uintptr_t> objects = neighbours(9);
+    const std::vector<std::uintptr_t> objects = objects_of_one_set(9);
     for (std::size_t i = 0; i < 8; ++i) watch.note_use(objects[i], 1, 0, first_help);
     std::size_t helped = 0;
     for (int use = 0; use < 100; ++use)
@@ -186,9 +186,9 @@ TEST(objects_that_are_no_longer_used_make_room) {
     check_equal(helped, 1);
 }
 
-TEST(who_has_not_been_used_for_longest_makes_room_first) {
+TEST(the_object_unused_for_longest_makes_room_first) {
     UseWatch watch;
-    const std::vector<std::uintptr_t> objects = neighbours(9);
+    const std::vector<std::uintptr_t> objects = objects_of_one_set(9);
     for (std::size_t i = 0; i < 8; ++i) {
         Program program;
         program.start = i == 3 ? 0 : static_cast<Nanoseconds>(100 + i) * ms;
@@ -202,7 +202,7 @@ TEST(who_has_not_been_used_for_longest_makes_room_first) {
 
 TEST(an_object_that_has_been_in_use_for_long_keeps_its_place) {
     UseWatch watch;
-    const std::vector<std::uintptr_t> objects = neighbours(100);
+    const std::vector<std::uintptr_t> objects = objects_of_one_set(100);
     Program program;
     program.required_age = 10 * second;
     program.until = 8 * second;
@@ -216,7 +216,7 @@ TEST(an_object_that_has_been_in_use_for_long_keeps_its_place) {
 
 TEST(objects_that_cannot_be_helped_make_room) {
     UseWatch watch;
-    const std::vector<std::uintptr_t> objects = neighbours(16);
+    const std::vector<std::uintptr_t> objects = objects_of_one_set(16);
     Program program;
     program.helped_ones_are_left_alone = false;
     for (const Nanoseconds helped : program.run(watch, objects)) check(helped != never);
@@ -234,12 +234,12 @@ TEST(a_refusal_is_remembered_for_twice_as_long_each_time) {
     check_equal(attempts(watch, 0x1000, first_help + 60 * UseWatch::patience), 6);  // 0 1 3 7 15 31
     UseWatch another;
     const std::size_t in_an_hour = attempts(another, 0x1000, 3600 * second);
-    check(in_an_hour > 16 && in_an_hour < 24);  // it does not double for ever
+    check(in_an_hour > 16 && in_an_hour < 24);  // it does not double forever
 }
 
 TEST(a_refusal_is_remembered_as_long_as_others_make_room) {
     UseWatch watch;
-    const std::vector<std::uintptr_t> objects = neighbours(15);
+    const std::vector<std::uintptr_t> objects = objects_of_one_set(15);
     for (std::size_t i = 0; i < 8; ++i) watch.note_use(objects[i], 1, 0, first_help);
     check_equal(attempts(watch, objects[0], 100 * ms), 1);
     for (std::size_t i = 8; i < 15; ++i) watch.note_use(objects[i], 1, 100 * ms, first_help);
@@ -275,7 +275,7 @@ TEST(the_first_object_is_immortal_soon_and_the_last_after_minutes) {
     check_equal(budget.required_age(80), last);
 }
 
-TEST(no_more_is_spent_than_there_is) {
+TEST(the_budget_is_never_exceeded) {
     ImmortalityBudget budget(100);
     check(budget.spend(60));
     check(!budget.spend(41));
@@ -311,7 +311,7 @@ TEST(objects_shared_for_a_while_use_up_a_part_of_the_budget_only) {
 
 // ── deferred counting ──────────────────────────────────────────────────────────────────────────
 
-TEST(what_owns_more_has_to_be_in_use_for_longer) {
+TEST(an_object_that_owns_more_has_to_be_in_use_for_longer) {
     DeferredMemory memory(16 * mib, 16 * mib);
     check_equal(memory.required_age(0), first_help);
     check_equal(memory.required_age(16 * mib), first_help + second);
@@ -344,7 +344,7 @@ TEST(an_object_that_is_larger_than_the_room_is_deferred_alone) {
     check(!memory.has_room(1024 * mib));
 }
 
-TEST(what_a_collection_leaves_makes_room_for_as_much_again) {
+TEST(a_collection_makes_room_for_as_much_as_it_has_left) {
     DeferredMemory memory(16 * mib, 16 * mib);
     memory.add(40 * mib);
     memory.note_collection();
@@ -361,7 +361,7 @@ TEST(what_a_collection_leaves_makes_room_for_as_much_again) {
     check(memory.has_room(15 * mib) && !memory.has_room(16 * mib));
 }
 
-TEST(what_was_collected_and_is_freed_later_does_not_count_below_zero) {
+TEST(uncollected_memory_never_falls_below_zero) {
     DeferredMemory memory(16 * mib, 16 * mib);
     memory.add(40 * mib);
     memory.note_collection();

@@ -107,7 +107,7 @@ TEST(every_addition_is_in_one_sum_and_reset) {
 }
 
 // A sum counts what it was told is done, and nothing that has not begun.
-TEST(a_sum_lies_between_what_is_done_and_what_has_begun) {
+TEST(a_sum_lies_between_ended_and_begun_additions) {
     StripedAdder adder;
     std::atomic<std::int64_t> begun{0};
     std::atomic<std::int64_t> done{0};

@@ -74,7 +74,7 @@ inline constexpr Nanoseconds turn = 200'000;
 // A rest after a turn that was not worth it begins with so many turns and is never longer than so
 // many. A longer rest costs a loop for which turns do nothing less; a shorter one notices sooner
 // that a loop has changed. With 256, such a loop loses less than half a per cent. Simulated in
-// `turns_cost_…_next_to_nothing` and `loops_that_become_tight_take_turns_soon`.
+// `turns_cost_…_loops_with_work_of_their_own_little` and `loops_that_become_tight_take_turns_soon`.
 inline constexpr std::int64_t first_rest_in_turns = 4;
 inline constexpr std::int64_t longest_rest_in_turns = 256;
 // Each rest is so many times as long as the one before. Not measured alone.
