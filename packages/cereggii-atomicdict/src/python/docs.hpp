@@ -314,8 +314,8 @@ and then each value: their result is not of one instant, and they raise KeyError
 deleted in the meantime.
 
 Linearizable. Writers and other exact operations wait while the items are read, about 0.1
-microseconds for each item. Readers do not wait. The garbage collector, a fork and Ctrl-C wait for some milliseconds at most,
-or as long as a builtin dict takes to grow.)";
+microseconds for each item. Readers do not wait. The garbage collector, a fork and Ctrl-C wait for
+some milliseconds at most, or as long as a builtin dict takes to grow.)";
 
 inline constexpr const char* update = R"(update($self, other=(), /, **keywords)
 --

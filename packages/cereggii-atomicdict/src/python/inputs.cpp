@@ -3,6 +3,8 @@
 
 #include <atomic>
 
+#include "python/mapping_methods.hpp"
+
 namespace cereggii::atomicdict {
 
 namespace {

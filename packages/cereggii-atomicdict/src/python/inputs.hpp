@@ -3,7 +3,7 @@
 
 #include "map/items.hpp"
 #include "python/iterables.hpp"
-#include "python/mapping_methods.hpp"
+#include "python/types.hpp"
 
 // The items of an argument of update() or of a reduction: a mapping, or an iterable of pairs.
 namespace cereggii::atomicdict {
@@ -21,6 +21,11 @@ enum class ItemSource {
 // An instance of a subclass may show other items than its map has. Then it is read through the
 // methods that the subclass overrides. `map` is set if the result is ItemSource::map.
 ItemSource find_item_source(PyObject* object, HashMap*& map);
+
+// A new dict with the items of a dict or of any other `collections.abc.Mapping`, read by keys() and
+// []. Null without an exception if the object is neither; null with the exception if reading it
+// raises. Not for an AtomicDict: its map is read.
+PyObject* as_dict(PyObject* object);
 
 // Calls use(key, value) for each item of `object`, read from `source`, until it returns false.
 // False then, or with an exception.

@@ -276,8 +276,8 @@ private:
     // absent. Returns null.
     [[gnu::cold]] static PyObject* set_expectation_failed(PyObject* key, PyObject* expected,
                                                           PyObject* found) {
-        PyErr_Format(ExpectationFailed, "self[%R] == %R, not %R", key, found ? found : not_found,
-                     expected);
+        PyErr_Format(ExpectationFailed, "the value of key %R is %R, not %R", key,
+                     found ? found : not_found, expected);
         Py_XDECREF(found);
         return nullptr;
     }

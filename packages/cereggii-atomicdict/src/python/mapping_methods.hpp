@@ -6,8 +6,10 @@
 #include "map/hash_map.hpp"
 #include "map/items.hpp"
 #include "map/popitem.hpp"
+#include "python/inputs.hpp"
 #include "python/iterator.hpp"
 #include "python/key_methods.hpp"
+#include "python/repr.hpp"
 #include "python/types.hpp"
 
 // The operations of AtomicDict and AtomicDictHandle on all keys: the rest of the mapping protocol.
@@ -32,19 +34,12 @@ inline HashMap* find_map(PyObject* object) noexcept {
     return &payload<AtomicDict>(target)->map;
 }
 
-// A new dict with the items of a dict or of any other `collections.abc.Mapping`, read by keys() and
-// []. Null without an exception if the object is neither. Not for an AtomicDict: its map is read.
-PyObject* as_dict(PyObject* object);
-
 // `left | right`: a new AtomicDict with the items of both. If both have a key, it gets the value of
 // `right`. NotImplemented if one of them is neither an AtomicDict, nor a handle, nor a dict.
 PyObject* merge(PyObject* left, PyObject* right);
 
 // A new AtomicDict with the content of the map at one instant.
 PyObject* copy_of(HashMap& map);
-
-// `Name({key: value, …})`, with the content of the map at one instant.
-PyObject* repr_of_items(PyObject* self, HashMap& map);
 
 // Whether the map and the dict have equal items. 1 or 0; -1 with an exception.
 int equals_dict(HashMap& map, PyObject* dict);

@@ -5,6 +5,7 @@
 #include "python/aggregation_table.hpp"
 #include "python/inputs.hpp"
 #include "python/iterables.hpp"
+#include "python/mapping_methods.hpp"
 
 namespace cereggii::atomicdict {
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "python/repr.hpp"
+
 #include <algorithm>
+#include <utility>
 
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/items.hpp"
-#include "python/mapping_methods.hpp"
+#include "python/types.hpp"
 
 // The repr of an AtomicDict. It gives what the repr of a dict would give, but other threads can
 // stop the world in the meantime.
