@@ -50,7 +50,7 @@ before. An immortal dict: weak references to it never die, no finalizer and no c
 and `gc` does not know it.
 
 A value that is replaced or deleted is released at once. A deleted key, and what `clear` removes,
-is released at once if no other thread is inside an operation. Otherwise it is released when
+is released at once if no other thread is executing an operation. Otherwise it is released when
 those operations have ended: at the next deletion of the thread that removed it, or after about
 10 ms by a helper thread that starts and ends on demand, and in any case by the next garbage
 collection, when any AtomicDict is deallocated, or at exit. An operation that removes nothing
@@ -296,8 +296,8 @@ inline constexpr const char* clear = R"(clear($self, /)
 Remove all keys, in one step.
 
 Linearizable. Lock-free, except that it waits while an exact operation reads all keys. It needs
-no memory. The content is freed before it returns, or soon afterwards if other threads are inside
-an operation.)";
+no memory. The content is freed before it returns, or soon afterwards if other threads are
+executing an operation.)";
 
 inline constexpr const char* copy = R"(copy($self, /)
 --
