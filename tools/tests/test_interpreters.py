@@ -87,7 +87,7 @@ def test_uv_is_asked_for_what_is_missing(bare_machine: Path, tmp_path: Path) -> 
     assert interpreters.ensure("3.14t") == python
 
 
-def test_what_cannot_be_had_gives_one_line(
+def test_an_interpreter_that_cannot_be_had_gives_one_line(
     bare_machine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(builds.Unavailable, match=r"Python 2\.7 was not found on PATH"):

@@ -63,7 +63,7 @@ def test_calls_that_overlap_are_explained_in_any_order() -> None:
     assert is_linearizable(0, [write(0, 5, 1), write(0, 5, 2), read(6, 7, 2)])
 
 
-def test_what_no_order_explains_is_refused() -> None:
+def test_a_history_that_no_order_explains_is_refused() -> None:
     # A value that was there before must not come back.
     assert not is_linearizable(0, [write(0, 9, 5), read(1, 2, 5), read(3, 4, 0)])
     # Two that read must agree on the order of two writes.

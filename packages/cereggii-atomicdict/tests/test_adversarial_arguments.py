@@ -49,7 +49,7 @@ every_update = pytest.mark.parametrize("update", UPDATE.values(), ids=UPDATE)
 
 @every_update
 @every_program
-def test_what_a_dict_is_updated_with_may_change_it(
+def test_the_argument_of_update_may_change_the_dict(
     update: Callable[[AtomicDict[Any, Any], Any], Any], program: Program
 ) -> None:
     d: AtomicDict[Any, Any] = AtomicDict({"key": "value", "first": 1})
@@ -150,7 +150,7 @@ def test_a_value_may_change_the_dict_as_it_is_looked_at(
 
 
 @every_show
-def test_what_a_value_raises_as_it_is_looked_at_propagates(
+def test_an_exception_of_a_value_that_is_looked_at_propagates(
     show: Callable[[AtomicDict[Any, Any]], Any],
 ) -> None:
     def raise_provoked() -> None:

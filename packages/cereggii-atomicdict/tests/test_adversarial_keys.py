@@ -127,7 +127,7 @@ def test_comparisons_may_nest() -> None:
 @every_operation
 @both_forms
 @pytest.mark.parametrize("name", ["key", "absent"])
-def test_what_a_comparison_raises_propagates_and_the_dict_is_as_before(
+def test_an_exception_of_a_comparison_propagates_and_changes_nothing(
     operation: Operation, handle: bool, name: str
 ) -> None:
     trap = Trap()
@@ -140,7 +140,7 @@ def test_what_a_comparison_raises_propagates_and_the_dict_is_as_before(
 
 @every_operation
 @both_forms
-def test_what_a_hash_raises_propagates_and_the_dict_is_as_before(
+def test_an_exception_of_a_hash_propagates_and_changes_nothing(
     operation: Operation, handle: bool
 ) -> None:
     trap, quiet = Trap(), Trap()
@@ -154,7 +154,7 @@ def test_what_a_hash_raises_propagates_and_the_dict_is_as_before(
 
 
 @every_operation
-def test_what_a_truth_value_raises_propagates_and_the_dict_is_as_before(
+def test_an_exception_of_a_truth_value_propagates_and_changes_nothing(
     operation: Operation,
 ) -> None:
     class Answer:

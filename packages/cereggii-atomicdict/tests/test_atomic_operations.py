@@ -231,7 +231,7 @@ def test_equal_ints_strs_and_bytes_match(value: Any) -> None:
 
 
 @both_forms
-def test_what_matched_by_value_is_found_and_returned_itself(make: Make) -> None:
+def test_an_object_matched_by_value_is_itself_returned(make: Make) -> None:
     for stored in (10**20, "".join(["some ", "text"]), bytes(bytearray(b"some bytes"))):
         mapping = make({"key": stored})
         expected = twin(stored)

@@ -69,7 +69,7 @@ def test_an_empty_dict_has_none_of_the_keys(make: Make) -> None:
         assert mapping.batch_getitem({}) == {}
 
 
-def test_what_was_deleted_is_not_found() -> None:
+def test_a_deleted_key_is_not_found() -> None:
     d = AtomicDict({n: n for n in range(2000)})
     for n in range(0, 2000, 2):
         del d[n]
@@ -162,7 +162,7 @@ def test_wrong_arguments_are_refused_and_the_batch_is_as_before(make: Make) -> N
 
 @both_forms
 @pytest.mark.parametrize("sentinel", [NOT_FOUND, ANY, EXPECTATION_FAILED], ids=repr)
-def test_a_sentinel_is_no_key_and_the_batch_is_as_before(make: Make, sentinel: Any) -> None:
+def test_a_sentinel_is_not_a_key_and_the_batch_stays_unchanged(make: Make, sentinel: Any) -> None:
     mapping = make({n: -n for n in range(1000)})
     batch: dict[Any, Any] = {**dict.fromkeys(range(1000), 5), sentinel: 5}
     before = batch.copy()
@@ -251,7 +251,7 @@ def test_the_last_reference_to_a_key_may_go_meanwhile() -> None:
     assert eventually(lambda: not any(reference() for reference in references))
 
 
-def test_what_a_comparison_raises_propagates_and_the_chunks_before_are_done() -> None:
+def test_an_exception_of_a_comparison_propagates_and_earlier_chunks_are_done() -> None:
     d: AtomicDict[Any, Any] = AtomicDict({**{n + 100: -n for n in range(100)}, BadEq(): 1})
     batch: dict[Any, Any] = dict.fromkeys(range(100, 200), "before")
     batch[7] = "before"  # it has the hash of BadEq
@@ -267,7 +267,7 @@ def test_what_a_comparison_raises_propagates_and_the_chunks_before_are_done() ->
         assert [*mine] == keys
 
 
-def test_what_a_hash_raises_propagates() -> None:
+def test_an_exception_of_a_hash_propagates() -> None:
     trap = Trap()
     key = Key("key", Trap(), hash_trap=trap)
     d = AtomicDict({n: n for n in range(10)})

@@ -77,7 +77,7 @@ def test_a_factory_that_raises_leaves_no_entry(make: Make) -> None:
 
 @both_forms
 @pytest.mark.parametrize("sentinel", [NOT_FOUND, ANY, EXPECTATION_FAILED])
-def test_sentinels_are_no_values(make: Make, sentinel: Any) -> None:
+def test_sentinels_are_not_values(make: Make, sentinel: Any) -> None:
     mapping = make()
     with pytest.raises(ValueError, match=repr(sentinel)):
         mapping.get_or_compute(1, lambda _: sentinel)
@@ -138,7 +138,7 @@ def test_a_factory_that_stores_its_own_key_is_too_late() -> None:
     assert d == {1: "stored"}
 
 
-def test_what_is_computed_is_not_in_the_dict_before() -> None:
+def test_a_key_is_absent_until_its_value_is_computed() -> None:
     d: AtomicDict[int, int] = AtomicDict()
     seen: list[Any] = []
 
@@ -314,7 +314,7 @@ def test_remove_if_counts_what_it_removed_itself() -> None:
     assert d == {}
 
 
-def test_what_remove_if_removed_before_an_error_stays_removed() -> None:
+def test_items_that_remove_if_removed_before_an_error_stay_removed() -> None:
     d = AtomicDict({n: n for n in range(100)})
     asked = []
 
@@ -343,7 +343,7 @@ def test_a_callback_has_to_be_callable(make: Make, name: str) -> None:
 
 @each_method
 @both_forms
-def test_what_a_callback_raises_is_raised(make: Make, name: str) -> None:
+def test_an_exception_of_a_callback_propagates(make: Make, name: str) -> None:
     mapping = make({} if name == "get_or_compute" else {1: 1})
     before = contents(mapping)
     with pytest.raises(RefusalError, match="called"):

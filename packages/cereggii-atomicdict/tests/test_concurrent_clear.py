@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-def test_what_clear_removes_stays_removed() -> None:
+def test_items_that_clear_removes_stay_removed() -> None:
     shared: AtomicDict[int, int] = AtomicDict()
     end = time.monotonic() + 0.5
     removed = []

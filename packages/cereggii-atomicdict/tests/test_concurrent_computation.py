@@ -85,7 +85,7 @@ def test_values_are_computed_once_between_removals_while_the_table_is_resized(
     assert sorted(made) == sorted(removed + left)
 
 
-def test_those_who_wait_get_the_object_that_was_computed_also_if_it_is_removed_at_once() -> None:
+def test_waiters_get_the_computed_object_even_if_it_is_removed_at_once() -> None:
     shared: AtomicDict[str, Thing] = AtomicDict()
     gate = Gate()
 
@@ -112,7 +112,7 @@ def test_those_who_wait_get_the_object_that_was_computed_also_if_it_is_removed_a
     assert {*found} <= {leader.result(), *late}
 
 
-def test_who_has_waited_long_enough_leaves_and_the_others_wait_on() -> None:
+def test_a_waiter_whose_timeout_ends_leaves_and_the_others_wait_on() -> None:
     shared: AtomicDict[str, Thing] = AtomicDict()
     gate = Gate()
     with background(*[lambda: shared.get_or_compute("key", gate)] * 2) as tasks:
@@ -161,7 +161,7 @@ def test_factories_of_different_keys_run_at_the_same_time() -> None:
 
 
 @pytest.mark.parametrize("error", [FailedError, KeyboardInterrupt, SystemExit])
-def test_if_a_factory_raises_one_of_those_who_wait_tries_next(
+def test_one_waiter_tries_next_if_a_factory_raises(
     error: type[BaseException],
 ) -> None:
     shared: AtomicDict[str, Thing] = AtomicDict()
@@ -229,7 +229,7 @@ def test_failures_and_successes_of_many_threads(seed: int) -> None:
 
 @pytest.mark.parametrize("dicts", [1, 2])
 @pytest.mark.parametrize("threads", [2, 3, THREADS])
-def test_who_would_close_a_circle_is_told_so(threads: int, dicts: int) -> None:
+def test_a_thread_that_would_close_a_circle_gets_an_error(threads: int, dicts: int) -> None:
     """Each computes a key from the next one: the last to ask gets an error, and the rest go on."""
     shared: list[AtomicDict[int, int]] = [AtomicDict() for _ in range(dicts)]
     all_compute = threading.Barrier(threads)

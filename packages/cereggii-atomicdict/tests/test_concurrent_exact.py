@@ -240,7 +240,7 @@ def test_many_exact_operations_at_once_all_end() -> None:
 # ── approx_len ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_approx_len_is_right_when_nobody_writes() -> None:
+def test_approx_len_is_exact_while_no_thread_writes() -> None:
     shared: AtomicDict[int, int] = AtomicDict()
 
     def write(number: int) -> None:

@@ -51,7 +51,7 @@ REMOVALS: dict[str, Callable[[AtomicDict[Any, Any], Name], Any]] = {
 
 
 @pytest.mark.parametrize("remove", REMOVALS.values(), ids=REMOVALS)
-def test_what_another_thread_made_dies_before_it_is_removed(
+def test_an_object_of_another_thread_dies_before_it_is_removed(
     remove: Callable[[AtomicDict[Any, Any], Name], Any],
 ) -> None:
     """Not when the thread that made it comes to it, as the interpreter would have it."""
@@ -175,7 +175,7 @@ class Moved(NamedTuple):
     keys: list[Any]
 
 
-def test_what_is_deleted_while_it_is_moved_to_another_table_is_freed() -> None:
+def test_a_key_that_is_deleted_during_its_migration_is_freed() -> None:
     """Who deletes a key that is being moved leaves it to the mover to take it out."""
 
     class Key:
@@ -208,7 +208,7 @@ def test_what_is_deleted_while_it_is_moved_to_another_table_is_freed() -> None:
         check_whole(game.shared)
 
 
-def test_who_moves_a_key_that_another_thread_deletes_does_not_run_its_finalizer() -> None:
+def test_a_migrator_runs_no_finalizer_of_a_key_that_another_thread_deletes() -> None:
     """A mover may only be updating or inserting."""
     died_in: set[int] = set()
     movers: set[int] = set()
@@ -326,7 +326,7 @@ FIND: dict[str, Callable[[Any, int], Any]] = {
 
 @pytest.mark.parametrize("find", FIND.values(), ids=FIND)
 @pytest.mark.parametrize(("make_tagged", "tag_of"), TAGGED.values(), ids=TAGGED)
-def test_what_is_read_as_it_is_replaced_was_a_value_of_the_key(
+def test_a_value_read_during_a_replacement_was_a_value_of_the_key(
     find: Callable[[Any, int], Any],
     make_tagged: Callable[[int], Any],
     tag_of: Callable[[Any], int],

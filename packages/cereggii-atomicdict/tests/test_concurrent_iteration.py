@@ -65,7 +65,7 @@ def pairs(key: MakeKey, count: int) -> dict[Any, Any]:
 
 @every_way
 @pytest.mark.parametrize("count", [5, 300])
-def test_what_stays_is_seen_once_and_nothing_twice(
+def test_a_key_that_stays_is_seen_once_and_none_twice(
     see: Callable[[Any], Iterable[Any]], count: int
 ) -> None:
     kept = pairs(int, count)

@@ -285,7 +285,7 @@ def by_remove_if(d: AtomicDict[int, int]) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("take", [by_popitem, by_pop, by_get_and_set, by_remove_if])
-def test_what_is_taken_out_meanwhile_and_what_is_left_are_all(
+def test_items_taken_out_meanwhile_and_items_left_are_all_inputs(
     take: Callable[[AtomicDict[int, int]], list[tuple[int, int]]], seed: int
 ) -> None:
     numbers = numbers_for(seed, skewed, 5_000)

@@ -310,7 +310,7 @@ def test_the_size_in_memory_grows_and_shrinks_with_the_entries() -> None:
 
 
 @both_forms
-def test_reserve_refuses_what_is_no_size(make: Make) -> None:
+def test_reserve_refuses_a_wrong_size(make: Make) -> None:
     mapping = make({1: 2})
     for size in (-1, -(2**70)):
         with pytest.raises((ValueError, OverflowError), match=str(size)):
@@ -388,7 +388,7 @@ def test_a_large_dict_is_taken_over_as_a_small_one() -> None:
 
 
 @pytest.mark.thread_unsafe(reason="counts references")
-def test_what_fails_in_a_large_dict_leaves_no_references() -> None:
+def test_a_failed_operation_of_a_large_dict_leaves_no_references() -> None:
     class Key:
         def __init__(self, number: int) -> None:
             self.number = number

@@ -181,7 +181,7 @@ def test_cycles_through_handles_are_copied(make_copy: Copy) -> None:
 
 
 @every_deep_copy
-def test_what_belongs_together_is_copied_together(make_copy: Copy) -> None:
+def test_objects_that_belong_together_are_copied_together(make_copy: Copy) -> None:
     mapping = AtomicDict({1: 2})
     first, second = mapping.get_handle(), mapping.get_handle()
     for group in ([mapping, first, second], [first, mapping, second], [first, second, mapping]):
@@ -308,7 +308,7 @@ def test_a_dict_that_was_copied_can_be_used_like_any_other(make_copy: Copy) -> N
 # ── the iterator that is pickled ───────────────────────────────────────────────────────────────
 
 
-def test_what_is_pickled_is_what_was_there_at_one_instant() -> None:
+def test_a_pickle_has_the_items_of_one_instant() -> None:
     d: AtomicDict[Any, Any] = AtomicDict({i: str(i) for i in range(10_000)})
     items = _atomicdict._items_at_one_instant(d)
     d.clear()

@@ -67,7 +67,7 @@ def test_lines_are_visited_by_their_bits_in_reverse(count: int, reserved: int, s
     assert list(d) in [in_order(keys, capacity) for capacity in capacities]
 
 
-def test_a_cell_that_is_nobodys_home_any_more_leaves_the_next_one_whole() -> None:
+def test_a_scan_that_stops_in_a_cell_sees_each_key_once_after_shrinking() -> None:
     """A scan that has stopped in the middle of a cell, of a table that then shrinks again."""
     bits = 7
     half_of_next = int(f"{33:0{bits}b}"[::-1], 2) << 1  # the first half of the cell at position 33

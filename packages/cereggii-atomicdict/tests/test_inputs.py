@@ -142,12 +142,12 @@ SOURCES: dict[str, Callable[[], Any]] = {
 
 @readers
 @pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
-def test_what_a_mapping_shows_is_read(read: Any, make: Callable[[], Any]) -> None:
+def test_the_items_that_a_mapping_shows_are_read(read: Any, make: Callable[[], Any]) -> None:
     assert read(make()) == SHOWN
 
 
 @pair_readers
-def test_what_has_keys_is_a_mapping(read: Any) -> None:
+def test_an_object_with_keys_is_a_mapping(read: Any) -> None:
     assert read(KeysAndItems()) == SHOWN
 
 
@@ -185,7 +185,7 @@ def test_a_mapping_can_be_reduced_into_itself() -> None:
 
 @readers
 @pytest.mark.parametrize("method", ["__iter__", "keys", "items"])
-def test_what_an_overriding_class_raises_propagates(read: Any, method: str) -> None:
+def test_an_exception_of_an_overriding_class_propagates(read: Any, method: str) -> None:
     def fail(_self: Any) -> Any:
         raise LookupError(method)
 
@@ -195,7 +195,7 @@ def test_what_an_overriding_class_raises_propagates(read: Any, method: str) -> N
 
 
 @readers
-def test_what_is_read_in_part_is_there(read: Any) -> None:
+def test_items_read_before_a_failure_are_there(read: Any) -> None:
     class Failing(AtomicDict[Any, Any]):
         def items(self) -> Any:
             yield "a", 1
@@ -293,7 +293,7 @@ class RaisesOnce:
 
 
 @pair_readers
-def test_what_looking_for_keys_raises_propagates_at_once(read: Any) -> None:
+def test_an_exception_of_the_lookup_of_keys_propagates_at_once(read: Any) -> None:
     for error in (KeyboardInterrupt(), ValueError(), MemoryError()):
         source = RaisesOnce(error)
         with pytest.raises(type(error)):

@@ -169,7 +169,7 @@ def test_a_thread_frees_what_it_has_left_at_its_next_removal(
 
 
 @each_removal
-def test_what_an_idle_thread_has_left_is_freed_although_nobody_calls_again(
+def test_leftovers_of_an_idle_thread_are_freed_although_nobody_calls_again(
     worker: Worker, remove: Callable[[AtomicDict[Any, Any], Any], None]
 ) -> None:
     died: list[int] = []
@@ -185,7 +185,7 @@ def test_what_an_idle_thread_has_left_is_freed_although_nobody_calls_again(
             hold_back(True)
 
 
-def test_what_the_main_thread_has_left_is_freed_while_it_waits() -> None:
+def test_leftovers_of_the_main_thread_are_freed_while_it_waits() -> None:
     assert threading.current_thread() is threading.main_thread()
     died: queue.SimpleQueue[int] = queue.SimpleQueue()
     with somebody_inside():
@@ -196,7 +196,7 @@ def test_what_the_main_thread_has_left_is_freed_while_it_waits() -> None:
     assert reference() is None
 
 
-def test_what_a_thread_has_left_that_ended_is_freed() -> None:
+def test_leftovers_of_a_thread_that_has_ended_are_freed() -> None:
     with somebody_inside():
         task = Task(leave_something)
         task.start()
@@ -206,7 +206,7 @@ def test_what_a_thread_has_left_that_ended_is_freed() -> None:
         assert eventually(lambda: reference() is None)
 
 
-def test_what_is_left_by_finalizers_when_a_thread_ends_is_freed() -> None:
+def test_leftovers_of_finalizers_at_the_end_of_a_thread_are_freed() -> None:
     references = []
     local = threading.local()
 
@@ -229,7 +229,7 @@ def test_what_is_left_by_finalizers_when_a_thread_ends_is_freed() -> None:
         assert eventually(lambda: [reference() for reference in references] == [None] * 15)
 
 
-def test_what_the_reclaimer_thread_leaves_itself_is_freed(worker: Worker) -> None:
+def test_leftovers_of_the_reclaimer_thread_itself_are_freed(worker: Worker) -> None:
     references = []
 
     def leave_more(thread: int) -> None:
@@ -322,7 +322,7 @@ def do_all_that_removes_nothing() -> None:
 
 
 @each_removal
-def test_who_removes_nothing_or_other_things_runs_no_finalizers_of_what_others_removed(
+def test_a_thread_runs_no_finalizers_of_objects_that_others_removed(
     worker: Worker, remove: Callable[[AtomicDict[Any, Any], Any], None]
 ) -> None:
     with somebody_inside():
@@ -381,7 +381,7 @@ def test_a_thread_that_never_used_a_dict_may_collect(worker: Worker) -> None:
     assert reference() is None
 
 
-def test_what_a_finalizer_leaves_during_a_collection_is_freed_by_the_next(worker: Worker) -> None:
+def test_leftovers_of_a_finalizer_in_a_collection_are_freed_by_the_next(worker: Worker) -> None:
     references = []
 
     def leave_more(_: int) -> None:
@@ -433,7 +433,7 @@ def test_there_is_one_object_for_the_collector_however_much_was_left(worker: Wor
     assert count() == 0
 
 
-def test_what_was_left_before_and_after_a_freeze_is_freed(worker: Worker) -> None:
+def test_leftovers_from_before_and_after_a_freeze_are_freed(worker: Worker) -> None:
     with somebody_inside():
         before = worker.do(leave_something)
         gc.freeze()

@@ -59,7 +59,7 @@ PRELUDE = """
 
 
 @pytest.mark.parametrize("reading", [False, True])
-def test_what_was_left_is_finalized_at_the_exit_while_modules_are_whole(reading: bool) -> None:
+def test_leftovers_are_finalized_at_the_exit_while_modules_are_whole(reading: bool) -> None:
     output = run_program(
         PRELUDE
         + """
@@ -77,7 +77,7 @@ def test_what_was_left_is_finalized_at_the_exit_while_modules_are_whole(reading:
     assert lines[lines.index("end") :] == ["end", "finalized MainThread True"]
 
 
-def test_what_the_main_thread_leaves_last_is_finalized() -> None:
+def test_the_last_leftovers_of_the_main_thread_are_finalized() -> None:
     output = run_program(
         PRELUDE
         + """
@@ -115,7 +115,7 @@ def test_the_exit_waits_for_what_the_reclaimer_thread_has_begun() -> None:
 
 
 @needs_fork
-def test_a_fork_finds_no_thread_that_nobody_has_started() -> None:
+def test_a_fork_finds_only_threads_that_the_program_started() -> None:
     """Python warns of a process that has several when it forks."""
     run_program(
         PRELUDE
@@ -201,7 +201,7 @@ def test_no_audit_events_are_raised() -> None:
 @needs_fork
 @pytest.mark.parametrize("how", ["removal", "collection", "end of a dict", "exit", "nothing"])
 @pytest.mark.parametrize("used", [False, True])
-def test_what_other_threads_had_left_is_freed_in_the_child(how: str, used: bool) -> None:
+def test_leftovers_of_other_threads_are_freed_in_the_child(how: str, used: bool) -> None:
     run_program(
         PRELUDE
         + """

@@ -255,7 +255,7 @@ def test_a_process_that_goes_on_and_on_does_not_grow(work: str) -> None:
 # ── nothing is kept ────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_was_refused_or_not_inserted_is_not_kept() -> None:
+def test_objects_that_are_refused_or_not_inserted_are_not_kept() -> None:
     d: AtomicDict[Any, Any] = AtomicDict({Name(5): "stored"})
     key, value = Name(5), Name(6)
     references = weakref.ref(key), weakref.ref(value)

@@ -181,7 +181,7 @@ def test_what_a_dict_cannot_be_filled_from_is_refused_alike(
 
 @both_forms
 @every_fill
-def test_an_element_that_is_no_sequence_is_a_type_error(make: Make, fill: Fill) -> None:
+def test_an_element_that_is_not_a_sequence_is_a_type_error(make: Make, fill: Fill) -> None:
     for source in ([5], [(1, 2), None], {1, 2}):
         ours, theirs = make(START), dict(START)
         failure, expected = (outcome(lambda m: fill(m, source), m) for m in (ours, theirs))  # noqa: B023
@@ -291,7 +291,7 @@ def test_or_makes_a_new_dict_in_which_the_right_one_wins(make: Make) -> None:
 
 
 @both_forms
-def test_or_with_what_is_no_mapping_is_a_type_error(make: Make) -> None:
+def test_or_with_anything_but_a_mapping_is_a_type_error(make: Make) -> None:
     mapping = make(START)
     for other in (5, None, [("c", 4)], "ab", (), {1}, [*START]):
         with pytest.raises(TypeError, match=r"\|"):

@@ -93,7 +93,7 @@ def test_a_cycle_through_an_object_that_is_finalized_is_collected(kind: type[Any
 
 
 @every_type
-def test_what_the_collector_clears_is_still_usable(kind: type[Any]) -> None:
+def test_an_object_that_the_collector_has_cleared_is_still_usable(kind: type[Any]) -> None:
     """A weak reference callback of what is not garbage may find a dict that is."""
     instance = new(kind, dict.fromkeys(range(100)))
     thing = Thing()

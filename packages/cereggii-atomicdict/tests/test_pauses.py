@@ -100,7 +100,7 @@ def test_others_can_stop_the_world_meanwhile(operation: str) -> None:
 
 
 @pytest.mark.parametrize("look", [lambda d: d.snapshot(), lambda d: d.copy(), pickle.dumps])
-def test_what_is_taken_at_one_instant_stays_so_when_the_world_is_stopped(
+def test_a_snapshot_stays_exact_when_the_world_is_stopped(
     look: Callable[[Dict], Any],
 ) -> None:
     d: Dict = AtomicDict(dict.fromkeys(range(100_000)))

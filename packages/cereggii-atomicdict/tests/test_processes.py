@@ -97,7 +97,7 @@ def test_a_fork_while_others_clear_resize_and_compare() -> None:
 
 
 @needs_fork
-def test_what_other_threads_had_deleted_before_a_fork_is_freed_in_the_child() -> None:
+def test_objects_that_other_threads_deleted_before_a_fork_are_freed_in_the_child() -> None:
     run_program(
         FORK
         + """
@@ -245,7 +245,7 @@ def test_the_interpreter_may_end_while_daemon_threads_are_in(operation: str) -> 
     run_program(END, operation)
 
 
-def test_what_is_stored_in_a_module_is_finalized_at_the_end() -> None:
+def test_objects_in_a_module_are_finalized_at_the_end() -> None:
     output = run_program("""
         from cereggii_atomicdict import AtomicDict
         class Last:

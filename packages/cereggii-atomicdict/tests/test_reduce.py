@@ -147,7 +147,7 @@ def test_a_function_may_reduce_into_the_same_dict(name: str) -> None:
 # ── the types of values ────────────────────────────────────────────────────────────────────────
 
 
-def test_what_comes_once_is_stored_itself() -> None:
+def test_an_input_that_comes_once_is_stored_itself() -> None:
     values: list[Any] = [True, 2**70, 1.5, "text", MyInt(3), Thing(), None, [1]]
     for value in values:
         for name in ("reduce_sum", "reduce_max", "reduce_min"):

@@ -75,7 +75,7 @@ def test_counts_may_be_anything_that_adds_up() -> None:
     assert d == {"a": 3.5, "b": Fraction(5, 2), "c": "text"}
 
 
-def test_what_a_mapping_raises_propagates() -> None:
+def test_an_exception_of_a_mapping_propagates() -> None:
     class Failing(Proxy):
         def __getitem__(self, key: object) -> Any:
             raise Broken

@@ -74,7 +74,7 @@ BAD: dict[str, tuple[Any, type[BaseException]]] = {
 @both_kinds
 @every_place
 @pytest.mark.parametrize("error", [Broken, KeyboardInterrupt])
-def test_what_came_before_an_iterable_raised_is_in_the_dict(
+def test_inputs_from_before_an_iterable_raised_are_in_the_dict(
     kind: str, place: int, error: type[BaseException]
 ) -> None:
     pairs = inputs_of(kind)
@@ -99,7 +99,7 @@ def test_what_came_before_an_iterable_raised_is_in_the_dict(
 
 @every_call
 @pytest.mark.parametrize("bad", BAD)
-def test_what_came_before_a_wrong_input_is_in_the_dict_and_nothing_else(
+def test_only_inputs_from_before_a_wrong_one_are_in_the_dict(
     call: Call, function: Combine, bad: str
 ) -> None:
     pairs: list[Any] = inputs_of("skewed")
@@ -134,7 +134,7 @@ def test_a_value_that_cannot_be_combined_is_not_counted(name: str) -> None:
 @both_kinds
 @every_place
 @pytest.mark.parametrize("error", [Broken, KeyboardInterrupt])
-def test_what_came_before_the_function_raised_is_in_the_dict_and_nothing_else(
+def test_only_inputs_from_before_the_function_raised_are_in_the_dict(
     kind: str, place: int, error: type[BaseException]
 ) -> None:
     pairs = inputs_of(kind)
@@ -177,7 +177,7 @@ def test_a_function_may_not_return_a_sentinel(sentinel: Any) -> None:
 
 @every_call
 @pytest.mark.parametrize("keys", [10, 100, 6000])
-def test_what_cannot_be_combined_with_the_dict_is_told_and_all_else_is_in(
+def test_pairs_that_cannot_be_combined_are_named_and_all_others_are_in_the_dict(
     call: Call, function: Combine, keys: int, seed: int
 ) -> None:
     if function is collect:

@@ -181,7 +181,7 @@ def test_no_key_and_no_value_is_kept(call: Callable[[Any, list[Any]], Any], size
 
 
 @alone
-def test_what_was_not_reduced_dies_with_the_exception() -> None:
+def test_pairs_that_were_not_reduced_die_with_the_exception() -> None:
     d: AtomicDict[Any, Any] = AtomicDict({(key := Thing()): Unsociable()})
     value = Value()
     reference = weakref.ref(value)

@@ -37,7 +37,7 @@ INSERT = """
 """
 
 
-def test_what_a_comparison_inserts_is_not_mixed_up_with_what_is_inserted() -> None:
+def test_a_key_that_a_comparison_inserts_is_not_mixed_up_with_the_inserted_one() -> None:
     run_program(
         INSERT
         + """

@@ -226,7 +226,7 @@ def test_a_sentinel_is_refused_where_it_cannot_be_expected(make: Make, start: An
 
 @both_forms
 @every_sentinel
-def test_what_came_before_a_refused_item_stays(make: Make, name: str) -> None:
+def test_items_from_before_a_refused_one_stay(make: Make, name: str) -> None:
     """As what comes before any error does, in a dict."""
     for item in ((SENTINELS[name], 1), (1, SENTINELS[name])):
         mapping = make({"a": 1})
@@ -278,7 +278,7 @@ def test_a_sentinel_inside_of_another_object_is_none(make: Make, name: str) -> N
 
 @both_forms
 @every_sentinel
-def test_comparing_with_a_mapping_of_sentinels_is_no_use_of_them(make: Make, name: str) -> None:
+def test_a_comparison_with_a_mapping_of_sentinels_is_allowed(make: Make, name: str) -> None:
     sentinel = SENTINELS[name]
     mapping = make({"a": 1})
     for other in ({sentinel: 1}, {"a": sentinel}, _Items([(sentinel, 1)]), sentinel):

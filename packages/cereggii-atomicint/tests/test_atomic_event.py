@@ -147,7 +147,7 @@ def test_wrong_arguments_change_nothing(is_set: bool) -> None:
 
 @concurrent
 @pytest.mark.parametrize("timeout", [None, PATIENCE])
-def test_a_set_releases_all_who_wait(timeout: float | None) -> None:
+def test_a_set_releases_all_waiters(timeout: float | None) -> None:
     event = AtomicEvent()
     with background(*[lambda: event.wait(timeout)] * 8) as tasks:
         give_time_to_block()
@@ -158,7 +158,7 @@ def test_a_set_releases_all_who_wait(timeout: float | None) -> None:
 
 
 @concurrent
-def test_those_who_come_later_do_not_wait() -> None:
+def test_threads_that_come_after_a_set_do_not_wait() -> None:
     event = AtomicEvent()
     with background(event.set):
         assert event.wait() is True
@@ -167,7 +167,7 @@ def test_those_who_come_later_do_not_wait() -> None:
 
 
 @concurrent
-def test_nobody_is_released_but_by_a_set_of_this_event() -> None:
+def test_only_a_set_of_this_event_releases_a_waiter() -> None:
     event, others = AtomicEvent(), [AtomicEvent() for _ in range(200)]
     with background(*[event.wait] * 3) as tasks:
         give_time_to_block()
@@ -181,7 +181,7 @@ def test_nobody_is_released_but_by_a_set_of_this_event() -> None:
 
 
 @concurrent
-def test_a_pulse_releases_all_who_wait() -> None:
+def test_a_pulse_releases_all_waiters() -> None:
     """It is cleared again at once; only who had not begun to wait may have missed it."""
     missed = 0
     rounds = 10
@@ -206,7 +206,7 @@ def test_a_pulse_releases_all_who_wait() -> None:
 
 
 @concurrent
-def test_what_was_written_before_a_set_is_seen_after_the_wait() -> None:
+def test_a_write_before_a_set_is_seen_after_the_wait() -> None:
     rounds = 300
     boxes: list[tuple[list[int], AtomicEvent]] = [([], AtomicEvent()) for _ in range(rounds)]
 
@@ -257,7 +257,7 @@ def test_two_threads_that_take_turns_lose_no_wake_up() -> None:
 
 
 @concurrent
-def test_many_who_set_and_clear_and_wait_at_once(seed: int) -> None:
+def test_threads_may_set_clear_and_wait_at_the_same_time(seed: int) -> None:
     event = AtomicEvent()
     done = threading.Event()
 
@@ -513,7 +513,7 @@ def test_a_copy_of_what_refers_to_itself_refers_to_itself(make_copy: Callable[[A
 
 
 @concurrent
-def test_a_copy_is_nothing_to_those_who_wait_for_the_original() -> None:
+def test_a_copy_does_not_release_waiters_of_the_original() -> None:
     event = AtomicEvent()
     with background(event.wait) as (task,):
         give_time_to_block()

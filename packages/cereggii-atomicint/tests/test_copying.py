@@ -136,7 +136,9 @@ def test_a_copy_of_a_handle_subclass_keeps_its_attributes(
 
 @every_deep_copy
 @atomics
-def test_what_belongs_together_is_copied_together(make_copy: Copy, atomic: type[Any]) -> None:
+def test_objects_that_belong_together_are_copied_together(
+    make_copy: Copy, atomic: type[Any]
+) -> None:
     instance = atomic(5)
     first, second = instance.get_handle(), instance.get_handle()
     for group in ([instance, first, second], [first, instance, second], [first, second, instance]):

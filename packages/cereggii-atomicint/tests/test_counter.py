@@ -150,7 +150,7 @@ def test_reset_makes_the_total_zero(make: Make) -> None:
 
 @both_forms
 @pytest.mark.parametrize("amount", ["1", 1.0, 1.5, None, [1], 1j])
-def test_an_amount_that_is_no_integer_is_refused_and_named(make: Make, amount: Any) -> None:
+def test_an_amount_that_is_not_an_integer_is_refused_and_named(make: Make, amount: Any) -> None:
     for add in (
         lambda counter: counter.add(amount),
         lambda counter: counter.__iadd__(amount),

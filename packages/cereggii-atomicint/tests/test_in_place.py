@@ -156,7 +156,9 @@ def test_changes_through_a_handle_are_changes_of_its_integer() -> None:
 @both_forms
 @pytest.mark.parametrize("operand", [1.0, 1.5, "2", None, 1j, Fraction(2), Decimal(2), [1], {}])
 @all_operators
-def test_what_is_no_integer_is_refused_and_named(make: Make, symbol: str, operand: object) -> None:
+def test_an_operand_that_is_not_an_integer_is_refused_and_named(
+    make: Make, symbol: str, operand: object
+) -> None:
     integer = make(6)
     with pytest.raises(TypeError) as caught:
         IN_PLACE[symbol][0](integer, operand)

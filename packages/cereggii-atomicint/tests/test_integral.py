@@ -231,7 +231,7 @@ def test_sequences_are_repeated_on_both_sides(make: Make) -> None:
     assert [0, 1, 2][make(1)] == 1
 
 
-def test_what_an_operand_raises_propagates() -> None:
+def test_an_exception_of_an_operand_propagates() -> None:
     class Raises:
         def __radd__(self, other: Any) -> Any:
             raise LookupError

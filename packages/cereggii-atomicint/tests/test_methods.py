@@ -208,7 +208,7 @@ def test_an_exception_of_the_function_propagates(make: Make, method: str) -> Non
 
 @both_forms
 @pytest.mark.parametrize("function", [None, 5, "text"])
-def test_what_is_not_callable_is_refused_and_named(make: Make, function: Any) -> None:
+def test_an_argument_that_is_not_callable_is_refused_and_named(make: Make, function: Any) -> None:
     integer = make(6)
     for call in (
         lambda: integer.update_and_get(function),
@@ -225,7 +225,9 @@ def test_what_is_not_callable_is_refused_and_named(make: Make, function: Any) ->
 @both_forms
 @every_integer_argument
 @pytest.mark.parametrize("argument", ["6", 6.0, 1.5, b"6", [6], 6j])
-def test_what_is_no_integer_is_refused_and_named(make: Make, method: str, argument: object) -> None:
+def test_an_argument_that_is_not_an_integer_is_refused_and_named(
+    make: Make, method: str, argument: object
+) -> None:
     integer = make(6)
     with pytest.raises(TypeError) as caught:
         INTEGER_ARGUMENTS[method](integer, argument)
@@ -245,7 +247,9 @@ def test_none_is_an_integer_only_as_an_amount(make: Make, method: str) -> None:
 @both_forms
 @every_integer_argument
 @pytest.mark.parametrize("argument", [2**63, -(2**63) - 1, 2**64, 2**70, -(2**70)])
-def test_what_exceeds_64_bits_is_refused_and_named(make: Make, method: str, argument: int) -> None:
+def test_an_argument_beyond_64_bits_is_refused_and_named(
+    make: Make, method: str, argument: int
+) -> None:
     integer = make(6)
     with pytest.raises(OverflowError) as caught:
         INTEGER_ARGUMENTS[method](integer, argument)

@@ -168,7 +168,7 @@ def test_the_initial_value_is_zero_or_what_is_given(atomic: type[Any]) -> None:
 
 @every_atomic
 @pytest.mark.parametrize("value", ["1", 1.5, None, [1]])
-def test_an_initial_value_that_is_no_integer_is_refused_and_named(
+def test_an_initial_value_that_is_not_an_integer_is_refused_and_named(
     atomic: type[Any], value: object
 ) -> None:
     with pytest.raises(TypeError) as caught:
@@ -226,7 +226,7 @@ def test_init_runs_once_and_leaves_the_value_the_second_time(kind: type[Any]) ->
 @pytest.mark.thread_unsafe(reason="starts threads of its own")
 @pytest.mark.usefixtures("switch_often")
 @every_type
-def test_of_two_threads_that_run_init_one_succeeds(kind: type[Any]) -> None:
+def test_one_of_two_threads_that_run_init_succeeds(kind: type[Any]) -> None:
     atomic = AtomicInt if kind in (AtomicInt, AtomicIntHandle) else AtomicCounter
     instances = [kind.__new__(kind) for _ in range(10_000)]
     arrived = AtomicInt()

@@ -275,7 +275,7 @@ def test_the_argument_immortal_decides(atomic: str, immortal: str) -> None:
 
 
 @where_objects_get_help
-def test_an_object_with_weak_references_stays_mortal_and_stops_nobody() -> None:
+def test_an_object_with_weak_references_stays_mortal_and_stops_no_threads() -> None:
     program = """
         instance = AtomicInt()
         reference = weakref.ref(instance)

@@ -201,7 +201,7 @@ def test_a_timeout_beyond_the_longest_is_refused_and_named(make: Make, timeout: 
 
 @both_forms
 @pytest.mark.parametrize("timeout", ["1", b"1", [], 1j])
-def test_a_timeout_that_is_no_number_is_refused_and_named(make: Make, timeout: Any) -> None:
+def test_a_timeout_that_is_not_a_number_is_refused_and_named(make: Make, timeout: Any) -> None:
     integer = make(5)
     with pytest.raises(TypeError) as caught:
         integer.wait_while(5, timeout)

@@ -201,7 +201,7 @@ def test_a_cycle_of_two_is_copied(make_copy: Copy, atomic: type[Any]) -> None:
 
 
 @every_deep_copy
-def test_what_belongs_together_is_copied_together(make_copy: Copy) -> None:
+def test_objects_that_belong_together_are_copied_together(make_copy: Copy) -> None:
     ref = AtomicRef("value")
     first, second = ref.get_handle(), ref.get_handle()
     for group in ([ref, first, second], [first, ref, second], [first, second, ref]):

@@ -170,7 +170,7 @@ def test_nothing_is_ever_compared_in_python(
 
 
 @both_forms
-def test_what_matched_by_value_is_found_and_returned_itself(make: Make) -> None:
+def test_an_object_matched_by_value_is_itself_returned(make: Make) -> None:
     for stored in (10**20, "some text", b"some bytes"):
         expected = twin(stored)
         assert expected is not stored

@@ -255,7 +255,7 @@ def test_an_exception_of_the_function_propagates(make: Make, method: str) -> Non
 
 @both_forms
 @pytest.mark.parametrize("function", [None, 5, "text"])
-def test_what_is_not_callable_is_refused_and_named(make: Make, function: Any) -> None:
+def test_an_argument_that_is_not_callable_is_refused_and_named(make: Make, function: Any) -> None:
     ref = make(6)
     calls: dict[str, Callable[[], Any]] = {
         "update_and_get": lambda: ref.update_and_get(function),

@@ -32,7 +32,7 @@ def test_an_object_dies_with_its_last_reference(kind: type[Any]) -> None:
 
 
 @every_type
-def test_what_is_stored_dies_with_the_ref(kind: type[Any]) -> None:
+def test_a_stored_object_dies_with_the_ref(kind: type[Any]) -> None:
     thing = Thing()
     reference = weakref.ref(thing)
     instance = new(kind, thing)
@@ -166,7 +166,7 @@ def test_a_cycle_through_an_object_that_is_finalized_is_collected(kind: type[Any
 
 
 @every_type
-def test_what_the_collector_clears_is_still_usable(kind: type[Any]) -> None:
+def test_an_object_that_the_collector_has_cleared_is_still_usable(kind: type[Any]) -> None:
     """A weak reference callback of what is not garbage may find a ref that is."""
     instance = new(kind)
     put(instance, [instance])

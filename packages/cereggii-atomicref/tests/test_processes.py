@@ -356,7 +356,7 @@ def test_the_interpreter_may_end_while_a_daemon_thread_is_in(operation: str) -> 
     run_program(END, operation)
 
 
-def test_what_is_stored_in_a_module_is_finalized_at_the_end() -> None:
+def test_objects_in_a_module_are_finalized_at_the_end() -> None:
     output = run_program("""
         from cereggii_atomicref import AtomicRef
         class Last:
@@ -370,7 +370,7 @@ def test_what_is_stored_in_a_module_is_finalized_at_the_end() -> None:
     assert output.splitlines() == ["finalized"] * 3
 
 
-def test_what_is_stored_in_an_immortal_ref_does_not_keep_the_interpreter_from_ending() -> None:
+def test_an_object_in_an_immortal_ref_does_not_keep_the_interpreter_from_ending() -> None:
     run_program("""
         from cereggii_atomicref import AtomicRef
         class Last:

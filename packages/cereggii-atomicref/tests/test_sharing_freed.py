@@ -245,7 +245,7 @@ def test_a_child_process_goes_on_when_it_collects() -> None:
 
 
 @where_objects_get_help
-def test_what_a_collection_left_makes_room_for_as_much_again() -> None:
+def test_survivors_of_a_collection_make_room_for_as_many_again() -> None:
     """Also a collection that was not requested; and then nobody asks for one."""
     program = """
         kept = []

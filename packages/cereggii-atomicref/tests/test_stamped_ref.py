@@ -160,7 +160,7 @@ def test_wrong_numbers_of_arguments_and_unknown_keywords_are_type_errors() -> No
 
 @every_stamp_argument
 @pytest.mark.parametrize("stamp", ["7", 7.0, None, b"7", [7], 7j, Thing])
-def test_a_stamp_that_is_no_integer_is_refused_and_named(
+def test_a_stamp_that_is_not_an_integer_is_refused_and_named(
     call: Callable[[Any, Any], Any], stamp: object
 ) -> None:
     ref = AtomicStampedRef("old", 7)

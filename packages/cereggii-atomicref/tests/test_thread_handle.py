@@ -205,7 +205,7 @@ def test_unpickling_makes_handles_only() -> None:
 # ── subclasses ─────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_a_subclass_defines_belongs_to_its_handles() -> None:
+def test_attributes_of_a_subclass_belong_to_its_handles() -> None:
     thing = Thing()
     handle: Any = Logged(thing, "hey")
     assert handle.note == "hey"

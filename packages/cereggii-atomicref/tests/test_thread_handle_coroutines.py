@@ -190,7 +190,7 @@ def test_an_error_comes_out_of_a_handle() -> None:
 
 
 @pytest.mark.parametrize("value", [5, None, [], len, Custom], ids=repr)
-def test_what_cannot_be_awaited_cannot_be_through_a_handle(value: Any) -> None:
+def test_a_handle_of_an_object_that_cannot_be_awaited_cannot_be_awaited(value: Any) -> None:
     async def main() -> None:
         for use in (*USES.values(), in_a_task):
             with pytest.raises((TypeError, AttributeError)):

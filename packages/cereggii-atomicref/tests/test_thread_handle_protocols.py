@@ -419,7 +419,7 @@ def test_with() -> None:
         raise LookupError
 
 
-def test_with_on_what_is_no_context_manager() -> None:
+def test_with_refuses_an_object_that_is_not_a_context_manager() -> None:
     class Half(Thing):
         def __enter__(self) -> None:
             raise AssertionError("entered what cannot be left")

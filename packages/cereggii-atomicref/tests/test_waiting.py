@@ -160,7 +160,7 @@ def test_one_notification_for_all_wakes_all(make: Make) -> None:
 @both_forms
 @pytest.mark.parametrize("value", [10**20, "some text", b"some bytes"])
 @pytest.mark.parametrize("notify", ["notify_one", "notify_all"])
-def test_an_equal_object_is_no_change(make: Make, value: Any, notify: str) -> None:
+def test_an_equal_object_is_not_a_change(make: Make, value: Any, notify: str) -> None:
     ref = make(value)
     with background(functools.partial(ref.wait_while, value)) as [task]:
         give_time_to_block()
@@ -340,7 +340,7 @@ def test_a_timeout_beyond_the_longest_is_refused_and_named(make: Make, timeout: 
 
 @both_forms
 @pytest.mark.parametrize("timeout", ["1", b"1", [], 1j])
-def test_a_timeout_that_is_no_number_is_refused_and_named(make: Make, timeout: Any) -> None:
+def test_a_timeout_that_is_not_a_number_is_refused_and_named(make: Make, timeout: Any) -> None:
     ref = make(5)
     with pytest.raises(TypeError) as caught:
         ref.wait_while(5, timeout)

@@ -193,7 +193,7 @@ WRITES: dict[str, Write] = {
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 @both_forms
 @both_values
-def test_what_is_no_bool_is_refused_and_changes_nothing(
+def test_an_argument_that_is_not_a_bool_is_refused_and_changes_nothing(
     write: Write, make: Any, value: bool
 ) -> None:
     flag = make(value)
@@ -203,7 +203,7 @@ def test_what_is_no_bool_is_refused_and_changes_nothing(
         assert flag.get() is value
 
 
-def test_an_initial_value_that_is_no_bool_is_refused() -> None:
+def test_an_initial_value_that_is_not_a_bool_is_refused() -> None:
     make: Any = AtomicBool
     for wrong in NOT_BOOLS:
         with pytest.raises(TypeError, match=re.escape(repr(wrong))):
@@ -250,7 +250,7 @@ def test_missing_and_repeated_arguments_are_refused(make: Any) -> None:
 
 
 @both_forms
-def test_what_cannot_be_called_is_refused_as_a_function(make: Any) -> None:
+def test_an_argument_that_is_not_callable_is_refused_as_a_function(make: Any) -> None:
     flag = make(False)
     calls: list[Callable[[Any], Any]] = [
         flag.update_and_get,

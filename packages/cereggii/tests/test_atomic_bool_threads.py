@@ -71,7 +71,7 @@ def slowly(flag: AtomicBool, number: int) -> Any:
 @concurrent
 @pytest.mark.parametrize("access", [*ACCESS.values(), slowly], ids=[*ACCESS, "slowly"])
 @both_values
-def test_of_threads_that_change_a_flag_at_once_exactly_one_wins(
+def test_exactly_one_of_the_threads_that_change_a_flag_at_once_wins(
     access: Access, value: bool
 ) -> None:
     flags = [(Slow if access is slowly else AtomicBool)(value) for _ in range(300)]

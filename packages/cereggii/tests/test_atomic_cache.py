@@ -71,7 +71,7 @@ def test_looking_computes_nothing(limits: Limits) -> None:
 
 
 @every_cache
-def test_what_was_computed_is_shown(limits: Limits) -> None:
+def test_computed_values_are_shown(limits: Limits) -> None:
     cache: Any = AtomicCache(str, **limits)
     for key in (1, 2, 2):
         cache[key]
@@ -192,7 +192,9 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
 
 @every_cache
 @pytest.mark.parametrize("act", REFUSED.values(), ids=REFUSED)
-def test_what_else_would_write_is_refused(limits: Limits, act: Callable[[Any], Any]) -> None:
+def test_other_methods_that_would_write_are_refused(
+    limits: Limits, act: Callable[[Any], Any]
+) -> None:
     asked: list[int] = []
     cache: Any = AtomicCache(lambda key: asked.append(key) or str(key), **limits)  # type: ignore[func-returns-value]
     value = cache[1]
@@ -204,7 +206,7 @@ def test_what_else_would_write_is_refused(limits: Limits, act: Callable[[Any], A
 
 
 @every_cache
-def test_what_is_refused_says_so_by_the_name_of_the_subclass(limits: Limits) -> None:
+def test_a_refusal_names_the_subclass(limits: Limits) -> None:
     class Mine(AtomicCache[Any, Any]):
         pass
 
@@ -319,7 +321,7 @@ def test_a_cache_is_constructed_once(limits: Limits) -> None:
 @pytest.mark.parametrize(
     "error", [RefusalError, KeyError, StopIteration, KeyboardInterrupt, SystemExit, GeneratorExit]
 )
-def test_what_a_fill_raises_is_not_cached(limits: Limits, error: type[BaseException]) -> None:
+def test_an_exception_of_a_fill_is_not_cached(limits: Limits, error: type[BaseException]) -> None:
     raised: list[BaseException] = []
 
     def fill(key: Any) -> Any:
@@ -339,7 +341,7 @@ def test_what_a_fill_raises_is_not_cached(limits: Limits, error: type[BaseExcept
 
 
 @every_cache
-def test_a_value_that_cannot_be_computed_anew_is_gone(limits: Limits) -> None:
+def test_a_value_that_cannot_be_computed_again_is_gone(limits: Limits) -> None:
     works = [True]
     cache: Any = AtomicCache(lambda key: Thing() if works[0] else refuse(key), **limits)
     cache["key"]
@@ -361,7 +363,7 @@ def test_a_fill_that_fails_makes_no_room() -> None:
     check_whole(cache, 2)
 
 
-def test_what_expired_is_gone_also_if_it_cannot_be_computed_anew(clock: Clock) -> None:
+def test_an_expired_value_is_gone_even_if_it_cannot_be_computed_again(clock: Clock) -> None:
     works = [True]
     cache: Any = AtomicCache(lambda key: Thing() if works[0] else refuse(key), ttl=10, maxsize=2)
     cache["key"]
@@ -452,7 +454,7 @@ def test_a_cache_is_true_and_may_have_attributes(limits: Limits) -> None:
 
 
 @every_cache
-def test_a_cache_is_a_dict_to_those_who_read(limits: Limits) -> None:
+def test_a_cache_reads_like_a_dict(limits: Limits) -> None:
     cache: Any = AtomicCache(str, **limits)
     cache[1]
     assert isinstance(cache, AtomicDict)

@@ -106,7 +106,7 @@ def test_each_value_has_a_time_of_its_own(clock: Clock, limits: Limits) -> None:
 
 
 @timed_cache
-def test_what_has_expired_is_freed_when_its_key_is_asked_for(clock: Clock, limits: Limits) -> None:
+def test_an_expired_value_is_freed_when_its_key_is_asked_for(clock: Clock, limits: Limits) -> None:
     cache: Any = AtomicCache(Computer(), ttl=10, **limits)
     of_old = [weakref.ref(cache[key]) for key in range(4)]
     clock.now += 11
@@ -180,7 +180,7 @@ def test_a_cache_of_one_value_keeps_the_latest() -> None:
     check_whole(cache, 1)
 
 
-def test_what_was_removed_leaves_room() -> None:
+def test_a_removed_value_leaves_room() -> None:
     cache: Any = AtomicCache(str, maxsize=3)
     for key in "abc":
         cache[key]
@@ -194,7 +194,7 @@ def test_what_was_removed_leaves_room() -> None:
     check_whole(cache, 3)
 
 
-def test_what_comes_back_counts_as_new() -> None:
+def test_a_value_that_comes_back_counts_as_new() -> None:
     cache: Any = AtomicCache(str, maxsize=3)
     for key in "abc":
         cache[key]
@@ -203,7 +203,7 @@ def test_what_comes_back_counts_as_new() -> None:
     assert sorted(cache) == ["a", "c", "d"]
 
 
-def test_what_comes_and_goes_does_not_change_the_order_of_the_others() -> None:
+def test_a_value_that_comes_and_goes_does_not_change_the_order_of_the_others() -> None:
     for churn in (*range(50), 500):
         cache: Any = AtomicCache(str, maxsize=10)
         for key in range(10):
@@ -223,7 +223,7 @@ Step: TypeAlias = tuple[str, int]
     st.integers(1, 5),
     st.lists(st.tuples(st.sampled_from(["ask", "ask", "invalidate"]), st.integers(0, 7))),
 )
-def test_what_stays_is_what_the_algorithm_says(maxsize: int, steps: list[Step]) -> None:
+def test_the_algorithm_decides_which_values_stay(maxsize: int, steps: list[Step]) -> None:
     fill = Computer()
     cache: Any = AtomicCache(fill, maxsize=maxsize)
     queue: list[int] = []
@@ -251,7 +251,7 @@ def test_what_stays_is_what_the_algorithm_says(maxsize: int, steps: list[Step]) 
     assert fill.calls == computed
 
 
-def test_what_has_expired_does_not_keep_its_place(clock: Clock) -> None:
+def test_an_expired_value_does_not_keep_its_place(clock: Clock) -> None:
     """Neither for ever, nor if it was used."""
     cache: Any = AtomicCache(str, ttl=10, maxsize=3)
     for key in "aaa":
@@ -270,7 +270,7 @@ def test_what_has_expired_does_not_keep_its_place(clock: Clock) -> None:
     check_whole(cache, 3)
 
 
-def test_what_is_computed_anew_after_it_has_expired_counts_once(clock: Clock) -> None:
+def test_a_value_computed_again_after_it_has_expired_counts_once(clock: Clock) -> None:
     cache: Any = AtomicCache(str, ttl=10, maxsize=3)
     for _ in range(20):
         for key in "abc":
@@ -333,7 +333,7 @@ class Grumpy:
 
 
 @every_cache
-def test_what_keys_raise_propagates_and_changes_nothing(limits: Limits) -> None:
+def test_an_exception_of_a_key_propagates_and_changes_nothing(limits: Limits) -> None:
     cache: Any = AtomicCache(lambda _: Thing(), **limits)
     first, twin = Grumpy("a"), Grumpy("a")
     thing = cache[first]
@@ -384,7 +384,7 @@ class Interrupt:
 
 @pytest.mark.thread_unsafe(reason="traces the program")
 @pytest.mark.parametrize("maxsize", [1, 3])
-def test_what_comes_at_any_moment_as_from_a_signal_leaves_a_cache_that_works(maxsize: int) -> None:
+def test_an_exception_at_any_moment_leaves_a_cache_that_works(maxsize: int) -> None:
     """There are not too many values for it, however often it comes."""
     # In a thread of its own: an exception of a trace function may stay in the state of the thread,
     # as one that is being handled, and would be the context of those of other tests.
@@ -428,7 +428,7 @@ def test_the_size_counts_what_the_cache_has(limits: Limits) -> None:
 
 
 @every_cache
-def test_what_was_removed_is_freed(limits: Limits) -> None:
+def test_a_removed_value_is_freed(limits: Limits) -> None:
     cache: Any = AtomicCache(Computer(), **limits)
     invalidated = weakref.ref(cache["a"])
     cache.invalidate("a")
@@ -438,7 +438,7 @@ def test_what_was_removed_is_freed(limits: Limits) -> None:
     assert all(map(collected, others))
 
 
-def test_what_had_to_go_is_freed() -> None:
+def test_an_evicted_value_is_freed() -> None:
     cache: Any = AtomicCache(Computer(), maxsize=3)
     references = [weakref.ref(cache[key]) for key in range(10)]
     assert all(map(collected, references[:-3]))
@@ -471,7 +471,7 @@ def test_a_small_cache_stays_small() -> None:
 
 
 @every_cache
-def test_who_asks_after_an_invalidation_gets_a_new_value(limits: Limits) -> None:
+def test_a_read_after_an_invalidation_gets_a_new_value(limits: Limits) -> None:
     fill = Computer()
     cache: Any = AtomicCache(fill, **limits)
     old, other = cache["key"], cache["other"]

@@ -138,7 +138,7 @@ def test_a_method_is_called_once_for_its_class() -> None:
 
 
 @pytest.mark.parametrize("func", [5, "name", [len]])
-def test_what_cannot_be_called_is_refused_and_named(func: Any) -> None:
+def test_an_argument_that_is_not_callable_is_refused_and_named(func: Any) -> None:
     for decorate in (call_once, call_once(timeout=1)):
         with pytest.raises(TypeError) as caught:
             decorate(func)
@@ -237,7 +237,7 @@ def test_many_threads_call_and_one_is_called() -> None:
 
 
 @concurrent
-def test_nobody_gets_a_result_that_is_not_complete() -> None:
+def test_no_thread_gets_an_incomplete_result() -> None:
     held = Held()
     once = call_once(held)
     with background(*[once] * THREADS) as tasks:
@@ -258,7 +258,7 @@ def test_different_functions_run_at_the_same_time() -> None:
 
 @concurrent
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
-def test_if_a_leader_is_ended_one_of_those_who_wait_calls_next(
+def test_one_waiter_calls_next_if_a_leader_is_ended(
     ending: type[BaseException],
 ) -> None:
     entered, proceed = threading.Semaphore(0), threading.Semaphore(0)
@@ -295,7 +295,7 @@ def test_if_a_leader_is_ended_one_of_those_who_wait_calls_next(
 
 
 @concurrent
-def test_calls_that_are_ended_at_random_leave_nobody_behind(seed: int) -> None:
+def test_calls_that_are_ended_at_random_leave_no_waiter_behind(seed: int) -> None:
     class Once:
         def __init__(self, number: int) -> None:
             self.choose = random.Random(seed + number)
@@ -328,7 +328,7 @@ def test_calls_that_are_ended_at_random_leave_nobody_behind(seed: int) -> None:
 
 @concurrent
 @pytest.mark.parametrize("threads", [2, 3, THREADS])
-def test_who_would_close_a_circle_of_functions_and_threads_is_told_so(threads: int) -> None:
+def test_a_thread_that_would_close_a_circle_gets_an_error(threads: int) -> None:
     """Each function asks for the result of the next one, in a thread of its own."""
     all_called = threading.Barrier(threads)
     told: list[int] = []
@@ -356,7 +356,7 @@ def test_who_would_close_a_circle_of_functions_and_threads_is_told_so(threads: i
 
 @concurrent
 @pytest.mark.parametrize("timeout", [0, 0.0, 1e-9, 0.05])
-def test_who_has_waited_long_enough_leaves_and_the_call_goes_on(timeout: float) -> None:
+def test_a_waiter_whose_timeout_ends_leaves_and_the_call_goes_on(timeout: float) -> None:
     held = Held()
 
     @call_once(timeout=timeout)

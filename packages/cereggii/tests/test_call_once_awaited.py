@@ -96,7 +96,7 @@ async def test_it_is_a_method_in_a_class() -> None:
 
 
 @with_loop
-async def test_what_is_not_awaited_does_not_count() -> None:
+async def test_a_call_that_is_not_awaited_does_not_count() -> None:
     once = call_once(compute)
     coroutine = once(1)
     assert await once(2) == [2]
@@ -112,7 +112,7 @@ def test_a_result_can_be_had_without_a_loop() -> None:
 
 
 @with_loop
-async def test_it_runs_in_the_context_of_the_first_who_awaits() -> None:
+async def test_it_runs_in_the_context_of_the_first_awaiter() -> None:
     variable = contextvars.ContextVar("variable", default=0)
 
     @call_once
@@ -237,7 +237,7 @@ def test_nothing_is_kept_but_the_outcome(fails: bool) -> None:
 
 
 @with_loop
-async def test_an_exception_has_the_context_of_those_who_await() -> None:
+async def test_an_exception_has_the_context_of_each_awaiter() -> None:
     @call_once
     async def fail() -> None:
         raise FailedError
@@ -256,7 +256,7 @@ async def test_an_exception_has_the_context_of_those_who_await() -> None:
 
 @with_loop
 @pytest.mark.parametrize("timeout", [0, 1e-9, 0.05])
-async def test_who_has_waited_long_enough_leaves_and_the_run_goes_on(timeout: float) -> None:
+async def test_an_awaiter_whose_timeout_ends_leaves_and_the_run_goes_on(timeout: float) -> None:
     held = Held()
 
     @call_once(timeout=timeout)

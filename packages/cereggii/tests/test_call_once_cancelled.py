@@ -53,7 +53,7 @@ async def test_cancelling_some_disturbs_neither_the_others_nor_the_run(who: list
 
 
 @with_loop
-async def test_the_exception_is_for_those_who_stay() -> None:
+async def test_the_exception_is_for_the_awaiters_that_stay() -> None:
     held = Held(FailedError("failed"))
     once = call_once(held)
     tasks = [asyncio.create_task(outcome_of(once())) for _ in range(3)]
@@ -83,7 +83,7 @@ async def test_a_timeout_of_the_first_one_disturbs_no_other() -> None:
 
 @with_loop
 @pytest.mark.parametrize("tasks", [1, 3])
-async def test_the_run_is_cancelled_with_the_last_one_who_awaits_it(tasks: int) -> None:
+async def test_the_run_is_cancelled_with_its_last_awaiter(tasks: int) -> None:
     held = Held()
     once = call_once(held)
     asking = [asyncio.create_task(once()) for _ in range(tasks)]
@@ -98,7 +98,7 @@ async def test_the_run_is_cancelled_with_the_last_one_who_awaits_it(tasks: int) 
 
 
 @with_loop
-async def test_whoever_cancels_it_waits_until_it_has_cleaned_up() -> None:
+async def test_a_cancelling_task_waits_until_the_run_has_cleaned_up() -> None:
     @call_once
     async def find() -> None:
         log.append("begin")
@@ -117,7 +117,7 @@ async def test_whoever_cancels_it_waits_until_it_has_cleaned_up() -> None:
 
 
 @with_loop
-async def test_one_who_comes_during_the_clean_up_makes_the_next_run() -> None:
+async def test_an_awaiter_that_comes_during_the_clean_up_makes_the_next_run() -> None:
     running = most = 0
 
     @call_once
@@ -218,7 +218,7 @@ def test_the_last_one_may_be_on_another_loop() -> None:
 
 @with_loop
 @pytest.mark.parametrize("ending", [asyncio.CancelledError, GeneratorExit])
-async def test_what_is_no_exception_is_raised_where_it_occurred_and_another_one_runs_it(
+async def test_a_base_exception_is_raised_where_it_occurred_and_another_awaiter_runs_it(
     ending: type[BaseException],
 ) -> None:
     may_go_on = asyncio.Event()
@@ -243,7 +243,9 @@ async def test_what_is_no_exception_is_raised_where_it_occurred_and_another_one_
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
-def test_what_ends_the_program_leaves_the_loop_once(ending: type[BaseException]) -> None:
+def test_an_exception_that_ends_the_program_leaves_the_loop_once(
+    ending: type[BaseException],
+) -> None:
     @call_once
     async def find() -> str:
         calls.append(1)
@@ -268,7 +270,7 @@ def test_what_ends_the_program_leaves_the_loop_once(ending: type[BaseException])
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
-def test_what_ends_the_program_does_so_if_the_first_one_has_left(
+def test_an_exception_ends_the_program_even_if_the_first_awaiter_has_left(
     ending: type[BaseException],
 ) -> None:
     may_go_on = threading.Event()
@@ -358,7 +360,7 @@ def test_another_loop_makes_the_call_if_the_one_that_made_it_ends() -> None:
 
 @pytest.mark.thread_unsafe(reason="starts processes")
 @pytest.mark.parametrize("begins", [False, True])
-def test_a_loop_that_is_closed_with_its_tasks_holds_nobody_up(begins: bool) -> None:
+def test_a_loop_that_is_closed_with_its_tasks_delays_no_awaiter(begins: bool) -> None:
     # In a process of its own, since Python complains of tasks that are destroyed.
     program = """
         import asyncio, sys, threading, time
@@ -410,7 +412,7 @@ def test_a_loop_that_is_closed_with_its_tasks_holds_nobody_up(begins: bool) -> N
 
 
 @concurrent
-def test_tasks_that_are_cancelled_at_random_leave_nobody_behind(seed: int) -> None:
+def test_tasks_that_are_cancelled_at_random_leave_no_awaiter_behind(seed: int) -> None:
     class Once:
         def __init__(self, number: int) -> None:
             self.number = number

@@ -38,7 +38,7 @@ def test_an_exception_is_the_result_for_all() -> None:
 
 
 @concurrent
-def test_those_who_wait_get_the_same_exception() -> None:
+def test_waiters_get_the_same_exception() -> None:
     held = Held(FailedError("failed"))
     once = call_once(held)
     tasks = [Task(functools.partial(outcome_of, once, number)) for number in range(THREADS)]
@@ -89,7 +89,7 @@ def test_many_threads_raise_it_at_the_same_time() -> None:
 @pytest.mark.parametrize(
     "ending", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError]
 )
-def test_what_ends_a_program_is_not_shared(ending: type[BaseException]) -> None:
+def test_an_exception_that_ends_a_program_is_not_shared(ending: type[BaseException]) -> None:
     calls: list[int] = []
 
     @call_once
@@ -168,7 +168,7 @@ def test_the_traceback_shows_the_lines_of_the_function() -> None:
 
 
 @pytest.mark.parametrize("make", [lambda: 1 / 0, lambda: int("x"), len], ids=["/", "int", "len"])
-def test_what_builtins_raise_is_raised_again(make: Callable[..., Any]) -> None:
+def test_an_exception_of_a_builtin_is_raised_again(make: Callable[..., Any]) -> None:
     once = call_once(make)
     first, second = outcome_of(once), outcome_of(once)
     assert type(first) is type(second)
@@ -250,7 +250,7 @@ def test_a_context_of_the_function_is_kept_without_that_of_its_caller() -> None:
     assert "inner" in text
 
 
-def test_what_the_caller_was_handling_can_be_raised_again_by_the_function() -> None:
+def test_the_function_can_raise_again_the_exception_that_its_caller_handles() -> None:
     @call_once
     def fail() -> None:
         raise  # what the caller handles
@@ -267,7 +267,7 @@ def test_what_the_caller_was_handling_can_be_raised_again_by_the_function() -> N
     assert (type(second), second.args, second.__context__) == (ValueError, ("handled",), None)
 
 
-def test_what_one_caller_does_to_its_copy_no_other_sees() -> None:
+def test_changes_of_one_callers_copy_are_not_seen_by_others() -> None:
     cause = KeyError("cause")
     error = FailedError("failed")
     error.add_note("of the function")

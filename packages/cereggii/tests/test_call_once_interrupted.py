@@ -57,7 +57,7 @@ def test_ctrl_c_ends_a_wait_and_the_call_goes_on(timeout: str) -> None:
 
 @pytest.mark.thread_unsafe(reason="starts processes")
 @needs_thread_signals
-def test_ctrl_c_in_the_function_lets_one_of_those_who_wait_call_it() -> None:
+def test_ctrl_c_in_the_function_lets_one_waiter_call_it() -> None:
     run_program("""
         import signal, threading, time
         from cereggii import call_once

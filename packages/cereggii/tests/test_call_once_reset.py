@@ -123,7 +123,7 @@ def test_calls_that_began_before_get_the_old_outcome_and_later_ones_do_not(fails
 
 
 @concurrent
-def test_what_ends_a_run_from_before_lets_those_go_on_who_waited_for_it() -> None:
+def test_a_base_exception_in_a_run_from_before_a_reset_lets_its_waiters_go_on() -> None:
     proceed = threading.Semaphore(0)
     entered = threading.Semaphore(0)
     calls = AtomicInt()

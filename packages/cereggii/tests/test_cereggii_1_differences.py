@@ -115,7 +115,7 @@ def test_an_operand_may_be_too_large_where_the_result_is_not(change: Make) -> No
 
 
 @cannot_run_in_1
-def test_what_crashed_gives_a_result_or_an_error() -> None:
+def test_calls_that_crashed_1_give_a_result_or_an_error() -> None:
     assert pow(2, 3, AtomicInt64(7)) == 1
     number = AtomicInt64(MIN)
     with pytest.raises(OverflowError):
@@ -280,7 +280,7 @@ def test_exceptions_are_not_cached() -> None:
 
 @cannot_run_in_1
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
-def test_what_ends_a_program_is_no_result(ending: type[BaseException]) -> None:
+def test_an_exception_that_ends_a_program_is_not_a_result(ending: type[BaseException]) -> None:
     for make in (call_once, AtomicCache.memoize(), AtomicCache.memoize(ttl=3600.0)):
         endings = iter([ending])
 
@@ -464,7 +464,7 @@ def test_a_reduce_whose_input_fails_changes_nothing() -> None:
 
 
 @no_longer
-def test_what_is_no_pair_is_a_type_error() -> None:
+def test_an_input_that_is_not_a_pair_is_a_type_error() -> None:
     for wrong in ([("a",)], [("a", 1, 2)], {"b": 2}):
         with pytest.raises(TypeError):
             AtomicDict().reduce_sum(wrong)

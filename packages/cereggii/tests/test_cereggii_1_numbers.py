@@ -100,7 +100,7 @@ WRITES = {**METHODS, "+=": operator.iadd, "-=": operator.isub, "*=": operator.im
 
 @every_int
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-def test_what_is_no_int_of_64_bits_is_refused_and_changes_nothing(
+def test_an_argument_that_is_not_an_int_of_64_bits_is_refused_and_changes_nothing(
     make: Make, write: Callable[[Any, Any], Any]
 ) -> None:
     number = make(7)
@@ -114,7 +114,7 @@ def test_what_is_no_int_of_64_bits_is_refused_and_changes_nothing(
 
 
 @every_int
-def test_what_is_just_too_large_is_refused(make: Make) -> None:
+def test_an_argument_that_is_just_too_large_is_refused(make: Make) -> None:
     number = make(7)
     for write in METHODS.values():
         for large in (MAX + 1, MIN - 1):
@@ -155,7 +155,7 @@ def test_an_int_raises_where_it_would_leave_its_range(make: Make) -> None:
 
 
 @every_int
-def test_what_a_function_raises_is_passed_on(make: Make) -> None:
+def test_an_exception_of_a_function_propagates(make: Make) -> None:
     number = make(7)
     with pytest.raises(ZeroDivisionError):
         number.update_and_get(lambda value: value // 0)

@@ -88,7 +88,7 @@ def test_a_function_is_called_once() -> None:
     assert call_once(func=lambda: None)() is None
 
 
-def test_what_a_function_raised_once_is_raised_again() -> None:
+def test_an_exception_of_the_only_call_is_raised_again() -> None:
     calls = []
 
     def fail() -> None:

@@ -121,7 +121,7 @@ def test_no_value_goes_because_of_a_length_that_was_too_high_for_a_moment(
 
 
 @both_caches
-def test_those_who_wait_get_what_was_computed_also_if_it_is_removed_at_once(
+def test_waiters_get_the_computed_value_even_if_it_is_removed_at_once(
     limits: Limits,
 ) -> None:
     gate = Gate()
@@ -217,9 +217,7 @@ def test_a_recursive_function_is_memoized_for_many_threads(limits: Limits) -> No
 
 @both_caches
 @pytest.mark.parametrize("error", [FailedError, KeyboardInterrupt, SystemExit])
-def test_if_a_fill_raises_one_of_those_who_wait_tries_next(
-    limits: Limits, error: type[BaseException]
-) -> None:
+def test_one_waiter_tries_next_if_a_fill_raises(limits: Limits, error: type[BaseException]) -> None:
     entered = threading.Semaphore(0)
     proceed = threading.Semaphore(0)
     running: list[None] = []
@@ -285,7 +283,9 @@ def test_failures_and_successes_of_many_threads(limits: Limits, seed: int) -> No
 @every_cache
 @pytest.mark.parametrize("caches", [1, 2])
 @pytest.mark.parametrize("threads", [2, 3, THREADS])
-def test_who_would_close_a_circle_is_told_so(limits: Limits, caches: int, threads: int) -> None:
+def test_a_thread_that_would_close_a_circle_gets_an_error(
+    limits: Limits, caches: int, threads: int
+) -> None:
     """Each computes a key from the next one: the last to ask gets an error, and the rest go on."""
     all_compute = threading.Barrier(threads)
     told: dict[int, str] = {}

@@ -71,7 +71,7 @@ def check_whole(cache: Any) -> None:
 
 
 @both_caches
-def test_an_invalidation_waits_for_the_fill_and_who_asks_then_gets_a_new_value(
+def test_an_invalidation_waits_for_the_fill_and_later_reads_get_a_new_value(
     limits: Limits,
 ) -> None:
     gate = Gate()
@@ -94,7 +94,7 @@ def test_an_invalidation_waits_for_the_fill_and_who_asks_then_gets_a_new_value(
 
 
 @both_caches
-def test_who_has_waited_long_enough_to_invalidate_leaves_and_nothing_is_changed(
+def test_an_invalidation_whose_timeout_ends_changes_nothing(
     limits: Limits,
 ) -> None:
     gate = Gate()
@@ -175,7 +175,7 @@ def test_a_value_from_before_an_invalidation_is_never_seen_after_it(
 
 
 @pytest.mark.parametrize("limits", [{}, {"ttl": 1e9}], ids=["no limits", "ttl"])
-def test_nor_is_it_seen_when_it_was_invalidated_as_soon_as_it_was_there(limits: Limits) -> None:
+def test_a_value_invalidated_as_soon_as_it_is_there_is_never_seen_after_it(limits: Limits) -> None:
     """Although who computed it is still busy: the table grows, and it takes part in that."""
     keys = 60_000
     versions = [0] * keys
@@ -283,7 +283,7 @@ def test_there_are_never_more_values_than_places_and_fills(maxsize: int, seed: i
     check_whole(cache)
 
 
-def test_what_is_used_all_the_time_stays() -> None:
+def test_a_value_that_is_used_all_the_time_stays() -> None:
     """Whatever comes and goes beside it."""
     computed: list[Any] = []
 

@@ -89,7 +89,7 @@ def test_many_threads_read_and_one_computes(kind: Any) -> None:
 
 @concurrent
 @both_kinds
-def test_nobody_gets_a_value_that_is_not_complete(kind: Any) -> None:
+def test_no_thread_gets_an_incomplete_value(kind: Any) -> None:
     held = Held()
     holder = kind(held)
     with background(*[lambda: holder.value] * THREADS) as tasks:
@@ -116,9 +116,7 @@ def test_instances_are_computed_at_the_same_time(kind: Any) -> None:
 @concurrent
 @both_kinds
 @pytest.mark.parametrize("error", [FailedError, KeyboardInterrupt, SystemExit])
-def test_one_of_those_who_wait_computes_next_if_it_fails(
-    kind: Any, error: type[BaseException]
-) -> None:
+def test_one_waiter_computes_next_if_it_fails(kind: Any, error: type[BaseException]) -> None:
     calls = AtomicInt()
     running = AtomicInt()
     entered, proceed = threading.Semaphore(0), threading.Semaphore(0)
@@ -302,7 +300,7 @@ def test_a_value_that_depends_on_itself_is_an_error(kind: Any) -> None:
 @concurrent
 @both_kinds
 @pytest.mark.parametrize("threads", [2, 3, THREADS])
-def test_who_would_close_a_circle_of_threads_is_told_so(kind: Any, threads: int) -> None:
+def test_a_thread_that_would_close_a_circle_gets_an_error(kind: Any, threads: int) -> None:
     all_called = threading.Barrier(threads)
     told: list[int] = []
 
@@ -362,7 +360,7 @@ def test_instances_may_depend_on_each_other() -> None:
 
 @concurrent
 @pytest.mark.parametrize("timeout", [0, 1e-9, 0.05])
-def test_who_has_waited_long_enough_leaves_and_the_computation_goes_on(timeout: float) -> None:
+def test_a_waiter_whose_timeout_ends_leaves_and_the_computation_goes_on(timeout: float) -> None:
     class Limited:
         @once_property(timeout=timeout)
         def value(self) -> Any:

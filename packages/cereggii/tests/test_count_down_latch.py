@@ -94,7 +94,7 @@ def test_a_count_beyond_64_bits_is_refused_and_named(count: int) -> None:
 
 
 @pytest.mark.parametrize("count", ["3", 1.5, 2.0, None, [1], 1j])
-def test_a_count_that_is_no_integer_is_refused_and_named(count: Any) -> None:
+def test_a_count_that_is_not_an_integer_is_refused_and_named(count: Any) -> None:
     with pytest.raises(TypeError, match=re.escape(repr(count))):
         CountDownLatch(count)
 
@@ -189,7 +189,7 @@ def test_a_timeout_need_be_no_more_than_a_float_and_the_count_may_change_meanwhi
 
 
 @concurrent
-def test_all_who_wait_are_released_at_zero_and_not_before() -> None:
+def test_all_waiters_are_released_at_zero_and_not_before() -> None:
     latch = CountDownLatch(3)
     with background(*[latch.wait, lambda: latch.wait(PATIENCE)] * 4) as tasks:
         for _ in range(3):
@@ -227,7 +227,7 @@ def test_no_more_decrements_are_needed_than_were_asked_for() -> None:
 
 
 @concurrent
-def test_who_is_released_sees_what_was_done_before_each_decrement() -> None:
+def test_a_released_thread_sees_all_writes_before_each_decrement() -> None:
     latches = [(CountDownLatch(THREADS), []) for _ in range(200)]  # type: ignore[var-annotated]
 
     def work(latch: tuple[CountDownLatch, list[int]]) -> None:
@@ -330,7 +330,7 @@ def test_ctrl_c_ends_a_wait_and_others_wait_on(timeout: str) -> None:
 
 @pytest.mark.thread_unsafe(reason="starts processes")
 @needs_thread_signals
-def test_whatever_moment_decrement_is_interrupted_at_those_who_wait_go_on_at_zero(
+def test_waiters_go_on_at_zero_even_if_decrement_is_interrupted(
     seed: int,
 ) -> None:
     run_program(

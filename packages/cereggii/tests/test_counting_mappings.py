@@ -161,7 +161,7 @@ def test_operators_of_two_counters(make: Any, counter_of: Any) -> None:
 
 
 @pytest.mark.parametrize("way", [ByItems, ByIteration, ByKeys])
-def test_what_a_derived_counter_says_of_itself_is_what_it_shows(way: type) -> None:
+def test_a_derived_counter_counts_the_items_that_it_shows(way: type) -> None:
     mine = derived(way, AtomicKeyedCounter)()
     assert mine.most_common() == [("a", 3), ("b", 1)]
     assert mine.total() == 4
@@ -176,7 +176,9 @@ def test_what_a_derived_counter_says_of_itself_is_what_it_shows(way: type) -> No
 
 @pytest.mark.parametrize("name", ["items", "keys", "__getitem__"])
 @pytest.mark.parametrize("base", [AtomicDict, AtomicKeyedCounter, dict])
-def test_what_the_mapping_raises_is_raised_and_nothing_is_counted(base: Any, name: str) -> None:
+def test_an_exception_of_the_mapping_propagates_and_nothing_is_counted(
+    base: Any, name: str
+) -> None:
     class RefusedError(Exception):
         pass
 

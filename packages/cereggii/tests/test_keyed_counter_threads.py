@@ -234,7 +234,7 @@ def test_each_count_that_is_popped_or_left_was_counted_once(access: Access) -> N
 
 
 @concurrent
-def test_of_threads_that_delete_nobody_minds_that_another_was_first() -> None:
+def test_threads_may_delete_the_same_key_at_the_same_time() -> None:
     counters = [AtomicKeyedCounter(["key"]) for _ in range(300)]
 
     def delete(counter: AtomicKeyedCounter[str]) -> None:
@@ -286,7 +286,7 @@ def beside(step: Callable[[int], None], turns: int = 1000) -> Iterator[Iterator[
 @concurrent
 @pytest.mark.parametrize("look", SNAPSHOTS.values(), ids=SNAPSHOTS)
 @both_forms
-def test_what_is_said_about_all_keys_is_said_as_of_one_instant(look: Any, make: Any) -> None:
+def test_an_operation_on_all_keys_sees_them_at_one_instant(look: Any, make: Any) -> None:
     """A thread counts the keys in turn: at each instant none is more than one ahead."""
     mine = make(dict.fromkeys(IN_TURN, 1))
     with beside(lambda number: mine.add(IN_TURN[number])) as looks:

@@ -178,7 +178,7 @@ def test_a_writer_may_write_and_read_again_while_others_wait(side: str) -> None:
 
 
 @concurrent
-def test_when_a_writer_becomes_a_reader_those_go_in_who_read_and_are_first() -> None:
+def test_the_first_readers_go_in_when_a_writer_becomes_a_reader() -> None:
     lock = ReadersWriterLock()
     lock.writer().acquire()
     lock.reader().acquire()
@@ -261,7 +261,7 @@ class Pair:
 
 @concurrent
 @pytest.mark.parametrize("chance_to_read", [0.9, 0.5, 0.1])
-def test_nobody_sees_what_a_writer_has_half_done(chance_to_read: float, seed: int) -> None:
+def test_no_thread_sees_a_half_done_write(chance_to_read: float, seed: int) -> None:
     pair = Pair()
 
     def work(number: int) -> int:
@@ -322,7 +322,7 @@ class Room:
 
 @concurrent
 @pytest.mark.parametrize("sides", [("reader", "writer"), ("writer", "writer"), ("writer",) * 3])
-def test_of_those_who_come_and_go_at_once_none_is_let_in_beside_another_or_forgotten(
+def test_threads_that_come_and_go_at_once_are_neither_let_in_wrongly_nor_forgotten(
     sides: tuple[str, ...],
 ) -> None:
     rooms = [Room() for _ in range(1000 if len(sides) == 2 else 200)]
@@ -341,7 +341,7 @@ def test_of_those_who_come_and_go_at_once_none_is_let_in_beside_another_or_forgo
 
 
 @concurrent
-def test_of_many_that_do_not_wait_one_gets_in() -> None:
+def test_one_of_many_threads_that_do_not_wait_gets_in() -> None:
     """A lock that is free is not missed by all because they all try at once."""
     locks = [ReadersWriterLock() for _ in range(300)]
     found = meet(locks, *[lambda lock: lock.writer().acquire(timeout=0)] * THREADS)

@@ -31,7 +31,7 @@ class Named(ReadersWriterLock):
         return super().reader(timeout)
 
 
-def test_the_repr_tells_who_is_inside() -> None:
+def test_the_repr_shows_the_readers_and_the_writer() -> None:
     lock = ReadersWriterLock()
     where = f"ReadersWriterLock at {id(lock):#x}"
     assert repr(lock) == f"<{where}: 0 readers inside>"
@@ -48,7 +48,7 @@ def test_the_repr_tells_who_is_inside() -> None:
 
 
 @concurrent
-def test_the_repr_counts_only_who_is_inside() -> None:
+def test_the_repr_counts_only_threads_that_have_the_lock() -> None:
     lock = ReadersWriterLock()
     with lock.reader():
         before = repr(lock)

@@ -302,7 +302,7 @@ def test_a_wait_goes_on_after_a_signal_that_raises_nothing() -> None:
 @needs_fork
 @both_sides
 @pytest.mark.parametrize("timeout", [0, 5])
-def test_what_the_forking_thread_has_the_child_can_release_and_acquire(
+def test_the_child_can_release_and_acquire_locks_of_the_forking_thread(
     side: str, timeout: int
 ) -> None:
     """The threads that waited are not in the child: nobody waits for them there."""
@@ -396,7 +396,7 @@ def test_a_thread_that_is_about_to_queue_up_is_not_counted_in_the_child(side: st
 
 @pytest.mark.thread_unsafe(reason="starts processes")
 @needs_fork
-def test_a_fork_of_a_fork_forgets_who_waited_before_the_first() -> None:
+def test_a_fork_of_a_fork_forgets_threads_that_waited_before_the_first() -> None:
     """Also if the thread that forks has the id of the one that waited, as is likely."""
     run_program("""
         import os, threading, time, warnings

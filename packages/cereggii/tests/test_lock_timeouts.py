@@ -20,7 +20,7 @@ from .lock_threads import THREADS, Other, both_sides, can_enter, inside, is_free
 @concurrent
 @both_sides
 @pytest.mark.parametrize("timeout", [0, 0.0, 1e-9, 0.05, 0.2])
-def test_who_does_not_get_in_in_time_has_nothing(side: str, timeout: float) -> None:
+def test_a_thread_whose_timeout_ends_has_not_acquired_the_lock(side: str, timeout: float) -> None:
     lock = ReadersWriterLock()
     writer = inside(lock, "writer")
     one = side_of(lock, side)
@@ -110,7 +110,7 @@ def test_an_error_of_the_timeout_itself_propagates(side: str) -> None:
 
 
 @concurrent
-def test_when_a_writer_gives_up_the_readers_behind_it_go_in() -> None:
+def test_readers_behind_a_writer_that_gives_up_go_in() -> None:
     lock = ReadersWriterLock()
     reader = inside(lock, "reader")
     writer = queued(lock, "writer", timeout=0.5)
@@ -125,7 +125,7 @@ def test_when_a_writer_gives_up_the_readers_behind_it_go_in() -> None:
 
 
 @concurrent
-def test_who_gives_up_in_the_middle_of_the_queue_is_not_missed() -> None:
+def test_a_thread_that_gives_up_in_the_middle_of_the_queue_is_skipped() -> None:
     lock = ReadersWriterLock()
     holder = inside(lock, "writer")
     first = queued(lock, "reader")
@@ -146,7 +146,7 @@ def test_who_gives_up_in_the_middle_of_the_queue_is_not_missed() -> None:
 
 @concurrent
 @both_sides
-def test_when_all_have_given_up_there_is_no_queue_any_more(side: str) -> None:
+def test_the_queue_is_empty_after_all_have_given_up(side: str) -> None:
     lock = ReadersWriterLock()
     holder = inside(lock, "reader")
     run_threads(*[lambda: lock.writer().acquire(0.05)] * THREADS)

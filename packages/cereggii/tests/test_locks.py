@@ -31,7 +31,7 @@ def test_beside_a_reader_there_is_room_for_readers() -> None:
     assert is_free(lock)
 
 
-def test_beside_a_writer_there_is_room_for_nobody() -> None:
+def test_no_other_thread_gets_in_beside_a_writer() -> None:
     lock = ReadersWriterLock()
     with lock.writer():
         assert not can_enter(lock, "reader")
@@ -109,7 +109,7 @@ def test_a_free_lock_is_acquired_whatever_the_timeout(side: str, arguments: Any)
 
 
 @both_sides
-def test_what_is_acquired_again_has_to_be_released_as_often(side: str) -> None:
+def test_a_lock_has_to_be_released_as_often_as_it_was_acquired(side: str) -> None:
     lock = ReadersWriterLock()
     one = side_of(lock, side)
     for _ in range(3):
@@ -174,7 +174,7 @@ def test_one_that_was_a_writer_and_still_reads_may_not_write_again() -> None:
 
 
 @both_sides
-def test_what_this_thread_has_not_acquired_it_cannot_release(side: str) -> None:
+def test_a_thread_cannot_release_a_lock_that_it_has_not_acquired(side: str) -> None:
     lock = ReadersWriterLock()
     one = side_of(lock, side)
     message = re.escape(f"{lock!r} is not held for {'read' if side == 'reader' else 'writ'}ing")

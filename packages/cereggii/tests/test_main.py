@@ -168,7 +168,7 @@ def test_the_packages_are_those_of_this_project() -> None:
 @pytest.mark.parametrize("option", ["--help", "--version", "--json", "--increments=100"])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes are closed otherwise there")
-def test_it_ends_quietly_if_nobody_reads_on(
+def test_it_ends_quietly_if_its_output_is_closed(
     command: list[str], option: str, unbuffered: str
 ) -> None:
     process = start(command, option, PYTHONUNBUFFERED=unbuffered)

@@ -134,7 +134,7 @@ def test_the_limits_are_those_of_the_results(clock: Clock) -> None:
     assert len(calls) == 5
 
 
-def test_what_a_memoized_function_raises_is_not_cached() -> None:
+def test_an_exception_of_a_memoized_function_is_not_cached() -> None:
     calls = []
 
     @AtomicCache.memoize
@@ -499,7 +499,7 @@ def test_a_bound_method_has_the_signature_of_one(limits: Limits) -> None:
     )
 
 
-def test_what_has_no_signature_has_none_when_it_is_bound() -> None:
+def test_a_callable_without_a_signature_has_none_when_it_is_bound() -> None:
     class Mine:
         method = AtomicCache.memoize(type("NoSignature", (), {
             "__call__": lambda *args: 5, "__signature__": "wrong",

@@ -55,7 +55,7 @@ def test_the_namespace_is_that_of_the_packages_and_what_is_made_of_them() -> Non
 
 
 @pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
-def test_what_is_in_a_package_is_the_same_object_here(part: Any) -> None:
+def test_names_of_the_other_packages_are_the_same_objects_here(part: Any) -> None:
     for name in part.__all__:
         if name != "ThreadHandle":
             assert getattr(cereggii, name) is getattr(part, name), name
@@ -96,7 +96,7 @@ def test_importing_everything_gives_exactly_these_names() -> None:
         assert names[name] is getattr(cereggii, name)
 
 
-def test_importing_everything_leaves_the_version_of_who_imports() -> None:
+def test_a_star_import_leaves_the_version_of_the_importing_module() -> None:
     names: dict[str, Any] = dict.fromkeys(VERSION, "mine")
     exec("from cereggii import *", names)
     assert {names[name] for name in VERSION} == {"mine"}

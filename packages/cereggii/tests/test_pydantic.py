@@ -139,7 +139,7 @@ def test_a_model_of_all_of_them() -> None:
 
 
 @pytest.mark.parametrize("kind", [AtomicInt, AtomicDict, AtomicRef])
-def test_what_an_own_constructor_raises_is_raised(kind: Callable[..., Any]) -> None:
+def test_an_exception_of_the_users_constructor_propagates(kind: Callable[..., Any]) -> None:
     class OwnError(Exception):
         pass
 
@@ -172,7 +172,7 @@ def test_each_package_does_it_alone(module: str, field: str, data: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", [AtomicInt, AtomicBool, AtomicDict, AtomicRef])
-def test_a_handle_is_no_field(kind: Any) -> None:
+def test_a_handle_is_not_a_field(kind: Any) -> None:
     with pytest.raises(pydantic.errors.PydanticSchemaGenerationError):
         pydantic.TypeAdapter(type(kind().get_handle()))
 

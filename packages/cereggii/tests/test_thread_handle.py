@@ -74,7 +74,7 @@ def test_a_handle_of_a_subclass_is_a_thread_handle(name: str, make: Any) -> None
 
 
 @every_handle
-def test_what_a_handle_is_made_of_is_none(name: str, make: Any) -> None:
+def test_the_atomic_of_a_handle_is_not_a_handle(name: str, make: Any) -> None:
     atomic = getattr(cereggii, name.removesuffix("Handle"))
     assert not issubclass(atomic, ANY_HANDLE)
     assert not isinstance(atomic(), ANY_HANDLE)
@@ -82,7 +82,7 @@ def test_what_a_handle_is_made_of_is_none(name: str, make: Any) -> None:
     assert isinstance(atomic().get_handle(), ANY_HANDLE)
 
 
-def test_other_objects_are_no_handles() -> None:
+def test_other_objects_are_not_handles() -> None:
     others: list[Any] = [5, None, "text", [], {}, Thing(), Thing, type, object(), print]
     others += [cereggii.AtomicStampedRef(), cereggii.AtomicEvent(), cereggii.ThreadSet()]
     others += [cereggii.AtomicInt64(5), cereggii.NOT_FOUND, ThreadHandle, cereggii]
@@ -329,7 +329,7 @@ def test_unwrap_leaves_no_references_behind() -> None:
 # ── the type itself ────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_is_derived_from_it_is_derived_from_the_proxy() -> None:
+def test_a_subclass_is_derived_from_the_proxy() -> None:
     class Loud(ANY_HANDLE):  # type: ignore[misc]
         __slots__ = ("note",)
 

@@ -211,7 +211,7 @@ def test_start_and_join_starts_all_before_it_joins() -> None:
 
 
 @pytest.mark.parametrize("alive", ["", "a", "c", "abc"])
-def test_who_is_alive(alive: str) -> None:
+def test_a_set_tells_which_threads_are_alive(alive: str) -> None:
     threads = fakes([], "abc", alive)
     assert [*threads.is_alive()] == [name in alive for name in "abc"]
     assert threads.any_is_alive() is (alive != "")
@@ -219,7 +219,7 @@ def test_who_is_alive(alive: str) -> None:
     assert threads.all_are_not_alive() is (alive == "")
 
 
-def test_of_no_threads_all_are_alive_and_none() -> None:
+def test_an_empty_set_has_all_threads_alive_and_all_dead() -> None:
     threads = ThreadSet()
     run(threads)
     assert [*threads.is_alive()] == []
@@ -260,7 +260,7 @@ def test_threads_are_alive_from_their_start_to_their_end() -> None:
 
 
 @has_threads
-def test_what_threads_cannot_do_raises_as_it_does_of_one() -> None:
+def test_an_error_of_a_thread_method_is_raised_by_a_set_too() -> None:
     threads = ThreadSet.repeat(2)(lambda: None)
     with pytest.raises(RuntimeError, match="before it is started"):
         threads.join()
@@ -513,6 +513,6 @@ def test_a_copy_has_the_same_threads_and_is_another_set() -> None:
     assert (len(copied), len(threads)) == (2, 1)
 
 
-def test_what_cannot_be_called_is_no_target() -> None:
+def test_an_object_that_is_not_callable_is_not_a_target() -> None:
     with pytest.raises(TypeError, match="5"):
         ThreadSet.repeat(3)(5)  # type: ignore[arg-type]

@@ -95,7 +95,7 @@ def test_start_and_join_raises_it_too() -> None:
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, GeneratorExit, asyncio.CancelledError])
-def test_what_is_no_exception_makes_a_base_exception_group(ending: type[BaseException]) -> None:
+def test_a_base_exception_makes_a_base_exception_group(ending: type[BaseException]) -> None:
     errors = [FailedError(), ending()]
     threads = failing(*errors)
     threads.start()
@@ -226,7 +226,7 @@ def test_a_thread_that_is_started_by_itself_reports_as_any_does(
     assert [(type(error), error.args) for error, _ in reported] == [(FailedError, (kind,))]
 
 
-def test_a_thread_with_a_way_to_start_of_its_own_is_no_exception(reported: list[Any]) -> None:
+def test_a_thread_with_its_own_start_method_is_treated_alike(reported: list[Any]) -> None:
     class Starting(threading.Thread):
         def start(self) -> None:
             super().start()
@@ -489,7 +489,7 @@ def raise_while_handling(handled: BaseException | None, error: BaseException) ->
 
 @pytest.mark.parametrize("has_context", [False, True])
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
-def test_what_ends_a_program_is_raised_alone_with_those_of_threads_as_context(
+def test_an_exception_that_ends_a_program_is_raised_with_those_of_threads_as_context(
     ending: type[BaseException], has_context: bool, reported: list[Any]
 ) -> None:
     of_body, of_thread = ending("body"), FailedError("thread")

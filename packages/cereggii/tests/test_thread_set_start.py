@@ -85,7 +85,7 @@ def test_after_a_failed_start_those_that_never_began_can_be_started(
     assert ran == [2, 3]
 
 
-def test_what_a_signal_handler_raises_during_the_start_leaves_nothing_running() -> None:
+def test_an_exception_of_a_signal_handler_during_the_start_leaves_nothing_running() -> None:
     interrupts = [False, True, False]
     original = threading.Event.wait
     ran: list[int] = []
@@ -142,7 +142,7 @@ def test_no_thread_runs_before_all_have_been_started() -> None:
 
 
 @pytest.mark.parametrize("sets", [1, 2])
-def test_of_those_who_start_a_set_at_the_same_time_one_does(sets: int) -> None:
+def test_one_of_the_threads_that_start_a_set_at_the_same_time_starts_it(sets: int) -> None:
     for _ in range(50):
         ran = AtomicInt()
         first = ThreadSet.repeat(3)(ran.increment_and_get)
@@ -302,7 +302,7 @@ def test_the_timeout_is_for_all_together() -> None:
     [None, 0, 1e-9, 1, Fraction(1, 3), AtomicInt(5), threading.TIMEOUT_MAX, float("inf"), True],
     ids=repr,
 )
-def test_every_timeout_from_nothing_to_for_ever_is_taken(timeout: Any) -> None:
+def test_every_timeout_from_zero_to_infinity_is_accepted(timeout: Any) -> None:
     threads = set_of([])
     threads.start_and_join()
     assert threads.join(timeout) is True

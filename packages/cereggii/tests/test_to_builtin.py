@@ -139,13 +139,13 @@ def same(found: Any, expected: Any) -> bool:
 
 
 @every_form
-def test_what_has_a_value_becomes_plain(make: Any, plain: Any) -> None:
+def test_an_object_with_a_value_becomes_plain(make: Any, plain: Any) -> None:
     assert same(to_builtin(make()), plain)
 
 
 @pytest.mark.parametrize(("around", "plain_around"), CONTAINERS.values(), ids=CONTAINERS)
 @every_form
-def test_what_is_inside_becomes_plain(
+def test_objects_inside_become_plain(
     make: Any, plain: Any, around: Around, plain_around: Around
 ) -> None:
     for depth in (1, 2, 3):
@@ -245,7 +245,7 @@ WITHOUT_VALUE: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("make", WITHOUT_VALUE.values(), ids=WITHOUT_VALUE)
-def test_what_has_no_value_is_refused_everywhere(make: Any) -> None:
+def test_an_object_without_a_value_is_refused_everywhere(make: Any) -> None:
     without = make()
     name = type(without).__name__
     for around in (
@@ -278,7 +278,7 @@ def test_functions_stay_functions() -> None:
     assert to_builtin(AtomicRef(once)) is once
 
 
-def test_what_is_not_constructed_is_an_error() -> None:
+def test_an_object_that_is_not_constructed_is_an_error() -> None:
     for kind in (AtomicInt, AtomicRef, AtomicDict, AtomicBool, AtomicEvent, Proxy):
         with pytest.raises((RuntimeError, TypeError)):
             to_builtin(kind.__new__(kind))
@@ -356,7 +356,7 @@ CIRCLES: dict[str, tuple[Callable[[], Any], Callable[[Any, Any], None]]] = {
     ],
 )
 @pytest.mark.parametrize(("make", "put"), CIRCLES.values(), ids=CIRCLES)
-def test_what_contains_itself_is_an_error(make: Any, put: Any, around: Around) -> None:
+def test_an_object_that_contains_itself_is_an_error(make: Any, put: Any, around: Around) -> None:
     whole = in_itself(make, put, around)
     for start in (whole, AtomicRef([whole]), ThreadHandle(whole)):
         with pytest.raises(ValueError, match=r"^Circular reference detected$"):
