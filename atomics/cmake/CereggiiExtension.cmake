@@ -1,12 +1,12 @@
-# How the extension module of a package is built: the same way for all of them.
+# How the extension module of a package is built. It is the same for all packages.
 
 include_guard(GLOBAL)
 
-# The warnings of our own code are errors in this repository, and off in a user's build, whose
-# compiler may know warnings that did not exist when a release was made.
+# In this repository, warnings about our own code are errors. In a user's build they are not: that
+# compiler may have warnings that did not exist when a release was made.
 option(CEREGGII_WERROR "Treat warnings as errors" OFF)
 
-# For tests: what takes nanoseconds between two atomic operations takes long now and then.
+# For tests: it makes the time between two atomic operations long now and then.
 option(CEREGGII_INTERRUPTED "Interrupt threads at random at their atomic operations" OFF)
 include("${CMAKE_CURRENT_LIST_DIR}/Interrupted.cmake")
 
@@ -19,15 +19,14 @@ function(cereggii_set_warnings target)
   endif()
 endfunction()
 
-# C++20 could have modules. CMake would look for them before it compiles anything, with a program
-# that clang has, but that is often not installed with it. For the targets that are added later in
-# the caller's scope.
+# Turns C++20 modules off, for the targets that are added later in the caller's scope. CMake would
+# look for modules before it compiles anything, with a program of clang that is often missing.
 macro(cereggii_use_no_modules)
   set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 endmacro()
 
-# Finds Python and the nanobind that is installed for it. A macro: find_package() and nanobind set
-# variables that nanobind_add_module() reads in the caller's scope.
+# Finds Python, and the nanobind that is installed for it. It is a macro because find_package() and
+# nanobind set variables that nanobind_add_module() reads in the caller's scope.
 macro(cereggii_find_nanobind)
   cereggii_use_no_modules()
   find_package(Python 3.11 REQUIRED COMPONENTS Interpreter Development.Module)
@@ -40,8 +39,8 @@ macro(cereggii_find_nanobind)
   endif()
 endmacro()
 
-# cereggii_add_extension(<import package> <module> <sources>...): sources include each other by their
-# path in src/.
+# cereggii_add_extension(<import package> <module> <sources>...). Sources include each other by
+# their path in src/.
 function(cereggii_add_extension package module)
   set(sources ${ARGN})
   if(CEREGGII_INTERRUPTED)
@@ -60,13 +59,14 @@ function(cereggii_add_extension package module)
   endif()
   target_link_libraries(${module} PRIVATE cereggii::atomics)
   cereggii_set_warnings(${module})
-  # Thread-local variables through descriptors, as nanobind's own: half the cost in a shared library.
+  # Thread-local variables go through descriptors, as nanobind's own do. In a shared library that is
+  # half the cost.
   if(NB_HAS_MTLS_GNU2)
     target_compile_options(${module} PRIVATE -mtls-dialect=gnu2)
     target_link_options(${module} PRIVATE -mtls-dialect=gnu2)
   endif()
   install(TARGETS ${module} LIBRARY DESTINATION ${package})
-  # What the packages have in common in Python.
+  # The Python code that the packages have in common.
   set(python "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../python")
   install(FILES "${python}/_copying.py" "${python}/_pydantic.py" DESTINATION ${package})
 endfunction()

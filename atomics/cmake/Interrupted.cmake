@@ -1,8 +1,9 @@
-# Copies of sources in which a thread may lose the processor at every atomic operation, for tests.
+# Copies of sources for tests: in them a thread may lose the processor at every atomic operation.
 
 include_guard(GLOBAL)
 
-# cereggii_interrupt(<original> <copy> [<old> <new>]...): also replaces each text, which must be there.
+# cereggii_interrupt(<original> <copy> [<old> <new>]...): also replaces each <old>, which must be
+# there.
 function(cereggii_interrupt original copy)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${original}")
   file(READ "${original}" text)

@@ -30,7 +30,7 @@ namespace cereggii::atomics {
 // Where many threads retire, each works on its own garbage: it packs its waiting items into bags,
 // and frees its bags.
 //
-// Who frees
+// The two ways to free
 //   - retire() frees what the calling thread itself has retired. If no other thread is pinned, it
 //     frees everything at once (G1 of participants.hpp). Otherwise, each time a bag is full, it
 //     frees the bags that are old enough (G2).

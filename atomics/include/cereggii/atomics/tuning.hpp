@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-// The constants of every heuristic of this library. Any value here is correct: a change makes
-// programs faster or slower, or lets them use more or less memory. The constants that a proof
+// The constants of every heuristic of this library. Correctness does not depend on them: a change
+// makes programs faster or slower, or lets them use more or less memory. The constants that a proof
 // relies on stay beside that proof, for example the limits of CheckedInt64.
 //
 // Each comment says what a constant trades, and which measurement justifies it. "RESULTS" is
@@ -15,7 +15,6 @@
 namespace cereggii::atomics::tuning {
 
 using Nanoseconds = std::int64_t;
-inline constexpr Nanoseconds nanoseconds_per_millisecond = 1'000'000;
 inline constexpr Nanoseconds nanoseconds_per_second = 1'000'000'000;
 
 // ── reclamation/, reclamation.hpp ──────────────────────────────────────────────────────────────
@@ -33,8 +32,8 @@ inline constexpr std::size_t bags_per_thread = 4;
 
 // A thread looks at the clock once in so many scans of all participants, to see whether it is time
 // to tidy. A larger value looks less often, and keeps idle threads on the list for longer. Not
-// measured alone.
-// RESULTS: `del` and `del` beside 1000 idle threads, which cost the same because of tidying.
+// measured alone. RESULTS: `del` and `del` beside 1000 idle threads, which cost the same because of
+// tidying.
 inline constexpr std::uint32_t scans_per_clock_look = 64;
 
 // The shortest time between two passes that tidy, by any threads. A thread that pins more often
@@ -42,9 +41,9 @@ inline constexpr std::uint32_t scans_per_clock_look = 64;
 // threads on the list for longer. Not measured alone. RESULTS: `del` beside 1000 idle threads.
 inline constexpr std::chrono::milliseconds between_passes{1};
 
-// So many times a thread that finds the lock of the lists taken looks again, before it yields the
-// processor. The lock is held for a few instructions, unless its holder has lost the processor.
-// Not measured alone.
+// A thread that finds the lock of the lists taken looks again so many times, before it yields the
+// processor. The lock is held for a few instructions, so fewer looks yield too early; but its
+// holder may have lost the processor, and then more looks waste time. Not measured alone.
 inline constexpr int spins_before_yield = 100;
 
 }  // namespace reclamation
@@ -125,10 +124,10 @@ namespace stripes {
 // measured alone. RESULTS: `AtomicCounter.add()`, 2 to 16 threads.
 inline constexpr std::uint32_t collisions_to_grow = 4;
 
-// The most stripes there may be, per core, rounded up to a power of two. With fewer,
-// more threads share one; more cost memory. Not measured alone. RESULTS, with the number of
-// cores simulated (benchmarks/cores.py): an addition takes 31 and 32 ns, and 480 bytes, on 2 and on
-// 192 cores.
+// The most stripes there may be, per core. Their number is rounded up to a power of two. With
+// fewer, more threads share one; with more, they take more memory. Not measured alone. RESULTS,
+// with the number of cores simulated (benchmarks/cores.py): an addition takes 31 and 32 ns, and 480
+// bytes, on 2 and on 192 cores.
 inline constexpr std::size_t most_per_core = 2;
 
 // The most stripes on any machine, as a power of two: 16384 stripes are 2 MiB. Not measured alone.
