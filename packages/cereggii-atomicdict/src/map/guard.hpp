@@ -14,13 +14,29 @@
 #include "map/hash_map.hpp"
 #include "map/table.hpp"
 
-// How an operation enters a map and leaves it, and what becomes of the nodes and tables it takes
+// How an operation pins itself to a map, and what becomes of the nodes and tables that it takes
 // out.
+//
+//     Guard ─▶ ready() ─▶ pin_…() ─▶ find, change, retire() ─▶ unpin() ─▶ ~Guard
+//                           ▲                                    │        frees what was retired,
+//                           └── Python code, allocation, waiting ┘        or leaves it to others
+//
+// Invariants:
+//   - While a thread is pinned, nothing is freed that it could have found since the pin.
+//   - While a thread is pinned it stays attached, and calls nothing that could detach it or run
+//     Python code: no Py_DECREF, no PyErr_…, no allocation by Python's allocators, no comparison
+//     but the native one. So when the world is stopped, for a collection or a fork, no thread is
+//     pinned.
+//   - What is retired cannot be found by a thread that pins from then on.
+//   - A writer pins, and then loads the gate. A closer closes the gate, and then looks at the pins.
+//     So one of the two sees the other, and the closer waits for the writers that it sees.
 namespace cereggii::atomicdict {
 
-// What can be retired: a node, a table, or a chain of tables with all that is in it.
+// What can be retired: a node, a table, or a chain of tables with all that is in it. This is what
+// the reclaimer knows of them (cereggii/atomics/reclamation.hpp).
 struct RetiredItems {
-    using Item = std::uintptr_t;  // of a node, or of a table with this bit set:
+    // The address of a node, or that of a table with `table_bit`.
+    using Item = std::uintptr_t;
     static constexpr std::uintptr_t table_bit = 1;
 
     static Item of(Node* node) noexcept { return reinterpret_cast<std::uintptr_t>(node); }
@@ -28,30 +44,23 @@ struct RetiredItems {
         return reinterpret_cast<std::uintptr_t>(table) | table_bit;
     }
 
-    // Whether it is a removal. A table that has been emptied is not: its nodes are in the next one.
+    // Whether keys or values are removed with it. A table that has been emptied has none: its nodes
+    // are in the next one.
     static bool has_objects(const Node*) noexcept { return true; }
     static bool has_objects(const Table* table) noexcept { return table->whole_chain; }
 
-    // Release: who is pinned and reads a link for a hash sees by then that no slot names the node.
+    // Relaxed: only the thread that owns the list reads its links.
     static Item link(Item item) noexcept {
-        return item & table_bit ? reinterpret_cast<Item>(table(item)->link)
+        return item & table_bit ? table(item)->link
                                 : node(item)->hash.load(std::memory_order_relaxed);
     }
+    // Release: pairs with the acquire load of a hash by a thread that found the node in a slot
+    // before. If it reads this link, it sees that no slot names the node any more.
     static void set_link(Item item, Item link) noexcept {
         if (item & table_bit)
-            table(item)->link = reinterpret_cast<Table*>(link);
+            table(item)->link = link;
         else
             node(item)->hash.store(link, std::memory_order_release);
-    }
-    static std::uint64_t tag(Item item) noexcept {
-        return item & table_bit ? table(item)->epoch_tag
-                                : node(item)->value.load(std::memory_order_relaxed) >> 1;
-    }
-    static void set_tag(Item item, std::uint64_t tag) noexcept {
-        if (item & table_bit)
-            table(item)->epoch_tag = tag;
-        else
-            node(item)->value.store(tag << 1 | Node::dead, std::memory_order_relaxed);
     }
 
     // May run Python code: the key's finalizer, and those of a whole chain.
@@ -73,17 +82,19 @@ private:
     static Table* table(Item item) noexcept { return reinterpret_cast<Table*>(item & ~table_bit); }
 };
 
-// Lets others run: for a thread that waits until another has left a bounded native section.
+// Lets other threads run. For a thread that waits until another one has ended a bounded native
+// section.
 inline void yield_detached() {
     PyThreadState* state = PyEval_SaveThread();
     std::this_thread::yield();
     PyEval_RestoreThread(state);
 }
 
-// Who closed a gate: it is open again in the child of a fork, and when the interpreter has ended,
-// since the thread that closed it will not come back.
+// How many forks have led to this process.
 inline std::atomic<std::uint32_t> forks{0};
 
+// What a gate is when it is closed: a number that names the process. So in the child of a fork a
+// gate that was closed before is open, since the thread that closed it does not exist there.
 inline std::uint16_t gate_closed() noexcept {
     return static_cast<std::uint16_t>(forks.load(std::memory_order_relaxed) % UINT16_MAX + 1);
 }
@@ -92,13 +103,15 @@ inline bool is_closed(const HashMap& map) noexcept {
     return map.gate.load(std::memory_order_seq_cst) == gate_closed();
 }
 
-// One closer at a time. Waits, detached.
+// Closes the gate. Waits, detached, while another thread has closed it. When the interpreter has
+// ended, that thread will not come back, so its gate counts as open.
 inline void close_for_others(HashMap& map) {
     for (;;) {
         std::uint16_t gate = map.gate.load(std::memory_order_seq_cst);
         if ((gate != gate_closed() || atomics::compat::is_finalizing()) &&
             map.gate.compare_exchange_strong(gate, gate_closed(), std::memory_order_seq_cst))
             return;
+        // Lost to another closer, or it is not open yet: look again.
         yield_detached();
     }
 }
@@ -107,26 +120,25 @@ inline void close_for_others(HashMap& map) {
 
 using Reclaimer = atomics::Reclaimer<RetiredItems>;
 
-// When something that a thread has retired has to wait: sees to it that it is freed, although the
-// thread may do nothing more (leftovers.cpp). Leaves an exception as it is.
+// To be called when something that a thread has retired has to wait: makes sure that it will be
+// freed, even if the thread does nothing more (leftovers.cpp). Keeps an exception that is set.
 [[gnu::noinline]] void see_to_leftovers() noexcept;
 
-// One operation of the calling thread. It is pinned between pin_…() and unpin(), as
-// often as it likes. While it is, the thread stays attached and calls nothing that could detach it
-// or run Python code: no Py_DECREF, no PyErr_…, no allocation by Python's allocators, no comparison
-// but the native one. So when the world is stopped, for a collection or a fork, nobody is pinned.
+// One operation of the calling thread. It is pinned between pin_…() and unpin(), and may pin
+// several times, one after the other. Guards of one thread must not be pinned at the same time.
 class Guard {
 public:
-    // An atomic dict has been used by this thread before, or there is memory: see ready().
+    // Gets the thread's participant. The first guard of a thread allocates it: see ready().
     [[gnu::always_inline]] explicit Guard(HashMap& map) noexcept
         : map_(map), participant_(Reclaimer::current()) {}
-    // Runs finalizers, and so is not noexcept: up to Python 3.13, a daemon thread that wants to
-    // attach when the interpreter has ended is unwound.
+    // Frees what was retired, if no other thread is pinned. Runs finalizers, and so is not
+    // noexcept: up to Python 3.13, a daemon thread that wants to attach when the interpreter has
+    // ended is unwound.
     [[gnu::always_inline]] ~Guard() noexcept(false) {
         if (pinned_) unpin();
         if (retired_) [[unlikely]] {
-            // A copy, since its address is given away: with that of a member, the guard would not
-            // be kept in registers.
+            // A copy, whose address may be given away. With the address of a member, the guard
+            // would not be kept in registers.
             RetiredItems::Item retired = retired_;
             if (removes_something_) Reclaimer::take_what_is_left_for_all(retired);
             leaves_something_ |= Reclaimer::retire(*participant_, retired);
@@ -137,7 +149,7 @@ public:
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
 
-    // False with MemoryError, and then nothing else may be called.
+    // Whether there is a participant. False with MemoryError: then nothing else may be called.
     [[nodiscard]] bool ready() const noexcept {
         if (participant_) [[likely]]
             return true;
@@ -154,9 +166,10 @@ public:
     [[gnu::always_inline]] void pin_writing() {
         for (;;) {
             Reclaimer::pin_writing(*participant_, &map_);
-            // After the pin, so that either the closer sees the pin or we see the closed gate.
+            // After the pin, so that the closer sees the pin, or this thread sees the closed gate.
             if (map_.gate.load(std::memory_order_seq_cst) == HashMap::gate_open) [[likely]]
                 break;
+            // It has been opened meanwhile, or its closer will not come back.
             if (!is_closed(map_) || atomics::compat::is_finalizing()) break;
             Reclaimer::unpin(*participant_);
             yield_detached();
@@ -164,7 +177,7 @@ public:
         pinned_ = true;
     }
 
-    // False, and not pinned, where it would have to wait.
+    // The same, but does not wait. False: not pinned.
     [[nodiscard]] bool try_pin_writing() noexcept {
         Reclaimer::pin_writing(*participant_, &map_);
         pinned_ = !is_closed(map_);
@@ -177,14 +190,14 @@ public:
         Reclaimer::unpin(*participant_);
     }
 
-    // Closes the gate and waits until no writer is pinned. No Python code may be run until it is
-    // opened.
+    // Closes the gate, and waits until no writer is pinned. Until the gate is opened, the thread
+    // must not run Python code.
     void close_gate() {
         Reclaimer::note_scan(*participant_);
         close_for_others(map_);
         Reclaimer::wait_for_writers(&map_, [] { std::this_thread::yield(); });
     }
-    // False where another has closed it.
+    // The same, but does not wait for another closer. False: another thread has closed it.
     [[nodiscard]] bool try_close_gate() {
         std::uint16_t gate = map_.gate.load(std::memory_order_seq_cst);
         if (gate == gate_closed() ||
@@ -196,7 +209,8 @@ public:
     }
     void open_gate() noexcept { map_.gate.store(HashMap::gate_open, std::memory_order_seq_cst); }
 
-    // To be freed when nobody can find it any more, some time after this guard.
+    // Takes over what this operation has unlinked. It is freed after this guard, when no thread
+    // that is pinned can have found it.
     template <class Retired>
     [[gnu::always_inline]] void retire(Retired* retired) noexcept {
         const RetiredItems::Item item = RetiredItems::of(retired);
@@ -204,14 +218,15 @@ public:
         retired_ = item;
         removes_something_ |= RetiredItems::has_objects(retired);
     }
-    // The same, of a table without any keys: that removes nothing.
+    // The same, for a table without any keys: that removes nothing.
     void retire_empty(Table* table) noexcept {
         const bool removes_something = removes_something_;
         retire(table);
         removes_something_ = removes_something;
     }
-    // The same, of a node that another thread has made dead. This one may be about to remove
-    // nothing, and then it is not to run the finalizer of the key.
+    // The same, for a node that another thread has made dead. This operation may remove nothing
+    // itself, and then it must not run the finalizer of the key. So the node is left for the next
+    // operation that removes something.
     void leave_for_all(Node* node) noexcept {
         Reclaimer::leave_for_all(RetiredItems::of(node));
         leaves_something_ = true;
@@ -220,8 +235,8 @@ public:
     // A number that no other thread has at the same time.
     std::uint32_t thread() const noexcept { return participant_->number; }
 
-    // A node for an insertion; null with MemoryError. Not while pinned. What is given back is kept
-    // for the thread's next one.
+    // A node for an insertion. Null with MemoryError. Not while pinned. A node that is given back
+    // is kept for the thread's next insertion.
     [[nodiscard]] Node* take_node() noexcept {
         if (void* spare = std::exchange(participant_->spare, nullptr)) [[likely]]
             return static_cast<Node*>(spare);
@@ -229,7 +244,7 @@ public:
         if (!node) PyErr_NoMemory();
         return node;
     }
-    // Whether the thread's last operation that could insert did: it has used up its node.
+    // Whether the thread's last operation that could insert has inserted: it has used up its node.
     [[nodiscard]] bool inserted_last() const noexcept { return !participant_->spare; }
     void give_node_back(Node* node) noexcept {
         if (Node* other = static_cast<Node*>(std::exchange(participant_->spare, node))) [[unlikely]]
@@ -238,17 +253,22 @@ public:
 
 private:
     HashMap& map_;
+    // The thread's participant in the reclaimer. Null: there was no memory for it.
     Reclaimer::Participant* participant_;
+    // The list of what this operation has retired. 0: nothing.
     RetiredItems::Item retired_ = 0;
     bool pinned_ = false;
+    // There are keys or values in what was retired, so finalizers of other threads' removals may
+    // run here as well.
     bool removes_something_ = false;
+    // Something waits that this operation has retired or left for others.
     bool leaves_something_ = false;
 };
 
 #else
 
-// With a GIL, whoever runs is alone: there is nothing to be told to others. Only while a
-// gate is closed others may run.
+// With a GIL only one thread runs, so pins do nothing, and what is retired is freed at the end. The
+// gate is real: its closer lets other threads run.
 class Guard {
 public:
     explicit Guard(HashMap& map) noexcept : map_(map) {}

@@ -14,12 +14,14 @@
 #include "map/hash_map.hpp"
 #include "map/key.hpp"
 #include "map/pauses.hpp"
+#include "map/tuning.hpp"
 
-// What is in a map at one instant.
+// What is in a map at one instant: a list of its items, which owns references to them.
 namespace cereggii::atomicdict {
 
-// Memory from where nodes come from: what is given away makes room for the nodes of a copy.
-// (A copy of 10^7 ints takes 438 MiB at its peak; with the memory of C++ it takes 667 MiB.)
+// Allocates from the memory of Python objects, as nodes do: the blocks that are given away make
+// room for the nodes of a copy. (A copy of 10^7 ints takes 438 MiB at its peak; with the memory of
+// C++ it takes 667 MiB.)
 template <class T>
 struct PythonAllocator {
     using value_type = T;
@@ -37,14 +39,14 @@ struct PythonAllocator {
     bool operator==(const PythonAllocator&) const noexcept { return true; }
 };
 
-// Owns its keys and values, by references as a map has them (see shared_reference.hpp): so they can
-// be handed on to another map without being counted again.
+// The items. They own their keys and values by references that are counted as a map's are
+// (shared_reference.hpp), so another map can take them over without counting them again.
 class Items {
 public:
     struct Item {
-        std::uint64_t hash;  // mixed
-        std::uintptr_t key;  // as a node has it
-        PyObject* value;
+        std::uint64_t hash;  // the mixed hash of the key
+        std::uintptr_t key;  // owned; as in a node
+        PyObject* value;     // owned; null: the item was given away
 
         PyObject* key_object() const noexcept { return atomicdict::key_object(key); }
     };
@@ -58,7 +60,7 @@ public:
 
     std::size_t size() const noexcept { return size_; }
 
-    // Takes over references. std::bad_alloc: nothing was taken.
+    // Takes over the item's references. If it throws std::bad_alloc, they are still the caller's.
     void push_back(const Item& item) {
         if (blocks_.empty() || blocks_.back().size() == block_size) {
             blocks_.emplace_back();
@@ -70,7 +72,7 @@ public:
 
     std::size_t memory() const noexcept { return blocks_.size() * block_size * sizeof(Item); }
 
-    // Gives away the next one. False: there are no more.
+    // Gives away the next item. False: there are no more.
     bool take_next(Item& item) noexcept {
         for (; !blocks_.empty(); blocks_.pop_front(), taken_ = 0) {
             Block& block = blocks_.front();
@@ -82,7 +84,7 @@ public:
         return false;
     }
 
-    // Calls use(item, rest of its block) for each, until it returns false.
+    // Calls use(item, rest of its block) for each item, until it returns false. False: it did.
     template <class Use>
     bool for_each(const Use& use) const {
         for (const Block& block : blocks_)
@@ -91,8 +93,9 @@ public:
         return true;
     }
 
-    // Calls use(item, rest of its block) for each, which takes over the references, also if it
-    // returns false: then those of the rest are released.
+    // Calls use(item, rest of its block) for each item, until it returns false. use() takes over
+    // the references of its item, even if it returns false. The other items stay here. False: it
+    // did.
     template <class Use>
     bool give_away(const Use& use) {
         bool ok = true;
@@ -121,23 +124,27 @@ public:
                 pace.rest();
             }
         }
-        taken_ = 0;  // not before: a finalizer may take the next one
+        taken_ = 0;  // not before, since a finalizer may call take_next()
     }
 
 private:
-    // Not one array: to move or free that would take long.
-    static constexpr std::size_t block_size = 1 << 12;
+    static constexpr std::size_t block_size = tuning::items_per_block;
+    // Blocks, and not one array: to move or to free that in one piece would take long.
     std::deque<Block> blocks_;
+    // How many items were added since the last clear().
     std::size_t size_ = 0;
-    std::size_t taken_ = 0;  // of the first block, by take_next()
+    // How many items of the first block take_next() has given away.
+    std::size_t taken_ = 0;
 };
 
-// In which order items are taken. That of the table is the faster one, for whoever puts them into a
-// map that has room for all of them: see order.hpp.
-enum class TakenBy { position, table };
+// In which order items are taken.
+enum class TakenBy {
+    position,  // in the order of iteration (order.hpp)
+    table,     // in the order of the slots: faster, for a map that has room for all of them
+};
 
-// All that is in the map at one instant. False with an exception: of no memory, or of a signal
-// handler. Writers wait meanwhile; others can stop the world.
+// Takes all that is in the map at one instant. False with an exception: MemoryError, or what a
+// signal handler has raised. Writers wait meanwhile. Other threads can stop the world.
 bool take_items(HashMap& map, Items& items, TakenBy order = TakenBy::position);
 
 }  // namespace cereggii::atomicdict

@@ -9,26 +9,30 @@
 
 #include "cereggii/atomics/python/compat.hpp"
 
-// What the table needs to know of a key: a well-mixed hash, and whether two keys are equal as far
-// as that can be told without running Python code.
+// What a table needs to know of a key: its mixed hash, and whether it is equal to another key, as
+// far as that can be told without running Python code.
+//
+//     mixed hash    61 bits: the number of the key's group, from the top on │ 3 bits: home in group
 namespace cereggii::atomicdict {
 
-// Hashes that differ in these low bits only are neighbours in every table: eight slots are a cache
-// line, and what is looked up, inserted or iterated over after one int is the next, as a rule.
+// Hashes that differ in these low bits only are at home in one group, in every table. A group is
+// the eight slots of a cache line. Programs count, so the int that is looked up, inserted or
+// iterated over after another one is the next int, as a rule, and it is in the same cache line.
 inline constexpr int group_bits = 3;
 inline constexpr std::uint64_t group_mask = 7;
 
-// A bijection, so different hashes stay different: which neighbours a key is among, and, in the low
-// bits, which of them it is. The neighbours' place in a table is at the *top* bits, so the order by
-// mixed hash is their order in every table. The hashes of ints are the ints themselves:
+// Mixes a hash. It is a bijection, so different hashes stay different. Hashes that differ in the
+// low three bits only get the same upper 61 bits. The *top* bits choose the group in a table, so
+// the order of groups is the order of mixed hashes, in every table. The hashes of ints are the ints
+// themselves:
 //
-// - The multiplication spreads consecutive numbers of neighbours as evenly as can be, so there are
-//   few collisions of consecutive ints, at any size (Fibonacci hashing; Knuth, The Art of
-//   Computer Programming, volume 3, section 6.4).
-// - On its own it leaves arithmetic progressions with certain strides in a small part of the table.
-//   The shifts before it break these up, and make a permutation of any 2^n numbers from a multiple
-//   of that on, so that what is consecutive is so afterwards. (They were chosen among many: see
-//   tests/test_hashing.py for what is asked of them.)
+//   - The multiplication spreads consecutive numbers as evenly as can be, so there are few
+//     collisions of groups of consecutive ints, at any size (Fibonacci hashing; Knuth, The Art of
+//     Computer Programming, volume 3, section 6.4).
+//   - On its own it would leave arithmetic progressions with certain strides in a small part of the
+//     table. The shifts before it break these up. They make a permutation of any 2^n numbers from a
+//     multiple of 2^n on, so that consecutive numbers stay so. (They were chosen among many: see
+//     tests/test_hashing.py for what is asked of them.)
 inline std::uint64_t mix(Py_hash_t hash) noexcept {
     const auto unmixed = static_cast<std::uint64_t>(hash);
     std::uint64_t x = unmixed >> 3;
@@ -37,15 +41,17 @@ inline std::uint64_t mix(Py_hash_t hash) noexcept {
     return x * 0x9E3779B97F4A7C18u | ((unmixed ^ x) & group_mask);
 }
 
-// A key in a node is a pointer with this bit set if it is an exact int that is its own hash: two
-// such keys are equal if and only if their hashes are, and neither has to be looked at.
+// Set beside the address of a key in a node if the key is an exact int that is its own hash. Two
+// such keys are equal if and only if their hashes are, so neither object has to be read.
 inline constexpr std::uintptr_t own_hash_bit = 1;
 
-// A key that is looked for: borrowed from the caller for as long as the operation takes.
+// A key that is looked for. The caller lends the object for as long as the operation takes.
 struct Key {
     PyObject* object;
+    // The mixed hash.
     std::uint64_t hash;
-    std::uintptr_t stored;  // what a node has for it
+    // What a node with this key has: the address, and own_hash_bit.
+    std::uintptr_t stored;
 };
 
 [[gnu::cold]] inline void explain_unhashable([[maybe_unused]] PyObject* key) {
@@ -71,7 +77,7 @@ inline Py_hash_t cached_hash(PyObject* str) noexcept {
 #endif
 }
 
-// Whether an int is its own hash. Not those beyond 61 bits, nor -1, whose hash is that of -2.
+// Whether an int is its own hash. Ints beyond 61 bits are not, nor is -1, whose hash is that of -2.
 inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(integer, &overflow);
@@ -90,7 +96,7 @@ inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
     return true;
 }
 
-// False with an exception. Runs the key's __hash__.
+// Makes a key of an object. Runs the object's __hash__. False with an exception.
 [[gnu::always_inline]] inline bool make_key(PyObject* object, Key& key) {
     const auto pointer = reinterpret_cast<std::uintptr_t>(object);
     if (PyUnicode_CheckExact(object)) {
@@ -110,7 +116,8 @@ inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
     return make_general_key(object, key);
 }
 
-// For the first of the ints that are neighbours: the mixed hash of the first of those that follow.
+// The mixed hash of the int that is eight larger, if the key is the first of the eight ints that
+// are at home in one group. A loop over consecutive ints needs that group next.
 inline std::optional<std::uint64_t> next_group_of(const Key& key) noexcept {
     if (key.stored & own_hash_bit) {
         const auto value = atomics::compat::compact_value(key.object);
@@ -135,7 +142,8 @@ inline bool same_text(PyObject* a, PyObject* b) noexcept {
 }
 
 inline bool same_int(PyObject* a, PyObject* b) {
-    // Exact ints: runs no Python code, fails never, and returns True or False, which outlive us.
+    // With exact ints this runs no Python code, never fails, and returns True or False, which
+    // outlive the call.
     PyObject* equal = PyLong_Type.tp_richcompare(a, b, Py_EQ);
     Py_DECREF(equal);
     return equal == Py_True;
@@ -151,8 +159,8 @@ inline bool is_text(PyObject* object) noexcept {
     return PyUnicode_CheckExact(object) && atomics::compat::has_characters(object);
 }
 
-// Compares two keys of one hash, where no Python code may run. For all but exact str, int and bytes
-// the answer is that only Python knows.
+// Compares two keys with one hash, without Python code. Unless both are exact str, int or bytes,
+// the result is `unknown`.
 inline Equality compare_natively(std::uintptr_t stored, const Key& key) noexcept {
     if (stored == key.stored) return Equality::equal;
     if (stored & key.stored & own_hash_bit) return Equality::equal;

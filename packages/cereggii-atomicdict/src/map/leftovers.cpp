@@ -8,6 +8,7 @@
 #include "map/guard.hpp"
 #include "map/leftovers.hpp"
 #include "map/reclaimer_thread.hpp"
+#include "map/tuning.hpp"
 
 namespace cereggii::atomicdict {
 
@@ -17,12 +18,12 @@ using namespace atomics;  // NOLINT: what this package is written in
 
 namespace {
 
-// Those who are pinned leave within a microsecond, as a rule: unless the processor has been taken
-// away from them.
+// Waits for threads that are pinned. They unpin within a microsecond, unless the processor has been
+// taken away from them.
 class Pause {
 public:
     void operator()() const {
-        if (++spins_ < 200)
+        if (++spins_ < tuning::spins_for_pinned)
             relax();
         else
             yield_detached();
@@ -36,14 +37,15 @@ void free_everything() { Reclaimer::free_everything(Reclaimer::current(), Pause(
 
 // ── garbage collection ─────────────────────────────────────────────────────────────────────────
 
-// Refers to itself and is referred to by nobody else, so the next collection finalizes it. The
-// finalizer runs when the world goes on, in the thread that collects.
+// An object that refers to itself, and to which nothing else refers, so the next collection
+// finalizes it. The finalizer runs when the world goes on, in the thread that collects.
 struct Garbage {
     PyObject_HEAD
-    PyObject* self;
+    PyObject* self;  // owned
 };
 PyTypeObject* garbage_type = nullptr;
-std::atomic<PyObject*> garbage{nullptr};  // that is not finalized yet
+// The last such object, borrowed. Null: it was finalized, or there never was one.
+std::atomic<PyObject*> garbage{nullptr};
 
 int traverse_garbage(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
@@ -60,45 +62,49 @@ void dealloc_garbage(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     PyObject* expected = self;
+    // Relaxed: the address is only compared.
     garbage.compare_exchange_strong(expected, nullptr, std::memory_order_relaxed);
     type->tp_free(self);
     Py_DECREF(type);
 }
 
 void finalize_garbage(PyObject* self) {
-    // The collector has a reference, and is done with what is not tracked any more: it does not
-    // show up in gc.garbage.
+    // The collector has a reference to the object, and does not look at it any more when it is not
+    // tracked. So it does not show up in gc.garbage.
     PyObject_GC_UnTrack(self);
     clear_garbage(self);
     PyObject* expected = self;
+    // Before the leftovers are taken: what is left after that makes another such object.
     garbage.compare_exchange_strong(expected, nullptr, std::memory_order_seq_cst);
     free_everything();
 }
 
-// Without memory, with MemoryError: again, when something is left the next time.
+// Makes such an object. Without memory it sets MemoryError, and is called again when something is
+// left the next time.
 void provide_garbage() {
     PyObject* object = PyType_GenericAlloc(garbage_type, 0);
     if (!object) return;
     reinterpret_cast<Garbage*>(object)->self = Py_NewRef(object);
-    // As long as we have a reference, it is not garbage. One of another thread may be replaced,
-    // which does its duty all the same.
+    // As long as this thread has a reference, the object is not garbage. If another thread has
+    // stored one meanwhile, that one is replaced here, and is finalized all the same.
     garbage.store(object, std::memory_order_seq_cst);
     Py_DECREF(object);
 }
 
 // ── exit and fork ──────────────────────────────────────────────────────────────────────────────
 
+// Null: a signal handler has raised while this waited.
 PyObject* free_at_exit(PyObject*, PyObject*) {
     const bool undisturbed = end_reclaimer_thread();
     PyObject* exception = PyErr_GetRaisedException();
-    // What is freed may leave something in turn.
-    for (int i = 0; i < 10 && Reclaimer::has_garbage(); ++i) free_everything();
+    // What is freed may leave something again.
+    for (int i = 0; i < tuning::rounds_at_exit && Reclaimer::has_garbage(); ++i) free_everything();
     PyErr_SetRaisedException(exception);
     return undisturbed ? Py_NewRef(Py_None) : nullptr;
 }
 
-// What the other threads of the parent have left belongs to this one by now, or to the participant
-// that it gets next.
+// In the child of a fork. What the other threads of the parent have left belongs to this thread
+// now, or to the participant that it gets next.
 void forget_other_threads() noexcept {
     forks.fetch_add(1, std::memory_order_relaxed);
     Reclaimer::forget_other_threads();

@@ -10,7 +10,7 @@
 
 namespace cereggii::atomicdict {
 
-// The keys of a chain of tables.
+// The number of keys in a chain of tables. All tables of the chain share it.
 class LiveCount : public atomics::LiveCount {
 public:
     // Null: no memory.

@@ -13,13 +13,13 @@
 //
 //     being made ──▶ alive ──────────▶ dead ──────────▶ retired ──▶ freed
 //                          the value         no slot
-//                          becomes odd       names it
+//                          is replaced       names it
 //
 //     alive     `value` is an owned reference. An update replaces it by one compare-and-swap.
-//     dead      `value` is odd. A dead node stays dead. The thread that made it dead sees to it
-//               that the node leaves every table that a new reader can reach.
-//     retired   one thread owns the node, and `hash` and `value` belong to the reclaimer. A thread
-//               that found the node before, and is pinned, may still read them.
+//     dead      `value` is Node::dead. A dead node stays dead. The thread that made it dead makes
+//               sure that the node leaves every table that a new reader can reach.
+//     retired   `hash` belongs to the reclaimer. A thread that found the node before, and is
+//               pinned, may still read all of it.
 namespace cereggii::atomicdict {
 
 struct Node {
@@ -27,8 +27,7 @@ struct Node {
     std::atomic<std::uint64_t> hash;
     // An owned reference to the key, with own_hash_bit (key.hpp). Never changes.
     std::uintptr_t key;
-    // An owned reference to the value, or an odd number: the node is dead. When it is retired, the
-    // bits above `dead` are the reclaimer's tag.
+    // An owned reference to the value; or `dead`.
     std::atomic<std::uintptr_t> value;
 
     static constexpr std::uintptr_t dead = 1;

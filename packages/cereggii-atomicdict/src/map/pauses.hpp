@@ -7,36 +7,41 @@
 #include <cstdint>
 #include <thread>
 
+#include "map/tuning.hpp"
+
 #if PY_VERSION_HEX < 0x030E0000 && defined(__GLIBCXX__) && defined(__GLIBC__)
 #include <cxxabi.h>
 #endif
 
-// Long native sections let others stop the world: a collection, a fork, or on builds with a GIL any
-// other thread, would otherwise wait until they end.
+// Long native sections let other threads stop the world. Otherwise a collection or a fork, or on
+// builds with a GIL any other thread, would wait until they end. A section asks a `Pace` after each
+// small piece of its work.
 namespace cereggii::atomicdict {
 
-// When it is time for a pause. A section asks after each small piece of work.
+// Knows when it is time for a pause.
 class Pace {
 public:
     // The clock is looked at after so many pieces.
-    explicit Pace(std::uint32_t between_looks = 256) noexcept : between_looks_(between_looks) {}
+    explicit Pace(std::uint32_t between_looks = tuning::pieces_between_looks) noexcept
+        : between_looks_(between_looks) {}
 
-    // If it is time, lets others in who wait for that, see pause(). True: it was.
+    // To be called after a piece: pauses if it is time. True: it was.
     [[gnu::always_inline]] bool rest() {
         if (--left_ != 0) [[likely]]
             return false;
         left_ = between_looks_;
         return rest_if_due();
     }
-    // The same, and then answers signals. False with an exception.
+    // The same, and after a pause it answers signals. False with an exception.
     [[gnu::always_inline]] bool rest_for_signals() { return !rest() || PyErr_CheckSignals() == 0; }
 
-    // Whether it is time, for those who have to leave something first. They are taken to pause.
+    // The same for a section that has to leave something before it pauses: whether it is time. Then
+    // the section has to call pause().
     bool is_due() noexcept {
         if (--left_ != 0) return false;
         left_ = between_looks_;
         const Clock::time_point now = Clock::now();
-        if (now - last_ < between_pauses) return false;
+        if (now - last_ < tuning::between_pauses) return false;
         last_ = now;
         return true;
     }
@@ -44,18 +49,19 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    static constexpr Clock::duration between_pauses = std::chrono::milliseconds(2);
-
     bool rest_if_due();
 
+    // How many pieces there are between two looks at the clock.
     std::uint32_t between_looks_;
+    // How many pieces there are until the next look.
     std::uint32_t left_ = between_looks_;
+    // When the last pause ended.
     Clock::time_point last_ = Clock::now();
 };
 
-// As PyEval_RestoreThread. But up to Python 3.13 that unwinds a daemon thread when the interpreter
-// has ended, through destructors that would release objects then; here it stays for ever, as it
-// does from 3.14 on.
+// Attaches, as PyEval_RestoreThread does. When the interpreter has ended, that function unwinds a
+// daemon thread up to Python 3.13, through destructors that would release objects then. Here the
+// thread stays detached forever, as it does from 3.14 on.
 inline void attach_again(PyThreadState* state) {
 #if PY_VERSION_HEX < 0x030E0000 && defined(__GLIBCXX__) && defined(__GLIBC__)
     try {
@@ -72,7 +78,7 @@ namespace detail {
 
 #if PY_VERSION_HEX >= 0x030D0000
 
-// What others want of a thread: bits of its eval breaker (pycore_ceval.h, 3.13 to 3.15).
+// What other threads want of a thread: bits of its eval breaker (pycore_ceval.h, 3.13 to 3.15).
 inline constexpr std::uintptr_t gil_wanted = std::uintptr_t{1} << 0;
 inline constexpr std::uintptr_t please_stop = std::uintptr_t{1} << 5;
 
@@ -80,7 +86,8 @@ inline bool is_asked(PyThreadState* state, std::uintptr_t what) noexcept {
     return (_Py_atomic_load_uintptr_relaxed(&state->eval_breaker) & what) != 0;
 }
 
-// A free-threaded build may have a GIL, too: for an extension that does not know better.
+// A free-threaded build may have a GIL, too: an extension that is not marked as safe without it
+// enables it.
 inline void drop_gil_if_wanted(PyThreadState* state) {
     if (is_asked(state, gil_wanted)) attach_again(PyEval_SaveThread());
 }
@@ -90,9 +97,10 @@ inline void drop_gil_if_wanted(PyThreadState* state) {
 // The builtin function sys.getswitchinterval.
 inline PyObject* get_switch_interval = nullptr;
 
-// A thread that waits for the GIL is woken up each time that it is dropped, and as a rule finds it
-// taken again. Only if that has not happened for the switch interval does it ask for it; and then
-// who drops it waits until another has had it. So to drop it more often is to let nobody in.
+// Drops the GIL, but not more often than the switch interval. A thread that waits for the GIL is
+// woken up each time that it is dropped, and as a rule finds it taken again. Only if it has not
+// been dropped for the switch interval does that thread ask for it; and then the one that drops it
+// waits until another has had it. So a thread that drops it more often lets no other thread in.
 inline void drop_gil_if_it_is_time() {
     using Clock = std::chrono::steady_clock;
     static thread_local Clock::time_point last;
@@ -117,21 +125,21 @@ inline void drop_gil_if_it_is_time() {
 
 #if defined(Py_GIL_DISABLED)
 
-// A thread that stops the world sets `please_stop` for all threads that are attached, and looks
-// once a millisecond which of them are detached by then
-// (`park_detached_threads` in CPython's pystate.c, 3.13 to 3.15). So to be detached for a moment is
-// not enough: it has to last until the other has looked.
+// Detaches until the world was stopped and goes on. A thread that stops the world sets
+// `please_stop` for all threads that are attached, and looks once a millisecond which of them are
+// detached by then (`park_detached_threads` in CPython's pystate.c, 3.13 to 3.15). So it is not
+// enough to be detached for a moment: it has to last until the other thread has looked.
 [[gnu::cold, gnu::noinline]] inline void wait_to_be_stopped(PyThreadState* state) {
     constexpr int detached = 0;  // _Py_THREAD_DETACHED
-    constexpr auto longest = std::chrono::microseconds(1500);
-    // As the interpreter's loop does when it answers. Who still waits sets the bit again; without
-    // this it would stay set when the world goes on, and each later pause would wait in vain.
+    // As the interpreter's loop does when it answers. A thread that still waits sets the bit again.
+    // If it were not cleared here, it would stay set when the world goes on, and each later pause
+    // would wait in vain.
     _Py_atomic_and_uintptr(&state->eval_breaker, ~please_stop);
     PyEval_SaveThread();
-    const auto end = std::chrono::steady_clock::now() + longest;
+    const auto end = std::chrono::steady_clock::now() + tuning::longest_wait_to_be_stopped;
     while (_Py_atomic_load_int_relaxed(&state->state) == detached &&
            std::chrono::steady_clock::now() < end)
-        std::this_thread::sleep_for(std::chrono::microseconds(50));
+        std::this_thread::sleep_for(tuning::nap_until_stopped);
     attach_again(state);
 }
 
@@ -139,7 +147,7 @@ inline void drop_gil_if_it_is_time() {
 
 }  // namespace detail
 
-// When the module is imported. False with an exception.
+// To be called when the module is imported. False with an exception.
 [[nodiscard]] inline bool prepare_pauses() {
 #if PY_VERSION_HEX < 0x030D0000
     PyObject* sys = PyImport_ImportModule("sys");
@@ -151,8 +159,8 @@ inline void drop_gil_if_it_is_time() {
 #endif
 }
 
-// Detaches, if others wait for that; attached again afterwards. Runs no Python code. Not while
-// pinned, nor with a lock.
+// Detaches, if another thread waits for that, and attaches again. Runs no Python code. Not to be
+// called while pinned, nor while holding a lock.
 inline void pause() {
 #if defined(Py_GIL_DISABLED)
     PyThreadState* state = PyThreadState_Get();
@@ -166,7 +174,7 @@ inline void pause() {
 }
 
 inline bool Pace::rest_if_due() {
-    if (Clock::now() - last_ < between_pauses) return false;
+    if (Clock::now() - last_ < tuning::between_pauses) return false;
     pause();
     last_ = Clock::now();
     return true;

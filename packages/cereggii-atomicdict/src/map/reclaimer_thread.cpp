@@ -10,6 +10,7 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/guard.hpp"
 #include "map/pauses.hpp"
+#include "map/tuning.hpp"
 
 namespace cereggii::atomicdict {
 
@@ -20,26 +21,36 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr auto nap = std::chrono::milliseconds(1);
-constexpr int naps_between_looks = 10;
-constexpr int looks_in_vain = 5;  // until it ends
-// A finalizer that takes longer is left alone, and another thread sees to what others leave.
-constexpr auto patience = std::chrono::milliseconds(100);
-constexpr int most_left_alone = 8;
+// The life of the thread:
+//
+//     provide ─▶ nap, look ─▶ nap, look ─▶ … ─▶ free ─▶ nap, look ─▶ … ─▶ end
+//                                               │                          │
+//                                               └ too long: another one    └ something is left:
+//                                                 takes its place            go on
+//
+// All of this state is sequentially consistent. A thread that leaves something and then reads that
+// the reclaimer thread exists can rely on it: the thread stores that it does not exist, and then
+// looks whether something is left.
 
-// All in the one order of all: who leaves something and sees that the thread exists is seen by it.
+// There is a thread that looks for garbage, or is about to be started.
 std::atomic<bool> exists{false};
-std::atomic<int> attached{0};           // such threads, or about to be
-std::atomic<Clock::rep> freeing{0};     // since when the one that exists does; 0: it does not
-std::atomic<int> left_alone{0};         // such threads, whose places others have taken
-std::atomic<int> forks_to_come{0};      // for which it ends: see end_before_fork()
-std::atomic<bool> has_exited{false};    // the interpreter is about to end
-std::atomic<bool> is_held_back{false};  // by a test
+// How many such threads have a thread state, or are about to get one.
+std::atomic<int> attached{0};
+// When the thread that exists began to free what it is freeing. 0: it is not freeing.
+std::atomic<Clock::rep> freeing{0};
+// How many threads are still freeing although others have taken their place.
+std::atomic<int> left_alone{0};
+// How many forks are about to happen. The thread ends for them: see end_before_fork().
+std::atomic<int> forks_to_come{0};
+// The interpreter is about to end.
+std::atomic<bool> has_exited{false};
+// A test wants nothing to be freed here.
+std::atomic<bool> is_held_back{false};
 
-// Nobody waits for what this thread does.
+// Sleeps, detached. For a thread that nobody waits for.
 void pause_patiently() {
     PyThreadState* state = PyEval_SaveThread();
-    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    std::this_thread::sleep_for(tuning::patient_pause);
     attach_again(state);
 }
 
@@ -54,18 +65,19 @@ bool has_something_to_free() noexcept {
 }
 
 void free_attached() {
-    // Not PyGILState_Ensure, which is a fatal error without memory. Here: at the next look.
+    // Not PyGILState_Ensure, which ends the process when there is no memory. Without memory this
+    // thread tries it again at its next look.
     PyInterpreterState* interpreter = PyInterpreterState_Main();
     PyThreadState* state = interpreter ? PyThreadState_New(interpreter) : nullptr;
     if (!state) return;
     attach_again(state);
-    // With a participant, where others find what is being freed.
+    // With a participant, so that other threads find what is being freed, if a finalizer blocks.
     Reclaimer::free_everything(Reclaimer::current(), pause_patiently);
     PyThreadState_Clear(state);
     PyThreadState_DeleteCurrent();
 }
 
-// False if another thread has taken its place.
+// Frees what is left. False: another thread has taken this one's place.
 bool free_what_is_left() {
     bool is_in_place = true;
     attached.fetch_add(1, std::memory_order_seq_cst);
@@ -82,35 +94,39 @@ bool free_what_is_left() {
 
 void run(void*) {
     do {
-        for (int looks = 0; looks < looks_in_vain && !has_to_end(); ++looks) {
-            for (int naps = 0; naps < naps_between_looks && !has_to_end(); ++naps)
-                std::this_thread::sleep_for(nap);
+        for (int looks = 0; looks < tuning::looks_until_reclaimer_ends && !has_to_end(); ++looks) {
+            for (int naps = 0; naps < tuning::naps_between_looks && !has_to_end(); ++naps)
+                std::this_thread::sleep_for(tuning::reclaimer_nap);
             if (!has_something_to_free()) continue;
             if (!free_what_is_left()) return;
             looks = 0;
         }
         exists.store(false, std::memory_order_seq_cst);
-        // What has been left in between, if nobody else has started a thread for it.
+        // A thread that left something before this store has relied on this thread. Lost to a
+        // thread that has started another one: that one frees it.
     } while (has_something_to_free() && !exists.exchange(true, std::memory_order_seq_cst));
 }
 
-// Whether the thread is not to be waited for any more, and the caller's may take its place.
+// Takes the place of the thread, if a finalizer keeps it for too long. True: the caller has to
+// start another thread.
 bool takes_place() noexcept {
     Clock::rep since = freeing.load(std::memory_order_seq_cst);
-    if (since == 0 || Clock::now().time_since_epoch() - Clock::duration(since) < patience)
+    if (since == 0 ||
+        Clock::now().time_since_epoch() - Clock::duration(since) < tuning::finalizer_patience)
         return false;
-    if (left_alone.fetch_add(1, std::memory_order_seq_cst) < most_left_alone &&
+    if (left_alone.fetch_add(1, std::memory_order_seq_cst) < tuning::most_finalizers_left_alone &&
         freeing.compare_exchange_strong(since, 0, std::memory_order_seq_cst))
         return true;
+    // Too many are left alone, or lost to the thread itself, which is done, or to a rival.
     left_alone.fetch_sub(1, std::memory_order_seq_cst);
     return false;
 }
 
-// Python warns if a process forks that has other threads. This one has nothing to do then, as a
-// rule, and comes back afterwards.
+// Ends the thread before a fork, since Python warns if a process that has other threads forks. As a
+// rule the thread has nothing to do then. It comes back after the fork.
 PyObject* end_before_fork(PyObject*, PyObject*) {
     forks_to_come.fetch_add(1, std::memory_order_seq_cst);
-    const auto end = Clock::now() + 20 * nap;
+    const auto end = Clock::now() + tuning::longest_wait_before_fork;
     while (exists.load(std::memory_order_seq_cst) && Clock::now() < end) pause_patiently();
     Py_RETURN_NONE;
 }
@@ -121,14 +137,14 @@ PyObject* continue_after_fork(PyObject*, PyObject*) {
     Py_RETURN_NONE;
 }
 
-// What the threads of the parent had left. Not at once: finalizers may need what hooks of other
-// modules have yet to put in order.
+// In the child, a new thread frees what the threads of the parent had left. That is not done in
+// this hook: finalizers may need what hooks of other modules have yet to put in order.
 PyObject* continue_in_child(PyObject*, PyObject*) {
     provide_reclaimer_thread();
     Py_RETURN_NONE;
 }
 
-// For tests: as if the thread did not come by.
+// For tests: keeps the thread from freeing anything, or lets it go on.
 PyObject* hold_back(PyObject*, PyObject* value) {
     const int held_back = PyObject_IsTrue(value);
     if (held_back < 0) return nullptr;
@@ -150,16 +166,16 @@ void provide_reclaimer_thread() noexcept {
     } else if (!has_something_to_free() || exists.exchange(true, std::memory_order_seq_cst)) {
         return;
     }
-    // With the stack of Python's own threads. If there are no more threads, or there is no memory:
-    // again, when something is left the next time.
+    // With the stack of Python's own threads. If there cannot be another thread, or there is no
+    // memory, it is tried again when something is left the next time.
     if (PyThread_start_new_thread(&run, nullptr) == PYTHREAD_INVALID_THREAD_ID)
         exists.store(false, std::memory_order_seq_cst);
 }
 
 bool end_reclaimer_thread() {
     has_exited.store(true, std::memory_order_seq_cst);
-    // But for a finalizer that does not end.
-    const auto end = Clock::now() + 100 * patience;
+    // Not longer than this: a finalizer may not end.
+    const auto end = Clock::now() + tuning::longest_wait_at_exit;
     while (attached.load(std::memory_order_seq_cst) > 0 && Clock::now() < end) {
         if (PyErr_CheckSignals() < 0) return false;
         pause_patiently();

@@ -3,24 +3,25 @@
 
 #include <nanobind/nanobind.h>
 
-// The thread that frees what others have removed and not come to free themselves: see
-// leftovers.hpp. It is started when something is left and there is none, and ends when nothing has
-// been left for a while. It has a thread state of the interpreter only while it frees something.
+// The reclaimer thread frees what other threads have removed and not freed themselves
+// (leftovers.hpp). It is started when something is left and there is no such thread, and ends when
+// nothing has been left for a while. It has a thread state of the interpreter only while it frees
+// something.
 namespace cereggii::atomicdict {
 
 #ifdef Py_GIL_DISABLED
 
-// After something has been left: sees to it that there is such a thread. Attached.
+// Makes sure that there is such a thread. To be called after something was left, attached.
 void provide_reclaimer_thread() noexcept;
 
-// At the exit: waits until it has ended what it has begun. False with an exception of a signal
-// handler.
+// Waits until the thread has ended what it has begun, at the exit. It begins nothing after that.
+// False with an exception that a signal handler has raised.
 bool end_reclaimer_thread();
 
-// In the child of a fork, where it does not exist.
+// In the child of a fork, where the thread does not exist.
 void forget_reclaimer_thread() noexcept;
 
-// When the module is imported; once. Throws.
+// To be called once, when the module is imported. Throws.
 void prepare_reclaimer_thread(nanobind::module_& module);
 
 #endif

@@ -91,12 +91,8 @@ struct Table {
 
     // The address that the allocator returned. The table may begin later, to be aligned.
     void* memory;
-
-    // ── owned by the reclaimer when the table is retired ───────────────────────────────────────
-
-    // The next retired item.
-    Table* link = nullptr;
-    std::uint64_t epoch_tag = 0;
+    // When the table is retired: the link to the next retired item.
+    std::uintptr_t link = 0;
 
     // ───────────────────────────────────────────────────────────────────────────────────────────
 

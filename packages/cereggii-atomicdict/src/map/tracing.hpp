@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-// Tells tracemalloc of memory that does not come from the interpreter's allocators.
+// Tells tracemalloc of memory that does not come from the interpreter's allocators. Attached.
 namespace cereggii::atomicdict {
 
 void trace(std::uintptr_t address, std::size_t size) noexcept;
