@@ -45,7 +45,7 @@ class Collider:
 
 
 class RefusalError(Exception):
-    """What the objects below raise."""
+    """Raised by the objects below."""
 
 
 class BadHash:
@@ -81,7 +81,7 @@ class MyBytes(bytes):
 
 
 def contents(mapping: Any) -> dict[Any, Any]:
-    """What is in a mapping, read one key after the other; no key may come twice."""
+    """The items of a mapping, read one key after the other; no key may come twice."""
     found: dict[Any, Any] = {}
     for key in mapping:
         assert key not in found
@@ -91,7 +91,7 @@ def contents(mapping: Any) -> dict[Any, Any]:
 
 
 def outcome(operation: Callable[[Any], Any], mapping: Any) -> Any:
-    """What comes of an operation: a result, or an exception, as something that can be compared."""
+    """The result or the exception of an operation, in a form that can be compared."""
     try:
         result = operation(mapping)
     except Exception as error:

@@ -72,7 +72,7 @@ every_call = pytest.mark.parametrize(("call", "function"), CALLS.values(), ids=C
 
 
 def reduced(function: Combine, pairs: Pairs, initial: Mapping[Any, Any] | None = None) -> Any:
-    """What a dict of one thread has after all pairs were taken, one after the other."""
+    """The items of a dict after a loop has combined all pairs, one after the other."""
     found = dict(initial or {})
     for key, value in pairs:
         found[key] = function(key, found.get(key, NOT_FOUND), value)
@@ -121,7 +121,7 @@ def fail(*_: Any) -> Any:
 
 
 class Unsociable:
-    """Is not to be combined with anything: raises something else each time."""
+    """Cannot be combined with anything: raises another exception each time."""
 
     def __init__(self) -> None:
         self.raised: list[BaseException] = []

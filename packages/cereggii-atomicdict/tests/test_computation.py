@@ -127,7 +127,7 @@ def test_a_factory_may_ask_for_other_keys_and_other_dicts() -> None:
 
 
 def test_a_factory_that_stores_its_own_key_is_too_late() -> None:
-    """What is in the dict when the factory returns is kept, and is what all get."""
+    """The value that is in the dict when the factory returns is kept, and all callers get it."""
     d: AtomicDict[int, str] = AtomicDict()
 
     def factory(key: int) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values that many threads ask for are computed once, and no thread waits for ever."""
+"""Values that many threads ask for are computed once, and no thread waits forever."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_many_threads_ask_and_one_computes(key: MakeKey) -> None:
 def test_values_are_computed_once_between_removals_while_the_table_is_resized(
     key: MakeKey, seed: int
 ) -> None:
-    """As many as were computed were removed, or are left."""
+    """Each computed value was removed, or is left."""
     shared: AtomicDict[Any, Thing] = AtomicDict()
 
     def work(number: int) -> tuple[list[Thing], list[Thing]]:
@@ -299,7 +299,7 @@ def test_no_computed_change_is_lost(key: MakeKey, seed: int) -> None:
 
 
 def test_tokens_that_are_merged_in_and_computed_out_are_neither_lost_nor_doubled(seed: int) -> None:
-    """Also when a value is replaced, and its key then removed, while it is being looked at."""
+    """A value may be replaced, and its key removed, while it is being looked at."""
     rounds, tokens = 20, 500
 
     def work_on(shared: AtomicDict[int, tuple[int, ...]], number: int) -> list[int]:

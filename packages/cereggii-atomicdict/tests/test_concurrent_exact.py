@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""snapshot() and len() are exact: what they show was there at one instant of the call.
+"""snapshot() and len() are exact: they show the dict as of one instant of the call.
 
-The writers keep an invariant at every instant, by the order in which they write. Whoever looks at
-one key after the other sees it broken.
+The writers keep an invariant at every instant, by the order in which they write. A thread that
+looks at one key after the other sees it broken.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def test_a_snapshot_of_a_queue_is_a_run_of_keys() -> None:
 
 
 def test_snapshots_and_lengths_follow_each_other() -> None:
-    """Of one thread that only inserts: no later look shows less than an earlier one."""
+    """One thread only inserts, so no look shows less than an earlier one."""
     shared: AtomicDict[int, int] = AtomicDict()
 
     def write(count: int) -> None:
@@ -175,7 +175,7 @@ def test_len_is_exact(length: int, writers: int) -> None:
 
 
 def test_len_is_exact_where_one_thread_deletes_what_another_inserts() -> None:
-    """It never counts the deletion and not the insertion, which came before."""
+    """It never counts a deletion without the insertion that came before it."""
     shared: AtomicDict[str, int] = AtomicDict({"kept": 0})
 
     def look() -> None:

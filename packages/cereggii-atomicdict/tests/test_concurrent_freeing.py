@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What threads delete is freed, once, and not before the last of them is done with it."""
+"""A deleted object is freed once, and not before the last thread is done with it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ REMOVALS: dict[str, Callable[[AtomicDict[Any, Any], Name], Any]] = {
 def test_an_object_of_another_thread_dies_before_it_is_removed(
     remove: Callable[[AtomicDict[Any, Any], Name], Any],
 ) -> None:
-    """Not when the thread that made it comes to it, as the interpreter would have it."""
+    """The interpreter alone would free it only when the thread that made it runs again."""
     d, references = make_pairs(1)
     alive = []
 
@@ -159,7 +159,7 @@ def test_a_thread_that_waits_in_a_comparison_keeps_no_more_than_it_compares() ->
 
 
 def keys_before_growth(least: int) -> int:
-    """With how many keys a dict grows when it gets another."""
+    """The number of keys at which a dict grows when one more is inserted."""
     d: AtomicDict[int, None] = AtomicDict(dict.fromkeys(range(least)))
     while True:
         size = d.__sizeof__()
@@ -176,7 +176,7 @@ class Moved(NamedTuple):
 
 
 def test_a_key_that_is_deleted_during_its_migration_is_freed() -> None:
-    """Who deletes a key that is being moved leaves it to the mover to take it out."""
+    """A thread that deletes a key in migration leaves the unlinking to the migrator."""
 
     class Key:
         """Compared by identity, which is fast."""
@@ -187,7 +187,7 @@ def test_a_key_that_is_deleted_during_its_migration_is_freed() -> None:
         d: AtomicDict[Any, Any] = AtomicDict()
         for _ in range(size):
             d[Key()] = None
-        # Deleted from the last on: in the order in which they are moved, to meet the mover.
+        # Deleted from the last on: in the order of their migration, to meet the migrator.
         games.append(Moved(d, [*d][::-3]))
         references.append([weakref.ref(key) for key in games[-1].keys])
 
@@ -209,9 +209,9 @@ def test_a_key_that_is_deleted_during_its_migration_is_freed() -> None:
 
 
 def test_a_migrator_runs_no_finalizer_of_a_key_that_another_thread_deletes() -> None:
-    """A mover may only be updating or inserting."""
+    """A migrator may only update or insert."""
     died_in: set[int] = set()
-    movers: set[int] = set()
+    migrators: set[int] = set()
 
     class Key:
         def __del__(self) -> None:
@@ -226,7 +226,7 @@ def test_a_migrator_runs_no_finalizer_of_a_key_that_another_thread_deletes() -> 
         games.append(Moved(d, [*d][::-3]))
 
     def move(game: Moved) -> None:
-        movers.add(threading.get_ident())
+        migrators.add(threading.get_ident())
         for filler in range(60):
             game.shared[filler] = None
 
@@ -235,7 +235,7 @@ def test_a_migrator_runs_no_finalizer_of_a_key_that_another_thread_deletes() -> 
             del game.shared[game.keys.pop()]
 
     meet(games, move, delete)
-    assert not died_in & movers
+    assert not died_in & migrators
 
 
 class Counted:

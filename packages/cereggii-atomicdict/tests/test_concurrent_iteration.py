@@ -128,7 +128,7 @@ def test_a_key_that_is_deleted_and_inserted_again_is_seen_at_most_once(seed: int
 
 @pytest.mark.parametrize("see", [SEE["iter"], SEE["items"]], ids=["iter", "items"])
 def test_a_key_that_is_gone_is_not_seen_any_more(see: Callable[[Any], Iterable[Any]]) -> None:
-    """Not even while the thread that deletes it is still about it."""
+    """It is not seen even while the thread that deletes it is still in its call."""
 
     def delete(shared: AtomicDict[int, Any]) -> None:
         for key in range(5):
@@ -233,7 +233,7 @@ def test_partitions_stay_the_same_in_every_size_of_the_table() -> None:
 
 @pytest.mark.parametrize("partitions", [1, 3, 13])
 def test_a_thread_goes_around_once(partitions: int) -> None:
-    """From its own place to the end, then from the beginning. Views have one order for all."""
+    """It goes from its own place to the end, then from the beginning. Views share one order."""
     shared = AtomicDict.fromkeys(range(10_000))
     order = [*shared.items()]
     met = threading.Barrier(THREADS)
@@ -259,7 +259,7 @@ def test_a_thread_goes_around_once(partitions: int) -> None:
 
 @pytest.mark.parametrize("partitions", [1, 3, 13])
 def test_threads_begin_in_different_places(partitions: int) -> None:
-    """So that they do not meet at every key.
+    """Threads that begin in one place would meet at every key.
 
     The place follows from the thread's number in the domain. In a process where others have ended,
     any numbers may live together, and two of them may begin in the same group of a small part. In a
@@ -346,7 +346,7 @@ def test_each_item_of_a_shared_iterator_goes_to_one_thread() -> None:
 
 
 def test_a_finalizer_may_go_on_with_the_iterator_that_runs_it() -> None:
-    """What was replaced while it was taken, or retired by others, is dropped by who iterates."""
+    """An iterator drops values that are replaced while it takes them, and others' garbage."""
     shared: AtomicDict[int, Any] = AtomicDict()
     values = shared.values()
     current = iter(values)

@@ -282,7 +282,7 @@ def add_by_compare_and_exchange(shared: Any, key: Any) -> int:
 
 
 def add_by_pop(shared: Any, key: Any) -> int:
-    """Whoever takes the number out puts the next one in; for the others there is none."""
+    """The thread that takes the number out puts the next one in; the others find none."""
     while (found := shared.pop(key, None)) is None:
         pass
     shared.compare_and_set(key, NOT_FOUND, found + 1)  # nobody else can have

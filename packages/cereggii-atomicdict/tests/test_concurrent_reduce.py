@@ -61,7 +61,7 @@ every_draw = pytest.mark.parametrize("draw", [skewed, uniform])
 
 
 def numbers_for(seed: int, draw: Callable[[random.Random, int], int], count: int) -> Any:
-    """For each thread as many numbers, which are those of keys."""
+    """A list of `count` keys for each thread."""
     choose = random.Random(seed)
     return [[draw(choose, MANY) for _ in range(count)] for _ in range(THREADS)]
 
@@ -336,7 +336,7 @@ def test_each_input_counts_once_although_iterables_raise(
 
 
 def test_each_input_counts_once_although_the_function_raises(seed: int) -> None:
-    """For an input, or where what has met in the thread is combined with what is in the dict."""
+    """It raises for an input, or when the thread's result is combined with that of the dict."""
     numbers = numbers_for(seed, skewed, 3_000)
     shared: AtomicDict[int, int] = AtomicDict()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Of threads that want the same thing one gets it: each object is handed on once."""
+"""One of the threads that want the same object gets it: each object is handed on once."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def updated(method: str) -> Callable[[Dict], Dict]:
 
 
 def refilled(empty: Callable[[Dict], object]) -> Callable[[Dict], Dict]:
-    """With its own keys, in its own order, after most or all of them have left it."""
+    """The dict, filled again with its own keys in its own order, after `empty` has removed them."""
 
     def way(d: Dict) -> Dict:
         items = [*d.items()]
@@ -251,7 +251,7 @@ def test_a_dict_that_shrinks_in_its_own_order_stays_as_good(kind: str, seed: int
 
 
 def test_partitions_of_a_large_dict_can_be_copied_one_by_one() -> None:
-    """Also where there are more lines than parts are made of."""
+    """The table has more groups than a part can be made of."""
     d: Dict = AtomicDict(dict.fromkeys(range(300_000)))
     e: Dict = AtomicDict()
     for part in range(4):
@@ -282,7 +282,7 @@ EMPTY: dict[str, Callable[[], Dict]] = {
 @pytest.mark.parametrize("make", EMPTY)
 def test_going_through_an_empty_dict_costs_nothing(make: str) -> None:
     d = EMPTY[make]()
-    # Whoever finds nothing but tombstones has paid for their removal.
+    # A thread that found nothing but tombstones has paid for their removal.
     if "emptied" in make:
         assert [list(d) for _ in range(4)] == [[]] * 4
     assert _looks_of_iteration(d) == 0

@@ -18,7 +18,7 @@ LINES = 4  # of a cell
 
 
 def mixed(hash_: int) -> int:
-    """As in src/map/key.hpp."""
+    """The mixed hash, as in src/map/key.hpp."""
     unmixed = hash_ % 2**64
     line = unmixed >> 3
     line ^= line >> 4 ^ line >> 9 ^ line >> 17 ^ line >> 31
@@ -45,7 +45,7 @@ def mean_detour(hashes: list[int], capacity: int) -> float:
 
 
 def in_order(hashes: Iterable[int], capacity: int) -> list[int]:
-    """As in src/order.hpp."""
+    """The order of a scan, as in src/map/order.hpp."""
     cell_bits = max(0, (capacity // NEIGHBOURS // LINES).bit_length() - 1)
 
     def order(hash_: int) -> tuple[int, int]:
@@ -150,6 +150,6 @@ def test_no_pattern_of_ints_is_in_its_own_way(capacity: int, load: float) -> Non
     }
     for name, pattern in PATTERNS.items():
         found[name] = mean_detour(list(dict.fromkeys(map(pattern, range(count)))), capacity)
-    # With neighbours at random places it is 4 and 17: whole lines go further on, not single words.
+    # With groups at random places it is 4 and 17: whole groups go further on, not single slots.
     assert max(found.values()) < (8 if load < 0.5 else 30), max(found, key=lambda name: found[name])
     assert sum(found.values()) / len(found) < (0.6 if load < 0.5 else 2.5)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What update() and the reductions take, and that nothing is silently left out of it."""
+"""update() and the reductions take the inputs that dict takes, and leave nothing out silently."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_unions_read_both_sides_as_they_show_themselves() -> None:
 
 
 def test_a_dict_copies_what_a_subclass_shows() -> None:
-    """By keys() and [], as it copies any mapping that is no dict."""
+    """A dict uses keys() and [], as for any mapping that is not a dict."""
     for shown in (OwnIter(a=1), OwnKeys(a=1)):
         assert dict(shown) == SHOWN
         assert {**shown} == SHOWN

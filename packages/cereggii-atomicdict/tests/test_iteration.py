@@ -216,7 +216,7 @@ def test_a_key_that_is_deleted_before_its_turn_does_not_come(
 
 
 def test_a_key_that_is_deleted_while_the_table_grows_does_not_come() -> None:
-    """Nor does what has its memory by then: both tables have let go of the entry."""
+    """An object that has got its memory does not come either: both tables dropped the entry."""
     mapping: AtomicDict[Any, Any] = AtomicDict()
     numbers = itertools.count()
     before = after = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a thread removes beside others is freed soon, although nobody calls again.
+"""Objects that a thread removes beside others are freed soon, although nobody calls again.
 
 In most of the tests the thread that frees it a moment later is held back, so that the others come.
 """
@@ -244,7 +244,7 @@ def test_leftovers_of_the_reclaimer_thread_itself_are_freed(worker: Worker) -> N
 
 
 def test_a_finalizer_that_waits_in_the_reclaimer_thread_holds_up_no_other() -> None:
-    """Neither what was left before, nor what is left later."""
+    """Leftovers from before and from later are freed meanwhile."""
     blocked, proceed = threading.Semaphore(0), threading.Event()
     workers = [Worker() for _ in range(9)]
     idle = iter(workers)
@@ -255,7 +255,7 @@ def test_a_finalizer_that_waits_in_the_reclaimer_thread_holds_up_no_other() -> N
             proceed.wait(3 * PATIENCE)  # longer than the test waits for others
 
     def leave(**how: Any) -> weakref.ref[Key]:
-        """In a thread that does nothing else, so that it does not come back for it."""
+        """Leave an object in an idle thread, which does not come back for it."""
         reference: weakref.ref[Key] = next(idle).do(functools.partial(leave_something, **how))
         return reference
 

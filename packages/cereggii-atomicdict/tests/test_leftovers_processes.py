@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What threads have removed is freed before the interpreter ends, and in the child of a fork."""
+"""Removed objects are freed before the interpreter ends, and in the child of a fork."""
 
 from __future__ import annotations
 

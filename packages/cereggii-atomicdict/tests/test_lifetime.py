@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who lives how long: dicts and handles, and the keys and values that are stored or replaced."""
+"""Dicts, handles, keys and values live as long as they should, and no longer."""
 
 from __future__ import annotations
 

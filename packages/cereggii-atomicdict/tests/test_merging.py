@@ -48,7 +48,7 @@ every_fill = pytest.mark.parametrize("fill", FILL.values(), ids=FILL)
 
 
 class OnlyKeys:
-    """As little of a mapping as a dict can be updated from."""
+    """The least mapping that a dict can be updated from."""
 
     def __init__(self, items: dict[Any, Any]) -> None:
         self.items_ = items
@@ -171,7 +171,7 @@ def test_filling_does_what_it_does_to_a_dict(
 def test_what_a_dict_cannot_be_filled_from_is_refused_alike(
     make: Make, fill: Fill, source: Callable[[], Any]
 ) -> None:
-    """And what was stored before the error stays, as in a dict."""
+    """Items that were stored before the error stay, as in a dict."""
     ours, theirs = make(START), dict(START)
     assert outcome(lambda m: fill(m, source()), ours) == outcome(
         lambda m: fill(m, source()), theirs

@@ -49,7 +49,7 @@ class Placed:
 
 
 def at_the_end(_choose: random.Random) -> Iterable[int]:
-    """In the last lines of every table: they go on at the beginning."""
+    """Hashes in the last groups of every table: a probe goes on at the beginning."""
     return (2**64 - 1 - number for number in range(COUNT))
 
 
@@ -58,12 +58,12 @@ def at_both_ends(choose: random.Random) -> Iterable[int]:
 
 
 def in_one_line(choose: random.Random) -> Iterable[int]:
-    """Of tables of up to 2**20 words; in larger ones, not."""
+    """Hashes in one group of tables of up to 2**20 slots, and in several of larger tables."""
     return (0x5A5A5 << 44 | choose.getrandbits(44) for _ in range(COUNT))
 
 
 def in_few_lines(choose: random.Random) -> Iterable[int]:
-    """As many of each as make all of them run over into the next two or three."""
+    """Hashes in few groups, with so many in each that they run over into the next two or three."""
     lines = [choose.getrandbits(12) << 52 for _ in range(COUNT // 20)]
     return (choose.choice(lines) | choose.getrandbits(52) for _ in range(COUNT))
 
@@ -87,7 +87,7 @@ def keys_of(hashes: Hashes, seed: int) -> list[Placed]:
 
 
 def check(d: AtomicDict[Placed, int], keys: list[Placed]) -> None:
-    """What is in the dict, by every way to find it; and what is not, but would be close."""
+    """Check that every way to look finds the keys, and no key with a similar hash."""
     present = {key.mixed for key in keys}
     assert [d[key] for key in keys] == [key.mixed for key in keys]
     assert sorted(key.mixed for key in d) == sorted(present)

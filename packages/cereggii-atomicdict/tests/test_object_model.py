@@ -24,7 +24,7 @@ every_type = pytest.mark.parametrize("kind", TYPES)
 
 
 def argument_of(kind: type[Any], start: Any = ()) -> Any:
-    """What the constructor takes for an instance that holds these items."""
+    """The argument of the constructor for an instance that holds these items."""
     return AtomicDict(start) if issubclass(kind, AtomicDictHandle) else start
 
 
@@ -48,7 +48,7 @@ def test_the_collector_sees_every_key_and_value_once() -> None:
 @every_type
 def test_cycles_are_collected(kind: type[Any]) -> None:
     class Key:
-        """What refers to something, and can be a key."""
+        """A key that refers to another object."""
 
         def __init__(self, to: Any) -> None:
             self.to = to

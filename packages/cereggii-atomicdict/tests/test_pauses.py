@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What works on all keys lets others stop the world, fork and be interrupted, and stays exact."""
+"""An operation on all keys lets others stop the world, fork and be interrupted, and is exact."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def longest_stop(operation: Callable[[], object]) -> float:
 
 @pytest.fixture
 def short_switch_interval() -> Iterator[None]:
-    """With a GIL, who waits asks for it only after this time."""
+    """With a GIL, a waiting thread asks for it only after this time."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(0.0001)
     yield
@@ -167,7 +167,7 @@ def test_a_child_that_is_forked_meanwhile_can_write() -> None:
 
 
 def test_another_thread_goes_on_beside_one_that_does_nothing_else() -> None:
-    """With a GIL, who drops it too often is never asked for it."""
+    """With a GIL, a thread that drops it too often is never asked for it."""
     d: Dict = AtomicDict(dict.fromkeys(range(COUNT)))
     steps = 0
 
@@ -204,7 +204,7 @@ def test_a_free_threaded_build_that_runs_with_a_gil_hands_it_on() -> None:
 
 @needs_timer_signals
 def test_signals_are_answered_however_seldom_threads_take_turns() -> None:
-    """With a GIL, others wait for their turn as long as the user wants."""
+    """With a GIL, other threads wait for it as long as the switch interval says."""
     run_program(
         """
         import signal, sys, time

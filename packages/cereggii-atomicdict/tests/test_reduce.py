@@ -289,7 +289,7 @@ def reduce_to_lists(d: AtomicDict[Any, Any], pairs: Pairs) -> None:
 @pytest.mark.parametrize("call", [AtomicDict.reduce_list, reduce_to_lists])
 @pytest.mark.parametrize("hint", [0, 1, 200])
 def test_a_list_has_the_inputs_of_one_call_in_their_order(call: Call, hint: int, seed: int) -> None:
-    """Also those of a key that leaves the table and comes back."""
+    """This includes a key that leaves the table and comes back."""
     choose = random.Random(seed)
     keys = 8 * TABLE if hint == 0 else 100
     d: AtomicDict[int, list[int]] = AtomicDict()

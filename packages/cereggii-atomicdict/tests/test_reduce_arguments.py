@@ -159,7 +159,7 @@ def test_a_wrong_length_hint_does_no_harm() -> None:
 
 
 def test_all_true_stops_at_nothing() -> None:
-    """Each input is taken, also where the result cannot change any more."""
+    """Each input is taken, even where the result cannot change any more."""
     source = Source(("key", n % 2) for n in range(100))
     d: AtomicDict[str, bool] = AtomicDict()
     d.reduce_and(source)

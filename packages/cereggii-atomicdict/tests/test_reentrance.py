@@ -133,8 +133,8 @@ PLACED = """
     d.update(dict.fromkeys(reversed(in_order)))
     assert list(d) == in_order, "src/map/key.hpp has changed"
     def reuse_memory(*numbers):
-        # Who still knows a freed node will find these numbers in it. (Nothing else of this size may
-        # have been made since, so they are made before.)
+        # A thread that still knows a freed node finds these numbers in it. They are made before,
+        # since nothing else of this size may be made in between.
         node = b"".join(number.to_bytes(8, "little") for number in numbers)[:-1]
         return [bytearray(node) for _ in range(40_000)]
     nonsense = 0x4141414141414140
@@ -209,7 +209,7 @@ def test_a_dict_survives_keys_whose_hashes_change_all_the_time() -> None:
 
 
 def test_a_comparison_may_replace_the_table_by_another_at_the_same_address() -> None:
-    """What it began with is freed meanwhile, and the table that is new may be put in its place."""
+    """The table that the lookup began with is freed, and a new one may get its address."""
     run_program(
         PLACED
         + """

@@ -227,7 +227,7 @@ def test_a_sentinel_is_refused_where_it_cannot_be_expected(make: Make, start: An
 @both_forms
 @every_sentinel
 def test_items_from_before_a_refused_one_stay(make: Make, name: str) -> None:
-    """As what comes before any error does, in a dict."""
+    """A dict keeps the items from before an error, too."""
     for item in ((SENTINELS[name], 1), (1, SENTINELS[name])):
         mapping = make({"a": 1})
         with pytest.raises(ValueError, match=name):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What subclasses may add and override, as those of dict: attributes, methods, __missing__."""
+"""Subclasses may add and override what those of dict may: attributes, methods, __missing__."""
 
 from __future__ import annotations
 

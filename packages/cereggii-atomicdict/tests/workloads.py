@@ -32,7 +32,7 @@ def flat(lists: list[list[Any]]) -> list[Any]:
 
 
 def access(shared: AtomicDict[Any, Any], number: int) -> Any:
-    """What the thread of this number uses of the shared dict: itself, or a handle."""
+    """The shared dict, or a handle of it, for the thread of this number."""
     return shared.get_handle() if number % 2 else shared
 
 
@@ -58,7 +58,7 @@ class Name:
 
 
 class Crowded(Name):
-    """Of these, ten have the same hash."""
+    """A name that shares its hash with nine others."""
 
     __slots__ = ()
 

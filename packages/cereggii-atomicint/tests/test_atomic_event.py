@@ -182,7 +182,7 @@ def test_only_a_set_of_this_event_releases_a_waiter() -> None:
 
 @concurrent
 def test_a_pulse_releases_all_waiters() -> None:
-    """It is cleared again at once; only who had not begun to wait may have missed it."""
+    """The event is cleared at once; only a thread that has not begun to wait may miss the set."""
     missed = 0
     rounds = 10
     for _ in range(rounds):
@@ -223,7 +223,7 @@ def test_a_write_before_a_set_is_seen_after_the_wait() -> None:
 
 @concurrent
 def test_after_a_clear_nothing_is_left_of_the_set_before_it() -> None:
-    """Even though the call of set may not have returned yet."""
+    """The call of set may not have returned yet."""
 
     def clear(event: AtomicEvent) -> tuple[bool, bool, bool]:
         assert event.wait(PATIENCE)

@@ -174,7 +174,7 @@ def test_going_through_an_edge_both_ways_adds_up(start: int, seed: int) -> None:
 
 
 def test_values_never_wrap_while_threads_set_extremes_and_others_add() -> None:
-    """For a longer time at one integer: every value is near 0 or near the upper end."""
+    """Threads stay at one integer for longer: every value is near 0 or near the upper end."""
     shared = AtomicInt()
     allowed = 2**40
 

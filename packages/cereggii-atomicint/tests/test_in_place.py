@@ -29,7 +29,7 @@ all_operators = pytest.mark.parametrize("symbol", IN_PLACE)
 
 
 def expected(symbol: str, value: int, operand: int) -> int | type[Exception]:
-    """What is stored, or what is raised."""
+    """The stored value, or the exception."""
     if symbol in ("<<", "**") and operand >= 200:
         if value == 0 or (symbol == "**" and value in (1, -1)):
             operand = 200 + operand % 2

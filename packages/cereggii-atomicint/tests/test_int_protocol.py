@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What else an int can do, on the current value; the hash alone is by identity."""
+"""The protocols of int work on the current value; only the hash is by identity."""
 
 from __future__ import annotations
 

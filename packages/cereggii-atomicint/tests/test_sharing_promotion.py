@@ -55,7 +55,7 @@ def test_sharing_keeps_the_value_while_garbage_is_collected_and_weakly_reference
 
 @where_objects_get_help
 def test_a_weak_reference_to_an_object_that_is_becoming_immortal_stays_true(seed: int) -> None:
-    """It is alive and immortal, or the object is mortal and it dies: never anything between."""
+    """Either the object is immortal and the reference alive, or it is mortal and both die."""
     program = """
         import random
         choose = random.Random(int(sys.argv[1]))

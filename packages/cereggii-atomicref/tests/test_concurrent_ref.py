@@ -174,7 +174,7 @@ def test_a_thread_sees_the_writes_of_another_in_order(access: Access) -> None:
 
 
 def test_writes_to_two_refs_have_one_order() -> None:
-    """Of two threads that each store in one ref and then read the other's, one sees the store."""
+    """Two threads each store in one ref and then read the other's: at least one sees the store."""
     lefts = [AtomicRef(0) for _ in range(4 * REPEATS)]
     rights = [AtomicRef(0) for _ in lefts]
 

@@ -76,7 +76,7 @@ class Anything(int):
 
 
 def errors_of(instance: Any, name: str) -> set[type[BaseException] | None]:
-    """What comes of calling a member with all sorts of arguments; None: no error."""
+    """The errors of a member that is called with all sorts of arguments; None means no error."""
     found: set[type[BaseException] | None] = set()
     some = Anything(1)
     for arguments in ((), (some,), (some, some), (some, some, some, some), ("",)):

@@ -86,7 +86,7 @@ def test_a_signal_handler_may_use_the_ref_that_is_waited_for() -> None:
 
 @needs_timer_signals
 def test_an_interrupted_wait_passes_its_wake_up_on() -> None:
-    """Of two waiters one is interrupted as it is notified: the other must not sleep on."""
+    """One of two waiters is interrupted as it is notified: the other must not sleep on."""
     run_program("""
         import signal, threading, time
         from cereggii_atomicref import AtomicRef

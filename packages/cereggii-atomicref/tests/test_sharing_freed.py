@@ -221,7 +221,7 @@ def test_nothing_more_is_left_to_the_collector_while_it_does_not_come() -> None:
 
 @where_objects_get_help
 def test_a_child_process_goes_on_when_it_collects() -> None:
-    """What was asked for in its parent is for a main thread that is not there."""
+    """A request of the parent is for a main thread that the child may not have."""
     program = """
         import os
         status = []
@@ -246,7 +246,7 @@ def test_a_child_process_goes_on_when_it_collects() -> None:
 
 @where_objects_get_help
 def test_survivors_of_a_collection_make_room_for_as_many_again() -> None:
-    """Also a collection that was not requested; and then nobody asks for one."""
+    """The collection need not be a requested one. None is requested afterwards."""
     program = """
         kept = []
         for count in (16, 32):

@@ -278,7 +278,7 @@ def test_no_thread_ever_sees_a_value_with_another_stamp() -> None:
 @starts_threads
 @switches_often
 def test_no_reader_gets_a_pair_that_was_stored_elsewhere() -> None:
-    """As in test_concurrent_ref.py: the memory of one ref's pair becomes another ref's pair."""
+    """The memory of one ref's pair becomes another ref's pair, as in test_concurrent_ref.py."""
     refs: list[AtomicStampedRef[float]] = [AtomicStampedRef(tag + 0.5, tag) for tag in range(3)]
     end = time.monotonic() + 0.7
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What coroutines, generators and asyncio do with an object, they do with a handle of it."""
+"""Coroutines, generators and asyncio do the same with a handle as with its object."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class ReadOnly:
 
 
 class OnlyGets:
-    """Not a data descriptor."""
+    """A descriptor without `__set__`, which is not a data descriptor."""
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return "got"
@@ -144,7 +144,7 @@ USES: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def outcome(use: Callable[[Any, Any], Any], attribute: Any) -> Any:
-    """What a use gives or raises, and what it leaves behind; handles are the same as objects."""
+    """The result or exception of a use, and its effects; a handle counts as its object."""
     kind = type("Shape", (Shape,), {"attribute": attribute})
     instance = kind()
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What cannot work through a ThreadHandle: each row of the table in docs/thread-handle.md.
+"""A ThreadHandle has limits: each row of the table in docs/thread-handle.md.
 
 Each test shows the object, with which it works, and the handle, with which it does not. A test that
 fails because something works now is good news: take the row out.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is no operator: attributes, calls, containers, conversions, statements, buffers."""
+"""Protocols without operators: attributes, calls, containers, conversions, statements, buffers."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_an_equal_object_is_not_a_change(make: Make, value: Any, notify: str) ->
 
 @both_forms
 def test_a_waiter_that_goes_back_to_sleep_passes_the_notification_on(make: Make) -> None:
-    """Of waiters for two objects, one notification reaches one that the change is for."""
+    """Waiters wait for two objects: a notification reaches one that the change is for."""
     for _ in range(20):
         first, second = 10**20, 10**20 + 1
         ref = make(first)

@@ -23,7 +23,7 @@ def new(kind: type[Any], value: object = 5) -> Any:
 
 
 def argument_of(kind: type[Any], value: object = 5) -> Any:
-    """What the constructor takes for an instance that holds the value."""
+    """The argument of the constructor for an instance that holds the value."""
     return AtomicRef(value) if issubclass(kind, AtomicRefHandle) else value
 
 

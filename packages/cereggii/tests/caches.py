@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of AtomicCache have in common."""
+"""Fills, clocks and checks for the tests of AtomicCache."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ sized_cache = pytest.mark.parametrize(
 
 
 class Thing:
-    """Each is another, and can be referred to weakly."""
+    """An object that equals only itself, and can be referred to weakly."""
 
 
 class RefusalError(Exception):
-    """What fills and keys raise."""
+    """Raised by fills and keys."""
 
 
 class Computer:

@@ -16,11 +16,11 @@ THREADS = 4
 
 
 class Thing:
-    """Each is another."""
+    """An object that equals only itself."""
 
 
 class FailedError(Exception):
-    """What functions raise."""
+    """Raised by functions."""
 
 
 class Held:

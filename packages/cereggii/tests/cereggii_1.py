@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tests of programs for cereggii 1.x share: its names, without their types, and marks.
+"""The names of cereggii 1.x, without their types, and marks for the tests of programs for it.
 
 The tests in `test_cereggii_1_*.py` pass under cereggii 1.0.1 as well, which shows that they test
 what 1.0.1 does:

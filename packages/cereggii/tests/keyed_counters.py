@@ -29,5 +29,5 @@ counts = st.dictionaries(keys, st.integers(-3, 3))
 
 
 def plain(counter: Any) -> dict[Any, Any]:
-    """What is in a counter, also counts of 0."""
+    """The items of a counter, including counts of 0."""
     return counter.snapshot() if hasattr(counter, "snapshot") else dict(counter)

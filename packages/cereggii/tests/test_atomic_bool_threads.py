@@ -91,7 +91,7 @@ def test_exactly_one_of_the_threads_that_change_a_flag_at_once_wins(
 @concurrent
 @every_access
 def test_changes_there_and_back_take_turns(access: Access, seed: int) -> None:
-    """As each of them changes the value, there is one more there than back, or as many."""
+    """Each change succeeds only from the other value, so their numbers differ by one at most."""
     flag = AtomicBool()
 
     def work(number: int) -> int:

@@ -221,7 +221,7 @@ def test_a_refusal_names_the_subclass(limits: Limits) -> None:
 
 
 def test_no_method_of_a_dict_is_forgotten() -> None:
-    """Each is the cache's own, or one of those that write nothing."""
+    """Each method of dict is the cache's own, or one that writes nothing."""
     harmless = {"approx_len", "fromkeys", "len_bounds"}
     public = {name for name in dir(AtomicDict) if not name.startswith("_")}
     assert public - {*vars(AtomicCache)} <= harmless

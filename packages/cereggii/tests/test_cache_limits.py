@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an AtomicCache lets go: by its age, for others, or because it is told to."""
+"""An AtomicCache drops values: expired ones, evicted ones, and those that are invalidated."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def test_the_algorithm_decides_which_values_stay(maxsize: int, steps: list[Step]
 
 
 def test_an_expired_value_does_not_keep_its_place(clock: Clock) -> None:
-    """Neither for ever, nor if it was used."""
+    """Its place is free even if the value was used before it expired."""
     cache: Any = AtomicCache(str, ttl=10, maxsize=3)
     for key in "aaa":
         cache[key]
@@ -447,7 +447,7 @@ def test_an_evicted_value_is_freed() -> None:
 
 @sized_cache
 def test_values_that_come_and_go_take_no_memory(limits: Limits) -> None:
-    """Although there is place for many more."""
+    """The cache has places for many more."""
     cache: Any = AtomicCache(Computer(), **limits)
     references = []
     for _ in range(3000):

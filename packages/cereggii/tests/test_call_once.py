@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""call_once has a function called once: all who call it get that result, nobody waits for ever."""
+"""call_once calls a function once: all callers get that result, and none waits forever."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class WithSlotsError(Exception):
 
 
 class CannotBeCopiedError(FailedError):
-    """By any of the usual ways."""
+    """An exception that refuses every usual way to copy it."""
 
     def __reduce__(self) -> Any:
         raise TypeError("no")

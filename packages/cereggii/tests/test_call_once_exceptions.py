@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the function raises, each call raises: a copy of its own, which keeps nothing of others."""
+"""Each call raises its own copy of the function's exception, which keeps nothing of others."""
 
 from __future__ import annotations
 

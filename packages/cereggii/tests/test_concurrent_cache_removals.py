@@ -176,7 +176,7 @@ def test_a_value_from_before_an_invalidation_is_never_seen_after_it(
 
 @pytest.mark.parametrize("limits", [{}, {"ttl": 1e9}], ids=["no limits", "ttl"])
 def test_a_value_invalidated_as_soon_as_it_is_there_is_never_seen_after_it(limits: Limits) -> None:
-    """Although who computed it is still busy: the table grows, and it takes part in that."""
+    """The thread that computed the value may still be busy: it helps the table to grow."""
     keys = 60_000
     versions = [0] * keys
     cache: Any = AtomicCache(lambda key: (key, versions[key]), **limits)

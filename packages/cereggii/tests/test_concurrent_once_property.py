@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""once_property beside many threads: one computes, the others wait, and nobody for ever."""
+"""once_property for many threads: one computes, the others wait, and none waits forever."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from .calls import THREADS, FailedError, Held, Thing, outcome_of
 
 
 class Holder:
-    """Has a property that can be held while it is computed."""
+    """Has a property whose computation the test can hold."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function

@@ -34,7 +34,7 @@ THREADS = 4
 
 
 class Index:
-    """What stands for an int."""
+    """An object that `operator.index` makes an int of."""
 
     def __init__(self, value: int) -> None:
         self._value = value
@@ -151,7 +151,7 @@ WRONG_TIMEOUTS: dict[str, tuple[Any, type[Exception]]] = {
 def test_a_wrong_timeout_is_named_and_changes_nothing(
     count: int, timeout: Any, error: type[Exception]
 ) -> None:
-    """Also where there is nothing to wait for."""
+    """The same holds where there is nothing to wait for."""
     latch = CountDownLatch(count)
     with pytest.raises(error) as caught:
         latch.wait(timeout)
@@ -203,7 +203,7 @@ def test_all_waiters_are_released_at_zero_and_not_before() -> None:
 @concurrent
 @pytest.mark.parametrize("count", [1, 3, 500])
 def test_every_count_is_reached_once(count: int) -> None:
-    """So zero is, too: all that come after it find it there."""
+    """Zero is reached once, too: all threads that come after it find it there."""
     latch = CountDownLatch(count)
 
     def decrement() -> list[int]:
@@ -244,7 +244,7 @@ def test_a_released_thread_sees_all_writes_before_each_decrement() -> None:
 
 @concurrent
 def test_threads_that_decrement_and_wait_go_on_together() -> None:
-    """As at a barrier: none passes before the last has come."""
+    """They meet as at a barrier: none passes before the last has come."""
     latches = [(CountDownLatch(THREADS), AtomicInt()) for _ in range(200)]
 
     def come(latch: tuple[CountDownLatch, AtomicInt]) -> int:

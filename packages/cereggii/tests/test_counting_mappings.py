@@ -49,7 +49,7 @@ class ByKeys:
 
 
 class Abstract(Mapping[str, int]):
-    """Not made of any dict."""
+    """A mapping that is not made of a dict."""
 
     def __getitem__(self, key: str) -> int:
         return SHOWN[key]

@@ -153,7 +153,7 @@ def test_no_count_is_lost_however_threads_count(access: Access, words: int, seed
 @concurrent
 @every_access
 def test_no_count_is_lost_by_in_place_additions(access: Access, seed: int) -> None:
-    """Beside `add` and `update`: nothing falls to 0, which in-place operators would remove."""
+    """`add` and `update` run meanwhile. No count falls to 0: in-place operators would remove it."""
     shared: AtomicKeyedCounter[int] = AtomicKeyedCounter()
     makers: list[Callable[[Any], Any]] = [Counter, AtomicKeyedCounter, handle_of]
 
@@ -264,7 +264,7 @@ SNAPSHOTS: dict[str, Callable[[Any], Any]] = {
 
 @contextlib.contextmanager
 def beside(step: Callable[[int], None], turns: int = 1000) -> Iterator[Iterator[None]]:
-    """In another thread, a step for each number in turn, so many times; when one may look."""
+    """Call step(number) for all numbers, `turns` times, in another thread; yields when to look."""
     started, enough = threading.Event(), threading.Event()
 
     def work() -> None:

@@ -93,7 +93,7 @@ def test_a_wait_gives_back_the_whole_lock_until_it_is_notified(writes: int, read
 
 @concurrent
 def test_a_wait_takes_the_lock_back_however_long_that_takes() -> None:
-    """Also if the side has a timeout, which is for `acquire` and `with`."""
+    """A timeout of the side makes no difference: it is for `acquire` and `with`."""
     lock = ReadersWriterLock()
     condition = threading.Condition(lock.writer(timeout=0.001))  # type: ignore[arg-type]
     timed_out = threading.Event()

@@ -113,7 +113,7 @@ def test_a_stream_of_writers_does_not_keep_readers_out() -> None:
 def test_a_writer_that_comes_back_at_once_does_not_pass_the_first_of_the_queue_for_long(
     side: str,
 ) -> None:
-    """Also if the first looks only while the lock is taken, as a thread that sleeps may do."""
+    """The first of the queue may look only while the lock is taken, as a sleeping thread may do."""
 
     class Unlucky(ReadersWriterLock):
         __slots__ = ()

@@ -49,7 +49,7 @@ WRONG_CALLS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
 
 
 def outcome(lock: Any, call: tuple[tuple[Any, ...], dict[str, Any]]) -> Any:
-    """What `acquire` returns, or the type of what it raises; the lock is as before."""
+    """The result of `acquire`, or the type of its exception; the lock is as before."""
     arguments, keywords = call
     try:
         result = lock.acquire(*arguments, **keywords)
@@ -107,7 +107,7 @@ def test_calls_without_a_limit_or_with_a_long_one_wait_for_the_lock(side: str) -
 
 @both_sides
 def test_whatever_is_true_or_false_says_whether_to_wait(side: str) -> None:
-    """As for the lock of Python 3.12 and later."""
+    """The lock of Python 3.12 and later does the same."""
     lock = ReadersWriterLock()
     one = side_of(lock, side)
     holder = inside(lock, "writer")

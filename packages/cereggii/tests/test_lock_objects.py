@@ -128,7 +128,7 @@ def thread_that_has_used(lock: ReadersWriterLock) -> Iterator[None]:
 
 
 def test_a_lock_dies_with_its_last_reference() -> None:
-    """And not only when the threads end that have used it."""
+    """It does not live until the threads end that have used it."""
     lock = ReadersWriterLock()
     side = lock.reader()
     lock_reference, side_reference = weakref.ref(lock), weakref.ref(side)

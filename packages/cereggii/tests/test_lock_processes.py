@@ -352,7 +352,7 @@ def test_the_child_can_release_and_acquire_locks_of_the_forking_thread(
 @needs_fork
 @both_sides
 def test_a_thread_that_is_about_to_queue_up_is_not_counted_in_the_child(side: str) -> None:
-    """It is stopped, here, where it has not been seen by others yet."""
+    """The thread is stopped where others have not seen it yet."""
     run_program(f"""
         import faulthandler, os, threading, warnings
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -397,7 +397,7 @@ def test_a_thread_that_is_about_to_queue_up_is_not_counted_in_the_child(side: st
 @pytest.mark.thread_unsafe(reason="starts processes")
 @needs_fork
 def test_a_fork_of_a_fork_forgets_threads_that_waited_before_the_first() -> None:
-    """Also if the thread that forks has the id of the one that waited, as is likely."""
+    """The thread that forks is likely to have the id of the one that waited."""
     run_program("""
         import os, threading, time, warnings
         warnings.simplefilter("ignore", DeprecationWarning)

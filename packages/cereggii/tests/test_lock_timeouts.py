@@ -73,7 +73,7 @@ wrong_timeouts = pytest.mark.parametrize(
 def test_a_wrong_timeout_is_named_and_changes_nothing(
     side: str, state: str, timeout: Any, error: type[Exception]
 ) -> None:
-    """Also where there is nothing to wait for."""
+    """The same holds where there is nothing to wait for."""
     lock = ReadersWriterLock()
     other = inside(lock, "writer") if state == "held by another" else None
     with contextlib.ExitStack() as stack:

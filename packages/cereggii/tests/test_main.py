@@ -73,7 +73,7 @@ def start(command: list[str], *arguments: str, **environment: str) -> subprocess
 
 
 def finish(process: subprocess.Popen[str], status: int = 0, timeout: float = STARTUP) -> str:
-    """What it prints. It must say nothing else, and exit with the status."""
+    """The output of the program, which must print nothing else and exit with the status."""
     try:
         shown, errors = process.communicate(timeout=timeout)
     finally:

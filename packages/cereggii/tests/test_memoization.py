@@ -233,7 +233,7 @@ def test_a_memoized_function_is_copied_as_a_function(make_copy: Callable[[Any], 
 
 
 class Account:
-    """Of which the methods are memoized."""
+    """A class whose methods are memoized."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name

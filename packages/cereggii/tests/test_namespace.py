@@ -168,7 +168,7 @@ def test_the_import_takes_nothing_that_only_the_command_line_needs() -> None:
 
 
 def project_of(package: Path) -> Any:
-    """What a package's pyproject.toml says of it."""
+    """The project table of a package's pyproject.toml."""
     tomllib: Any = pytest.importorskip("tomllib", reason="tomllib is new in Python 3.11")
     return tomllib.loads((package / "pyproject.toml").read_text("utf-8"))["project"]
 

@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 
 class Report:
-    """Has one in its `__dict__`."""
+    """Keeps the value in its `__dict__`."""
 
     calls = 0
 
@@ -37,7 +37,7 @@ class Report:
 
 
 class Slotted:
-    """Has one in a slot."""
+    """Keeps the value in a slot."""
 
     __slots__ = ("__weakref__", "_total", "calls")
 

@@ -119,7 +119,7 @@ def test_with_a_class_of_another_metaclass_the_proxy_itself_is_the_base() -> Non
 
 
 class AbstractMeta(Meta, type(Protocol)):  # type: ignore[misc]
-    """Of a class that can be mixed with both."""
+    """The metaclass of a class that can be mixed with both."""
 
 
 def test_a_metaclass_of_the_user_is_called_as_a_class_statement_does() -> None:

@@ -33,7 +33,7 @@ def run(threads: ThreadSet) -> None:
 
 
 class FakeThread:
-    """Does what threads can do, and notes it instead."""
+    """Has the methods of a thread, which only note their calls."""
 
     def __init__(self, name: str, log: list[Any], alive: bool = False) -> None:
         self.name = name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What threads of a ThreadSet raise is raised by a join, and is never lost."""
+"""A join raises the exceptions of all threads of a ThreadSet: none is lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = has_threads
 
 
 class FailedError(Exception):
-    """What threads raise."""
+    """Raised by threads."""
 
 
 class Thing:
@@ -33,7 +33,7 @@ class Thing:
 
 @pytest.fixture
 def reported(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What threading.excepthook is called with: the exception and the name of the thread."""
+    """The calls of threading.excepthook: the exception and the name of the thread."""
     found: list[Any] = []
 
     def hook(args: threading.ExceptHookArgs) -> None:
@@ -279,7 +279,7 @@ def test_all_sets_that_a_thread_is_in_raise_it(reported: list[Any]) -> None:
 def test_others_may_wrap_what_a_thread_does(
     monkeypatch: pytest.MonkeyPatch, reported: list[Any]
 ) -> None:
-    """As tools that follow what threads do: they replace Thread.start for all threads."""
+    """Tools that trace threads replace Thread.start for all threads."""
     original = threading.Thread.start
     seen: list[Any] = []
 

@@ -78,7 +78,7 @@ def entered(call: Callable[[], Any], gate: Gate) -> Callable[[], None]:
 
 
 def once_wait() -> timeouts.Wait:
-    """For each timeout another call_once, whose call another thread makes."""
+    """Each timeout gets its own call_once, whose function another thread runs."""
     let_go_all: list[Callable[[], None]] = []
     gone: list[bool] = []
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the types themselves promise: plain, immutable classes with public names.
+"""The types are plain, immutable classes with public names.
 
 Every native type against every rule.
 """
@@ -150,7 +150,7 @@ def test_a_class_with_open_abstract_methods_has_no_instances(kind: Any) -> None:
 
 
 def outcome_of(kind: Any, make: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-    """What the instance shows; of a call that is refused, the type and the text of the error."""
+    """The instance as its methods show it; for a refused call, the type and text of the error."""
     try:
         made = make(*arguments, **keywords)
     except Exception as error:
