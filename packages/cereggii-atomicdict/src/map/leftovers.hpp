@@ -6,7 +6,7 @@
 // Leftovers are what a thread has removed while others were pinned, and has not freed itself. They
 // are freed by the first of these, so no thread needs to use a dict again:
 //
-//     who frees                            what        how
+//     freed by                             what        how
 //     the thread, at its next removal      its own     guard.hpp
 //     the reclaimer thread, 10 ms later    all         reclaimer_thread.hpp
 //     a thread that collects garbage       all         an object that is garbage, and is finalized

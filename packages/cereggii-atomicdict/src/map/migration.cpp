@@ -28,7 +28,8 @@
 //   - A slot is MOVING only while its migrator is pinned. A migrator that falls asleep keeps the
 //     root where it is, and all others go on in the chain behind it.
 //   - A node is inserted into a later table only while its slot here is MOVING. So a deletion that
-//     sees NODE, and changes it to TOMB, has removed the only slot that names the node.
+//     changes NODE to TOMB has removed the last slot that names the node, except MOVED ones of
+//     earlier tables, which it then changes as well.
 //   - A key is inserted into a later table only after its path in each earlier one ends at FROZEN.
 //     So no thread takes it to be absent here, and no rival claims an EMPTY slot on its path.
 //   - Each table but the first two is at least twice as large as the one before it, so a chain is
@@ -44,8 +45,8 @@
 //     slot is MOVING: ++deferred_unlinks    fence
 //     slot is still MOVING: leave it        deferred_unlinks has changed: look at all values
 //
-// All of it is sequentially consistent, so at least one of the two sees the other, and unlinks the
-// node.
+// The deletion is sequentially consistent, and the fence orders the migrator's stores before its
+// load. So at least one of the two sees the other, and unlinks the node.
 //
 // As a rule a migrator need not look at the nodes, which are anywhere in memory. What a slot says
 // of the hash, and where the slot is, tell where its node belongs in the next table. So dead nodes
@@ -188,9 +189,10 @@ private:
                 in_filter_ = bit;
             }
             const std::uint64_t full = insert_further(probe, node);
-            // Release: a thread that sees MOVED, and then TOMB or nothing further on, has to see
-            // the insertion that came before. The store is ordered with the load of the counter by
-            // the fence in recheck(), which is one for all slots of the chunk.
+            // Release: pairs with the load in unlink(). A thread that sees MOVED there goes on in
+            // the next table, and has to find the node that was inserted before this store. The
+            // fence in recheck(), one for all slots of the chunk, orders the store before the load
+            // of the counter.
             slot.store(full == 0 ? seen | moved_bit : seen, std::memory_order_release);
             return full;
         }
@@ -328,8 +330,8 @@ bool unlink(HashMap& map, Node* node, std::uint64_t hash) noexcept {
                     if ((seen & moving_bit) != 0) return false;
                 } else if (slot.compare_exchange_strong(seen, slot_tomb,
                                                         std::memory_order_seq_cst)) {
-                    // This thread has won: it has changed the last slot that names the node but for
-                    // the MOVED ones, and nobody else writes those.
+                    // This thread has won. Only the MOVED slots still name the node, and no other
+                    // thread writes those.
                     while (marked > 0) marks[--marked]->store(slot_tomb, std::memory_order_seq_cst);
                     return true;
                 }

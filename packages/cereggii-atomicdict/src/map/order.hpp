@@ -13,7 +13,7 @@
 // The top bits of a mixed hash are the number of the key's group, in every table of every map. If
 // keys were visited in the order of their hashes, a program that puts them into another map, one by
 // one, would fill that map from one end: linear probing then makes one long run of full groups, and
-// each insertion walks through all of it. So groups are visited by *position*:
+// each insertion passes all of it. So groups are visited by *position*:
 //
 //     position = the bits of the group's number in reverse
 //

@@ -39,7 +39,8 @@ namespace cereggii::atomicdict {
                                                         sizeof(Table::FilterBits)));
 }
 
-// Fetches the key and the value of a node. Only while pinned, or while nobody can change the map.
+// Fetches the key and the value of a node. Only while pinned, or while no thread can change the
+// map.
 inline void prefetch_objects(const Node* node) noexcept {
     prefetch(key_object(node->key));
     prefetch(Node::object(node->value.load(std::memory_order_relaxed)));
@@ -77,13 +78,13 @@ inline void fetch_ahead(Table* root, std::span<const std::uint64_t> hashes) noex
 
 // ── all keys of a table that does not change ───────────────────────────────────────────────────
 
-// Fetches what a walk over the groups of a table, by position (order.hpp), needs next: a group some
+// Fetches what a pass over the groups of a table, by position (order.hpp), needs next: a group some
 // positions ahead, the nodes of a nearer one, and the objects of one that is nearer still.
 class GroupPrefetch {
 public:
     explicit GroupPrefetch(Table& table) noexcept : table_(table) {}
 
-    // The walk is at this position.
+    // The pass is at this position.
     void at(std::uint64_t position) noexcept {
         const int bits = table_.group_number_bits();
         const std::uint64_t groups = std::uint64_t{1} << bits;

@@ -47,7 +47,7 @@ std::atomic<bool> has_exited{false};
 // A test wants nothing to be freed here.
 std::atomic<bool> is_held_back{false};
 
-// Sleeps, detached. For a thread that nobody waits for.
+// Sleeps, detached. For a thread that no other thread waits for.
 void pause_patiently() {
     PyThreadState* state = PyEval_SaveThread();
     std::this_thread::sleep_for(tuning::patient_pause);

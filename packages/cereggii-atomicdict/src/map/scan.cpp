@@ -79,7 +79,7 @@ Scan::Result Scan::next(HashMap& map, bool with_value, Item& item) {
             guard.unpin();
             maybe_resize(map, request, MigrationWork::all_without_waiting);
         }
-        // A native loop that calls next(), as in list(), lets nobody stop the world itself.
+        // A native loop that calls next(), as list() does, lets no thread stop the world itself.
         if (is_pause_due) [[unlikely]] {
             guard.unpin();
             pause();
@@ -173,8 +173,7 @@ std::size_t Scan::memory() {
 //
 // Why no key is missed that is in the map throughout: when the root is loaded here, some table of
 // the chain names its node. That slot goes on naming it, as NODE, MOVING or MOVED, and the table
-// can be reached from this root, since links never change. So the walk along the chain comes by the
-// slot.
+// can be reached from this root, since links never change. So the loop along the chain reaches it.
 [[gnu::noinline]] void Scan::collect(HashMap& map, const Guard& guard) {
     pace_.note_collected();
     done_before_ += std::exchange(done_, 0);

@@ -106,7 +106,7 @@ public:
     // Passes the next cells, and returns them: those of this bundle, or as many as have about as
     // many slots as a bundle in the largest table. (A root may be much smaller than the table
     // behind it, and tables may have grown since the scan began.) If `only` is given, it is the
-    // map's only table, and of this level: then cells that are nobody's home are left out.
+    // map's only table, and of this level: then cells that are the home of no key are left out.
     Cells next_cells(const Table& largest, const Table* only) noexcept {
         Cells next;
         const int finer = std::max(0, largest.group_number_bits() - level_);

@@ -15,14 +15,14 @@
 //
 // A slot that names no node has only its state, and all other bits are 0. The states:
 //
-//               an insertion
-//     EMPTY ───────────────────▶ NODE ──────────────────────────▶ TOMB
-//       │                         ▲ │        an unlink              ▲
-//       │ a migrator,     no room │ │ a migrator                    │
-//       │ or an insertion         │ ▼                               │
-//       │ further on             MOVING ─────────▶ MOVED ───────────┘
-//       ▼                               a migrator       an unlink
-//     FROZEN
+//                an insertion, or
+//                a node moves here                  an unlink
+//     EMPTY ───────────────────────▶ NODE ────────────────────────▶ TOMB
+//       │                             ▲ │                            ▲
+//       │ the key goes        no room │ │ a migrator       an unlink │
+//       │ to a later table            │ ▼                            │
+//       ▼                            MOVING ─────────▶ MOVED ────────┘
+//     FROZEN                                a migrator
 //
 //     EMPTY    the end of a path. A key whose path ends here can be inserted here.
 //     NODE     names a node.

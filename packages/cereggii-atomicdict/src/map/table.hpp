@@ -29,12 +29,12 @@
 // whichever tables come and go meanwhile. slot.hpp has the states of a slot, node.hpp those of a
 // node, and migration.cpp the protocol that empties a table into the next one.
 //
-// A *group* is the 8 slots of one cache line. A key's home slot: the top bits of its hash choose
-// the group, the low three bits the slot in it. Keys whose hashes differ in the low three bits only
-// are at home in one group, in every table. A key's *path* is its home slot and those after it,
-// around the end of the table, up to the first slot that is EMPTY or FROZEN. An EMPTY slot ends the
-// path: the key is in no table. At a FROZEN one, or after all slots of a full table, the path goes
-// on in the next table.
+// A *group* is 8 slots: a cache line, except in small tables, where a group may be on two. A key's
+// home slot: the top bits of its hash choose the group, the low three bits the slot in it. Keys
+// whose hashes differ in the low three bits only are at home in one group, in every table. A key's
+// *path* is its home slot and those after it, around the end of the table, up to the first slot
+// that is EMPTY or FROZEN. An EMPTY slot ends the path: the key is in no table. At a FROZEN one, or
+// after all slots of a full table, the path goes on in the next table.
 //
 // In memory, in one piece:
 //
@@ -48,7 +48,7 @@
 //     has its first bit.
 namespace cereggii::atomicdict {
 
-// A chunk of the root: nobody has it, a migrator empties it, or it is empty and stays so.
+// A chunk of the root: no thread has it, a migrator empties it, or it is empty and stays so.
 enum class ChunkState : std::uint8_t { free, claimed, done };
 
 struct Table {

@@ -14,15 +14,15 @@
 // order of positions (order.hpp), in which the keys come out spread.
 namespace cereggii::atomicdict {
 
-// Calls visit(node) for each node of a table that nobody changes, until it returns something else
-// than 0. Nodes that a later table has as well are left out, and so are chunks that were never
+// Calls visit(node) for each node of a table that no thread changes, until it returns something
+// else than 0. Nodes that a later table has as well are left out, and so are chunks that were never
 // used. Calls between_chunks() before each chunk, even before one that is left out.
 template <class Visit, class Between>
 int for_each_node(Table& table, const Visit& visit, const Between& between_chunks) {
     const std::size_t in_chunk = std::min(Table::chunk_size, table.capacity());
     const auto node_at = [&table](std::size_t i) -> Node* {
         if (i >= table.capacity()) return nullptr;
-        // Each node once: a MOVED slot names a node of a later table. Relaxed: nobody changes it.
+        // Each node once: a MOVED slot names a node of a later table. Relaxed: it does not change.
         const Slot seen = table.slot(i).load(std::memory_order_relaxed);
         return names_node(seen) && (seen & state_mask) == 0 ? node_of(seen) : nullptr;
     };

@@ -59,9 +59,10 @@ inline constexpr std::size_t tombstones_one_in_after_looks = 64;
 // ── migration ──────────────────────────────────────────────────────────────────────────────────
 
 // The slots that a migrator empties under one pin, with one fence for all of them. A larger chunk
-// needs fewer atomic steps for each key; a smaller one keeps the writer that helps, and whoever
-// waits for its pin, for a shorter time. (A bit for each chunk says whether it was ever used.) Each
-// key is moved 1.7 times on the way to 10^5 keys, at 9 ns (RESULTS, "Dicts"). Not measured alone.
+// needs fewer atomic steps for each key; a smaller one keeps the writer that helps, and a thread
+// that waits for its pin, for a shorter time. (A bit for each chunk says whether it was ever used.)
+// Each key is moved 1.7 times while a dict grows to 10^4 to 2 * 10^5 keys, at nine nanoseconds
+// (RESULTS, "Dicts"). Not measured alone.
 inline constexpr std::size_t slots_per_chunk = 256;
 
 // A migrator prefetches the destination of a node that has to be asked for its hash so many nodes
@@ -102,12 +103,12 @@ inline constexpr std::size_t scan_items_ahead = 15;
 
 // A cell of an iterator has 2^n groups. To go from one place of a table to another costs an
 // iterator two cache misses, so larger cells cost less. Smaller ones spread the keys better
-// (order.hpp). With cells of one group, iterating over 10^6 keys took half as long again
-// (architecture, "Iteration": 74 ns an item instead of 52).
+// (order.hpp). With cells of one group, iterating over 10^6 keys took half as long again: 74 ns an
+// item instead of 52, when cells of four groups came (architecture, "Iteration").
 inline constexpr int cell_group_bits = 2;
 
 // The bundles without a key that an iterator passes over under one pin. More would hold up
-// whoever waits for the pin. Not measured alone.
+// a thread that waits for the pin to end. Not measured alone.
 inline constexpr int bundles_per_pin = 1 << 14;
 
 // The bundles, one after the other, in which no key was found, before a step lets the other threads
@@ -134,8 +135,8 @@ inline constexpr int relaxes_between_looks = 16;
 
 // ── exact operations ───────────────────────────────────────────────────────────────────────────
 
-// The groups in which popitem() looks for a key under one pin. More would hold up whoever waits for
-// the pin. Not measured alone.
+// The groups in which popitem() looks for a key under one pin. More would hold up a thread that
+// waits for the pin to end. Not measured alone.
 inline constexpr std::uint64_t popitem_groups_per_pin = 1 << 12;
 
 // The items in a block of a snapshot (24 bytes each). Larger blocks waste more at the end, and take
@@ -149,14 +150,13 @@ inline constexpr std::size_t items_per_block = 1 << 12;
 // alone; tests/test_pauses.py checks how long others wait.
 inline constexpr std::chrono::milliseconds between_pauses{2};
 
-// The pieces of work between two looks at the clock. The clock costs as much as one or two pieces
-// of the usual size, and the pieces in between must not take longer than a pause is apart. The
-// pieces of an iterator are bundles. Not measured alone.
+// The pieces of work between two looks at the clock. Fewer would pay for the clock more often, and
+// more would be late for a pause. The pieces of an iterator are bundles. Not measured alone.
 inline constexpr std::uint32_t pieces_between_looks = 256;
 inline constexpr std::uint32_t bundles_between_looks = 8;
 
-// How long a pause waits to be stopped, once it was asked to. The thread that stops the world looks
-// once a millisecond, so this is one and a half of its periods.
+// How long a pause waits to be stopped, after it was asked to. The thread that stops the world
+// looks once a millisecond, so this is one and a half of its periods.
 inline constexpr std::chrono::microseconds longest_wait_to_be_stopped{1500};
 
 // The sleeps between two looks whether it was stopped. Not measured alone.
@@ -175,7 +175,7 @@ inline constexpr std::size_t huge_pages_unmapped_detached = 8;
 // Not measured alone.
 inline constexpr int spins_for_pinned = 200;
 
-// What is freed at the exit may leave something in turn: the rounds until it is given up. Not
+// What is freed at the exit may leave something again: after so many rounds the exit gives up. Not
 // measured alone.
 inline constexpr int rounds_at_exit = 10;
 
@@ -195,7 +195,7 @@ inline constexpr int looks_until_reclaimer_ends = 5;
 inline constexpr std::chrono::milliseconds finalizer_patience{100};
 inline constexpr int most_finalizers_left_alone = 8;
 
-// The sleep of a thread that waits and that nobody waits for. Not measured alone.
+// The sleep between two looks of a thread that no other thread waits for. Not measured alone.
 inline constexpr std::chrono::microseconds patient_pause{200};
 
 // How long a fork waits for the reclaimer thread to end, which has nothing to do then, as a rule.

@@ -104,12 +104,8 @@ public:
     [[gnu::always_inline]] UpdateResult run() {
         map_.prefetch_home(key_.hash);
         if (!guard_.ready()) return give_up();
-        if constexpr (inserts) {
-            const bool likely_absent = guard_.inserted_last();
-            node_ = guard_.take_node();
-            if (!node_) return give_up();
-            work_ahead(likely_absent);
-        }
+        if constexpr (inserts)
+            if (!work_ahead()) return give_up();
         UpdateResult result;
         do {
             guard_.pin_writing();
@@ -131,20 +127,25 @@ private:
         return {Outcome::error};
     }
 
-    // Does now what will be needed later, if the prediction is right. Only for speed: without it,
-    // all of it is done when it is needed.
+    // Takes the node for an insertion, which this update keeps until the end. Then it does what will
+    // be needed later, if a prediction is right. That is only for speed: otherwise it is done when
+    // it is needed. False with MemoryError.
     //
     // If the map is large, the processor waits for the key's home slot, and does no atomic step
     // that comes after the load of it. So the references are counted, and the node is filled in,
-    // before. Whether the key is absent is not known yet. What the thread's last operation that
-    // could insert has done is a good guess.
-    [[gnu::always_inline]] void work_ahead(bool likely_absent) noexcept {
+    // before. Whether the key is absent is not known yet: the prediction is that this update does
+    // what the thread's last one that could insert has done.
+    [[nodiscard, gnu::always_inline]] bool work_ahead() noexcept {
+        const bool likely_absent = guard_.inserted_last();
         // A loop that inserts consecutive ints needs the next group soon. Items of another map are
         // not consecutive, and their keys are not read again.
         if (likely_absent && !spec.adopts)
             if (const auto next = next_group_of(key_)) map_.prefetch_home(*next);
+        node_ = guard_.take_node();
+        if (!node_) return false;
         if (spec.if_present == IfPresent::replace || likely_absent) incref_updated();
         if (likely_absent) prepare();
+        return true;
     }
 
     // Tries once, from the root on. Pinned at first. False: not pinned any more, and to be tried
