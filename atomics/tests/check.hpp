@@ -6,7 +6,7 @@
 #include <source_location>
 #include <string_view>
 
-// The test library: what these tests need of one, so that they run where nothing can be installed.
+// A small test library, so that these tests run where nothing can be installed.
 //
 //     TEST(two_and_two_is_four) { check_equal(2 + 2, 4); }
 //
@@ -46,11 +46,11 @@ inline void check_equal(Int128 actual, Int128 expected,
         fail_unequal(actual, expected, where);
 }
 
-// A line of output beside the result: how much was tried, what was seen.
+// Prints a line besides the result: how much was tried, or what was seen.
 void note(std::string_view what, std::uint64_t number) noexcept;
 
-// Where the random numbers of this process start: CEREGGII_TEST_SEED, or a new one each time.
-// Printed before the tests.
+// The seed of this process's random numbers: CEREGGII_TEST_SEED, or a new one each time. It is
+// printed before the tests.
 std::uint64_t seed() noexcept;
 
 }  // namespace cereggii::testing

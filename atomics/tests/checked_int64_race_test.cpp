@@ -79,7 +79,7 @@ TEST(four_threads_adding_add_up) {
     }
 }
 
-// Increments that start at `start` and of which exactly `fitting` do not overflow.
+// Increments that start at `start`. Exactly `fitting` of them do not overflow.
 void check_each_value_is_found_once(std::int64_t start, std::int64_t fitting) {
     constexpr std::size_t threads = 4;
     constexpr std::size_t each = 50'000;
@@ -116,8 +116,8 @@ TEST(increments_that_reach_the_maximum_find_each_value_once_and_stop) {
     check_each_value_is_found_once(INT64_MAX - 100'000, 100'000);
 }
 
-// From the limit on, in the largest steps that are taken without a look at the sum, for as long as
-// they fit. (With the steps of the interrupted copy they come to the end of 64 bits.)
+// It starts at the limit, and adds in the largest steps that are taken without a look at the sum,
+// as long as they fit. (With the steps of the interrupted copy they come to the end of 64 bits.)
 void check_additions_alone_never_wrap(std::size_t threads, std::int64_t sign) {
     constexpr std::size_t each = 1000;
     CheckedInt64 integer(sign * near_limit);
@@ -188,7 +188,7 @@ TEST(additions_racing_with_setters_never_wrap) {
     check_nothing_wraps(-1);
 }
 
-// One update of any kind, and by how much it changed the value, as far as it tells.
+// One update of any kind. Returns by how much it changed the value, as far as the update says.
 Int128 random_update(CheckedInt64& integer, Random& random) {
     const auto value = [&] { return random.one_in(4) ? random.int64() : random.pick(edges()); };
     const auto change = [](const Update& update) {
@@ -239,7 +239,7 @@ TEST(every_update_is_accounted_for) {
     }
 }
 
-// What is added is taken out again by exchange, by threads that park the integer in between.
+// What is added is taken out again by exchange, by threads that widen the integer in between.
 TEST(each_addition_is_taken_once) {
     constexpr std::size_t adders = 2;
     Chase chase(0);

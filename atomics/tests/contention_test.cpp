@@ -12,8 +12,8 @@
 #include "check.hpp"
 #include "race.hpp"
 
-// When threads stand back from a word, and what that does for them: on simulated processors, whose
-// time is a number. What decides is the class that decides elsewhere.
+// When threads stand back from a word, and what they gain by it. The processors are simulated, and
+// their time is a number. The class that decides is the real one.
 namespace cereggii::testing {
 namespace {
 
@@ -34,7 +34,7 @@ struct SimulatedThreads {
 using Manager = ContentionManager<SimulatedThreads>;
 using ContentionState = atomics::ContentionStateOf<SimulatedThreads>;
 
-// One that updates words in turn, and does work of its own after each update.
+// A loop that updates its words one after the other, and does work of its own after each update.
 struct Loop {
     Time work = 0;
     std::vector<std::size_t> words{0};
@@ -75,7 +75,7 @@ public:
 
     std::vector<Loop>& loops() noexcept { return loops_; }
 
-    // What each thread gets done in the time that comes next.
+    // How many updates each thread makes in the time that comes next.
     std::vector<std::uint64_t> run(Time time) {
         end_ += time;
         for (Thread& thread : threads_) thread.updates = 0;
@@ -89,7 +89,7 @@ public:
         return updates;
     }
 
-    // The longest time that a thread waited by its own decision, in all.
+    // The longest time that any thread stood back at once.
     Time longest_wait() const noexcept { return longest_wait_; }
     Time waited(std::size_t thread) const noexcept { return threads_[thread].waited; }
     std::uint64_t waits() const noexcept { return waits_; }
@@ -112,7 +112,7 @@ private:
         Time free_at = 0;
     };
 
-    // The first that asked is served first of those that are due.
+    // Of the requests that are due, the one that was made first is served first.
     struct Request {
         Time due, asked;
         std::size_t thread;
@@ -167,7 +167,7 @@ private:
         return work - spread / 2 + (spread > 0 ? static_cast<Time>(bits_ >> 33) % spread : 0);
     }
 
-    // Time goes on from one simulation to the next, as do the places of words.
+    // Time goes on from one simulation to the next. The places of words are kept as well.
     static inline Time latest_ = 1000 * millisecond;
     static inline Simulation* current_ = nullptr;
 
@@ -295,7 +295,7 @@ TEST(turns_let_tight_loops_do_more) {
     check_that_tight_loops_gain(16, tight, 100, 1.2);
 }
 
-// Where a line stays for so long that each does several updates, there is nothing to be gained.
+// If a line stays with a thread for several updates, turns have nothing to gain.
 TEST(turns_that_do_not_help_cost_tight_loops_little) {
     const Outcome found = outcome(2, tight, 50 * millisecond, 100);
     check(0.97 < found.gain && found.gain < 1.03);
@@ -374,7 +374,7 @@ TEST(a_thread_that_never_comes_back_from_its_turn_lets_nobody_wait) {
     Simulation simulation(std::vector<Loop>(3, {tight}), true, {});
     simulation.run(10 * millisecond);
     std::vector<std::uint64_t> updates;
-    // Turn after turn, until it is in the middle of its own.
+    // Until the thread is in the middle of a turn of its own.
     do updates = simulation.run(50 * microsecond);
     while (updates[0] * 2 < total(updates));
     simulation.loops()[0].work = 3600 * 1000 * millisecond;
@@ -421,7 +421,7 @@ TEST(words_that_find_no_place_do_without_turns) {
     check(without >= many - 64 && without < many);
 }
 
-// The word may be another one by now, at the same address.
+// By then another word may be at the same address.
 TEST(a_word_has_short_rests_again_after_a_long_time) {
     Simulation simulation(std::vector<Loop>(2), true, {});
     const auto run = [&](Time work, Time time) {
@@ -435,7 +435,7 @@ TEST(a_word_has_short_rests_again_after_a_long_time) {
     check(simulation.waits() >= before + 3);  // rests are short at first, as of a new word
 }
 
-// A word of which another one had the place long ago.
+// Another word had the place long ago.
 TEST(a_place_is_given_to_another_word_when_it_has_not_been_used_for_long) {
     for (int time = 0; time < 3; ++time)
         for (std::size_t word = 0; word < 64; ++word) {
@@ -445,7 +445,7 @@ TEST(a_place_is_given_to_another_word_when_it_has_not_been_used_for_long) {
         }
 }
 
-// ── threads that are threads ───────────────────────────────────────────────────────────────────
+// ── threads of the system ──────────────────────────────────────────────────────────────────────
 
 TEST(real_threads_at_two_words_come_to_an_end) {
     std::array<atomics::ContentionState, 2> words;

@@ -7,7 +7,7 @@
 
 #include "cereggii/atomics/parking_lot.hpp"
 
-// Waiters that do not sleep: what a lot does to them is counted, and one thread can have many.
+// Waiters that do not sleep. What a lot does to them is counted, and one thread can have many.
 namespace cereggii::testing {
 
 struct Posts {
@@ -23,7 +23,7 @@ struct CountedSteps {
 
 using CountingLot = atomics::ParkingLot<Posts, CountedSteps>;
 
-// One that waits for something to happen. Made before that, or else it would not be queued.
+// A waiter that waits for something to happen. It must be made before that, or it is not queued.
 struct Sleeper {
     explicit Sleeper(const void* address) noexcept : waiter(address, &sees_nothing_happen, this) {}
 

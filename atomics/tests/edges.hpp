@@ -11,8 +11,9 @@ namespace cereggii::testing {
 
 inline bool fits_int64(Int128 value) noexcept { return INT64_MIN <= value && value <= INT64_MAX; }
 
-// 0, ±2^k, and the integers next to them, for k = 0, 1 (small numbers), 32 (the largest amount that is added
-// without a check), 61 (the largest near value), 62 (the bias; a stripe's limit), 63 (the type's).
+// 0, ±2^k, and the integers next to them, for k = 0, 1 (small numbers), 32 (the largest amount that
+// is added without a check), 61 (the largest near value), 62 (the bias; a stripe's limit), 63 (the
+// type's).
 inline const std::vector<std::int64_t>& edges() {
     static const std::vector<std::int64_t> values = [] {
         std::vector<std::int64_t> found;

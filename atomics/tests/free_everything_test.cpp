@@ -56,7 +56,7 @@ TEST(another_thread_can_free_what_a_waiting_thread_holds) {
     check_equal(thing.freed, 1);
 }
 
-// A finalizer may take its time.
+// A finalizer may be slow.
 TEST(other_threads_can_free_what_is_behind_a_slow_finalizer) {
     std::array<Thing*, 5> things{};
     Other pinned, other;
@@ -94,7 +94,7 @@ TEST(an_item_retired_during_the_wait_is_freed_later) {
     check_equal(late.freed, 1);
 }
 
-// Of the thread whose list is being taken at that moment.
+// The item is retired by the thread whose list is being taken at that moment.
 TEST(an_item_retired_while_lists_are_taken_is_freed_later) {
     Other pinned, other, reader;
     for (const bool in_bags : {false, true}) {
@@ -106,7 +106,7 @@ TEST(an_item_retired_while_lists_are_taken_is_freed_later) {
             for (std::size_t i = 1; in_bags && i < until_a_bag; ++i) remove_something();
         });
         bool interrupted = false;
-        // When two lists are joined: there is another one.
+        // A second list, so that two lists are joined.
         retire(new_thing());
         taken.when_its_link_is_read = [&] {
             interrupted = true;
@@ -151,7 +151,7 @@ TEST(a_finalizer_may_pin_retire_and_free_everything) {
     }
 }
 
-// What is in a bag that was filled meanwhile is not among what was seen to be free.
+// A bag that was filled during the finalizer is not among those that were seen to be free.
 TEST(a_pin_during_a_finalizer_delays_what_is_retired_after_it) {
     std::array<Thing*, 2 * until_a_bag> things{};
     std::array<Thing*, 4 * until_a_bag> late{};

@@ -10,10 +10,10 @@
 
 namespace cereggii::testing {
 
-// Stops the thread now and then, whatever comes next: gives the processor away, or keeps the thread
-// for as long as others take for an operation, or seldom for many of them. Most of the time it does
-// none of it, for all threads alike, and then all of it often: to lose some races takes several
-// threads that stop at the right places. `times` as often as at other places.
+// Stops the thread now and then. It yields the processor, or keeps the thread busy as long as other
+// threads take for one operation, or seldom for many. In most phases, the same for all threads, it
+// does so seldom. In the others it does so often: to lose some races takes several threads that
+// stop at the right places. At some places it stops `times` as often.
 inline void interrupt(std::uint32_t times = 1) noexcept {
     using Clock = std::chrono::steady_clock;
     static thread_local std::uint32_t bits =
@@ -38,10 +38,10 @@ inline void interrupt(std::uint32_t times = 1) noexcept {
     }
 }
 
-// What std::atomic is in the copies of our sources that are made to be interrupted: a thread may
-// lose the processor before each operation, and between a load and what is done with what it found,
-// so that the few nanoseconds between two of them, where races are won and lost, are as wide as any
-// other place, on a single core as well.
+// Replaces std::atomic in the interrupted copies of our sources. A thread may lose the processor
+// before each operation, and between a load and the use of what it found. Races are won and lost in
+// the few nanoseconds between two operations; here they are as long as any other time, even on a
+// single core.
 template <class T>
 class InterruptedAtomic {
 public:

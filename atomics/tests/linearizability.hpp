@@ -7,9 +7,9 @@
 
 #include "cereggii/atomics/cache_line.hpp"
 
-// Recording what a few threads did to one object, and deciding whether it is linearizable: whether
-// one order of all the operations, one after the other, explains everything that they returned
-// (Herlihy and Wing 1990; the search is that of Wing and Gong 1993).
+// Records what a few threads did to one object, and decides whether it is linearizable: whether
+// there is one order of all operations that explains everything they returned (Herlihy and Wing
+// 1990; the search is that of Wing and Gong 1993).
 namespace cereggii::testing {
 
 // One operation: what was asked, what came back, and how many operations of each thread had ended
@@ -24,10 +24,10 @@ struct Event {
 template <class Call, class Outcome, std::size_t threads, std::size_t steps>
 using History = std::array<std::array<Event<Call, Outcome, threads>, steps>, threads>;
 
-// Notes the order of the operations without ordering them more than any program that uses them can
-// see: each thread counts its ended operations on a cache line of its own, so that the threads do
-// not queue for a shared clock. All sequentially consistent, so that an operation which another
-// thread could know to have ended is seen as ended.
+// Notes the order of the operations, and orders them no more than a program that uses them can see.
+// Each thread counts its ended operations on a cache line of its own, so the threads do not queue
+// for a shared clock. All of it is sequentially consistent: so an operation that another thread
+// could know to have ended is seen as ended.
 template <std::size_t threads>
 class Recorder {
 public:

@@ -3,7 +3,7 @@
 
 #include "check.hpp"
 
-// Is the judge right? Histories of one register, written down by hand.
+// Checks the checker: histories of one register, written by hand.
 namespace cereggii::testing {
 namespace {
 

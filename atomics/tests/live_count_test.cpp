@@ -47,7 +47,8 @@ TEST(threads_that_never_meet_have_two_stripes) {
     check_equal(count.deleted(), 100);
 }
 
-// How many of so many insertions and deletions, by threads in turn, are to look at the sums.
+// So many insertions and deletions, by one thread after the other. Returns how many of them are
+// asked to look at the sums.
 int looks(Count& count, int threads, int keys, std::int64_t limit) {
     int found = 0;
     for (int i = 0; i < keys; ++i) {
@@ -67,7 +68,7 @@ TEST(sums_are_taken_rarely) {
     check(looks(count, 2, 6400, small) <= 2 * 6400 / 2 + 4);
 }
 
-// As many looks as the table can do with: it is not filled by much more than its limit.
+// The table is not filled by much more than its limit.
 TEST(sums_are_taken_often_enough) {
     for (const std::int64_t limit : {small, middling, large}) {
         Count count;
@@ -103,7 +104,7 @@ TEST(counts_of_many_threads_are_exact_and_they_get_stripes_of_their_own) {
     check(count.memory() <= Few::most_memory());
 }
 
-// Until they have met, however rarely that is.
+// It goes on until the threads have met, however rare that is.
 template <class First, class Second>
 void check_that_they_get_more_stripes(const First& first, const Second& second) {
     Count count;

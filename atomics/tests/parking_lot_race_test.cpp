@@ -19,10 +19,10 @@ using atomics::ParkingLot;
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
-// --- Nobody sleeps, so that queueing, notifying and cancelling meet all the time.
+// --- No thread sleeps, so that queueing, notifying and cancelling meet all the time.
 
-// The one way to lose a wake-up: something happens while a waiter is being queued, and neither does
-// the waiter see it nor the notifier the waiter.
+// There is one way to lose a wake-up: something happens while a waiter is being queued, and the
+// waiter does not see it, and the notifier does not see the waiter.
 TEST(a_queued_waiter_is_notified_of_the_next_change) {
     CountingLot lot;
     std::optional<Sleeper> sleeper;
@@ -106,7 +106,7 @@ private:
 
 using SleepingLot = ParkingLot<Sleep>;
 
-// One that sleeps on this address for as long as `unchanged()` holds.
+// A waiter that sleeps on this address while `unchanged()` is true.
 template <class Predicate>
 class SleepingWaiter : public SleepingLot::Waiter {
 public:
@@ -119,14 +119,15 @@ private:
     }
 };
 
-// Sleeps while `unchanged()` holds. False: it holds no longer, and nobody said so.
+// Sleeps while `unchanged()` is true. False: it is not true any more, and there was no
+// notification.
 template <class Predicate>
 bool sleep_while(SleepingLot& lot, const void* address, const Predicate& unchanged) {
     while (unchanged()) {
         SleepingWaiter waiter(address, unchanged);
         if (!lot.enqueue(waiter)) break;
         bool woken = false;
-        // The second look leaves a notifier time that has changed the word a moment ago.
+        // The second look gives time to a notifier that has changed the word a moment ago.
         for (int late = 0; !woken && late < 2; late += !woken && !unchanged())
             woken = waiter.signal.wait_for(seconds(1));
         lot.cancel(waiter);
@@ -186,7 +187,7 @@ TEST(notify_all_wakes_everybody) {
     });
 }
 
-// A semaphore made of the lot. One of the waiters gives up at any moment, and hands on
+// A semaphore that is built on the lot. One of the waiters gives up at any moment, and hands on
 // the notification that may have come for it.
 class Semaphore {
 public:

@@ -17,7 +17,8 @@
 namespace cereggii::testing {
 namespace {
 
-// Queued on one address, one behind the other; and what all of them wait for has happened.
+// Waiters that are queued on one address, one behind the other. What all of them wait for has
+// happened.
 class Row {
 public:
     Row(CountingLot& lot, const void* address, std::size_t length) : lot_(lot) {
@@ -202,7 +203,7 @@ TEST(one_of_many_waiters_is_notified_without_a_search) {
     }
 }
 
-// The address whose hash is this number, in the bucket 0 for all that are small.
+// The address with this hash. All small hashes are in bucket 0.
 const void* address_hashed_to(std::uint64_t hash) {
     std::uint64_t inverse = 1;
     for (int i = 0; i < 6; ++i) inverse *= 2 - 0x9E3779B97F4A7C15u * inverse;  // Newton
@@ -255,7 +256,7 @@ TEST(the_first_waiter_may_wait_again_behind_another) {
     elsewhere.check_posts({1});
 }
 
-// Any sequence of calls does what it does to one list of all waiters.
+// Any sequence of calls has the same results as on one list of all waiters.
 class Model {
 public:
     ~Model() {

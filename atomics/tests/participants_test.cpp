@@ -187,7 +187,8 @@ TEST(a_scan_goes_on_from_a_participant_that_is_unlinked) {
         for (Other& writer : writers) writer.run([&] { pin_writing(&written); });
         int pauses = 0;
         Domain::wait_for_writers(&written, [&] {
-            // At the first of them: two are put aside; two are left, and waited for.
+            // The scan stands on the first of them. Two become dormant, two are left and waited
+            // for.
             if (++pauses == 1) {
                 for (std::size_t i = 2; i < 4; ++i) writers.at(i).run(unpin);
                 another.run(make_all_dormant);

@@ -14,7 +14,7 @@
 // for a bounded time.
 namespace cereggii::testing {
 
-// splitmix64: a stream of its own for each (seed of the process, stream).
+// splitmix64. Each pair (seed of the process, stream) gives numbers of its own.
 class Random {
 public:
     explicit Random(std::uint64_t stream = 0) noexcept
@@ -38,7 +38,7 @@ public:
         return range[below(range.size())];
     }
 
-    // Any 64 bits, but the many leading and trailing zeros and ones where errors live are likely.
+    // Any 64 bits. Many leading and trailing zeros and ones, where errors are, are likely.
     std::int64_t int64() noexcept {
         const auto bits = static_cast<std::int64_t>(next()) >> below(64);
         return one_in(4) ? static_cast<std::int64_t>(static_cast<std::uint64_t>(bits) << below(64))

@@ -9,7 +9,7 @@
 #include "edges.hpp"
 #include "race.hpp"
 
-// Adding random amounts to a StripedAdder, and knowing what the sum must be.
+// Adds random amounts to a StripedAdder, and computes what the sum must be.
 namespace cereggii::testing {
 
 inline Int128 exact(const atomics::WideSum& sum) {
@@ -29,7 +29,7 @@ inline Int128 total(std::span<const Int128> sums) {
     return result;
 }
 
-// Mostly what a counter is given, and now and then what goes through the carry.
+// Mostly an amount as for a counter, and now and then one that goes through the carry.
 inline std::int64_t random_amount(Random& random) {
     if (random.one_in(64)) return random.pick(edges());
     if (random.one_in(64)) return random.int64();

@@ -48,7 +48,7 @@ TEST(forgotten_threads_delay_nothing_and_their_items_are_freed) {
     check_equal(before.freed, 1);
 }
 
-// One that waits until it can be freed, detached, when another thread forks.
+// The thread waits, detached, until the item can be freed, and another thread forks.
 TEST(an_item_that_a_forgotten_thread_was_about_to_free_is_freed) {
     Thing& thing = new_thing();
     Other pinned, waits;

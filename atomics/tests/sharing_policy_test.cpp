@@ -24,7 +24,7 @@ constexpr Nanoseconds ms = 1'000'000;
 constexpr Nanoseconds second = 1000 * ms;
 constexpr std::size_t mib = std::size_t{1} << 20;
 
-// So many objects, all with the same few places.
+// So many objects, all of one set of places.
 std::vector<std::uintptr_t> objects_of_one_set(std::size_t count) {
     std::vector<std::uintptr_t> objects;
     for (std::uintptr_t object = 0x10000; objects.size() < count; object += 16)
@@ -32,7 +32,8 @@ std::vector<std::uintptr_t> objects_of_one_set(std::size_t count) {
     return objects;
 }
 
-// Several threads use the objects in turn, each for `pause`. The time at which each got help.
+// Several threads use the objects, one thread after the other, with a `pause` between two uses.
+// run() returns the time at which each object got help.
 struct Program {
     std::size_t threads = 2;
     Nanoseconds pause = ms;
@@ -56,7 +57,7 @@ struct Program {
     }
 };
 
-// How often an object that cannot be helped is tried.
+// How often help is asked for, for an object that cannot be helped.
 std::size_t attempts(UseWatch& watch, std::uintptr_t object, Nanoseconds until) {
     std::size_t count = 0;
     for (Nanoseconds now = 0; now < until; now += ms)

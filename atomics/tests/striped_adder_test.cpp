@@ -106,7 +106,7 @@ TEST(every_addition_is_in_one_sum_and_reset) {
     check_equal(taken[0] + taken[1] + exact(adder.sum()), total(added));
 }
 
-// A sum counts what it was told is done, and nothing that has not begun.
+// A sum counts all additions that are known to have ended, and none that has not begun.
 TEST(a_sum_lies_between_ended_and_begun_additions) {
     StripedAdder adder;
     std::atomic<std::int64_t> begun{0};

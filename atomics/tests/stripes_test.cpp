@@ -15,8 +15,8 @@
 
 // How many stripes there are, when memory for them is allocated, and what happens if there is none.
 
-// The stripes are all that this process allocates over-aligned, so its aligned new and delete show
-// what there is of them, and can be told to fail.
+// Stripes are the only over-aligned memory that this process allocates. So its aligned new and
+// delete show how much of it there is, and can be told to fail.
 namespace {
 std::atomic<int> allocated{0};
 std::atomic<int> freed{0};
@@ -207,7 +207,7 @@ TEST(threads_that_make_stripes_together_lose_nothing) {
     check_equal(allocated - freed, alive);
 }
 
-// --- The adder that is made of them.
+// --- The adder that is made of stripes.
 
 using LargeMachine = BasicStripedAdder<Machine<192>>;
 
@@ -231,7 +231,8 @@ TEST(an_adder_of_threads_that_never_meet_has_two_stripes) {
     check_sum(adder.sum(), 2001);
 }
 
-// However rarely two threads meet on a machine that is slow or has one core: until they have.
+// It goes on until two threads have met, however rare that is on a machine that is slow or has one
+// core.
 TEST(an_adder_of_threads_that_meet_has_more_stripes_and_no_more_than_its_share) {
     using Adder = BasicStripedAdder<Machine<4>>;
     Adder adder;
