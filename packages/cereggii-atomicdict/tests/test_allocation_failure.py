@@ -311,7 +311,7 @@ FULL = """
         assert n < 10_000
     assert n > 0
     for _ in range(3):
-        # There is no word left: nothing can be inserted, and all else goes on.
+        # There is no slot left: nothing can be inserted, and all else goes on.
         assert not insert(n, 0)  # the node is there, from the last time
         assert n not in d and len(d) == len(d.snapshot()) == len(list(d)) == n + 100
         assert all(d[k] == k for k in range(n))

@@ -163,7 +163,7 @@ def test_all_keys_of_all_threads_are_there_when_the_table_grew_under_them(key: M
 
 
 def test_keys_that_are_inserted_just_as_a_table_begins_to_be_emptied_are_there() -> None:
-    """Into words that whoever empties it has found empty, and is about to close."""
+    """A migrator has found their slots empty, and is about to freeze them."""
 
     def resize(shared: AtomicDict[int, int]) -> None:
         for size in (10, 20, 40, 80, 160, 320):

@@ -296,7 +296,7 @@ def test_going_through_a_few_keys_costs_little() -> None:
     assert _looks_of_iteration(d) == 0
     d.update(dict.fromkeys(f"key {i}" for i in range(10)))
     few = _looks_of_iteration(d)
-    # One look for 32 lines; and the lines at the same place in other parts of the table.
+    # One look for 32 groups, and one for those at the same place in the other parts of the table.
     assert few < 2**21 // 256 + 10 * 8 * 32 * 2
     d.update(dict.fromkeys(range(500_000)))
     assert _looks_of_iteration(d) < 2 * 2**21

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where keys are in a table: consecutive ints next to each other, no pattern in its own way.
+"""Consecutive ints are next to each other in a table, and no pattern of keys is in its own way.
 
-The table itself cannot be looked at, but its order can: by line, with the bits of the line's number
-in reverse, and in a line by mixed hash.
+The table itself cannot be looked at, but its order can: by group, with the bits of the group's
+number in reverse, and in a group by mixed hash.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from collections.abc import Callable, Iterable
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-NEIGHBOURS = 8
-LINES = 4  # of a cell
+GROUP_SIZE = 8  # slots
+GROUPS_OF_CELL = 4
 
 
 def mixed(hash_: int) -> int:
     """The mixed hash, as in src/map/key.hpp."""
     unmixed = hash_ % 2**64
-    line = unmixed >> 3
-    line ^= line >> 4 ^ line >> 9 ^ line >> 17 ^ line >> 31
-    return line * 0x9E3779B97F4A7C18 % 2**64 | (unmixed ^ line) % NEIGHBOURS
+    x = unmixed >> 3
+    x ^= x >> 4 ^ x >> 9 ^ x >> 17 ^ x >> 31
+    return x * 0x9E3779B97F4A7C18 % 2**64 | (unmixed ^ x) % GROUP_SIZE
 
 
 def home(hash_: int, capacity: int) -> int:
-    """The first word on the path of a key, in a table of so many words."""
-    line = (mixed(hash_) * capacity >> 64) // NEIGHBOURS
-    return line * NEIGHBOURS + mixed(hash_) % NEIGHBOURS
+    """The home slot of a key in a table of `capacity` slots."""
+    group = (mixed(hash_) * capacity >> 64) // GROUP_SIZE
+    return group * GROUP_SIZE + mixed(hash_) % GROUP_SIZE
 
 
 def mean_detour(hashes: list[int], capacity: int) -> float:
-    """How many words further on than its home a key is, on average."""
+    """How many slots a key is behind its home, on average."""
     in_use = [False] * capacity
     detours = 0
     for hash_ in hashes:
@@ -46,7 +46,7 @@ def mean_detour(hashes: list[int], capacity: int) -> float:
 
 def in_order(hashes: Iterable[int], capacity: int) -> list[int]:
     """The order of a scan, as in src/map/order.hpp."""
-    cell_bits = max(0, (capacity // NEIGHBOURS // LINES).bit_length() - 1)
+    cell_bits = max(0, (capacity // GROUP_SIZE // GROUPS_OF_CELL).bit_length() - 1)
 
     def order(hash_: int) -> tuple[int, int]:
         cell = mixed(hash_) << cell_bits >> 64
@@ -57,7 +57,9 @@ def in_order(hashes: Iterable[int], capacity: int) -> list[int]:
 
 @pytest.mark.parametrize("reserved", [1, 7, 50, 100, 2000, 50_000])
 @pytest.mark.parametrize("count", [1, 7, 100, 1600])
-def test_lines_are_visited_by_their_bits_in_reverse(count: int, reserved: int, seed: int) -> None:
+def test_groups_are_visited_in_the_order_of_their_reversed_bits(
+    count: int, reserved: int, seed: int
+) -> None:
     choose = random.Random(seed)
     keys = {choose.getrandbits(choose.randrange(61)) for _ in range(count)}
     keys |= {-key - 2 for key in keys if choose.random() < 0.3}
@@ -102,17 +104,17 @@ def test_different_hashes_stay_different(seed: int) -> None:
 
 @pytest.mark.parametrize("capacity", [64, 1024, 8192])
 @pytest.mark.parametrize("first", [0, 10**6, -(10**6)])
-def test_consecutive_ints_are_neighbours_and_hardly_ever_collide(first: int, capacity: int) -> None:
-    start = first // NEIGHBOURS * NEIGHBOURS
-    lines = {home(start + i, capacity) // NEIGHBOURS for i in range(NEIGHBOURS)}
-    assert len(lines) == 1
+def test_consecutive_ints_share_a_group_and_hardly_ever_collide(first: int, capacity: int) -> None:
+    start = first // GROUP_SIZE * GROUP_SIZE
+    homes = {home(start + i, capacity) // GROUP_SIZE for i in range(GROUP_SIZE)}
+    assert len(homes) == 1
     assert mean_detour([first + i for i in range(capacity // 2)], capacity) < 1
 
 
 def test_consecutive_ints_follow_each_other_when_they_are_iterated_over() -> None:
     keys = [*AtomicDict.fromkeys(range(8000))]
-    groups = [keys[i : i + NEIGHBOURS] for i in range(0, len(keys), NEIGHBOURS)]
-    assert all(max(group) - min(group) == NEIGHBOURS - 1 for group in groups)
+    groups = [keys[i : i + GROUP_SIZE] for i in range(0, len(keys), GROUP_SIZE)]
+    assert all(max(group) - min(group) == GROUP_SIZE - 1 for group in groups)
 
 
 STRIDES = [
@@ -146,7 +148,7 @@ def test_no_pattern_of_ints_is_in_its_own_way(capacity: int, load: float) -> Non
     count = int(capacity * load)
     found = {
         f"stride {stride}": mean_detour([stride * i for i in range(count)], capacity)
-        for stride in STRIDES + FIBONACCI + [NEIGHBOURS * number for number in FIBONACCI]
+        for stride in STRIDES + FIBONACCI + [GROUP_SIZE * number for number in FIBONACCI]
     }
     for name, pattern in PATTERNS.items():
         found[name] = mean_detour(list(dict.fromkeys(map(pattern, range(count)))), capacity)

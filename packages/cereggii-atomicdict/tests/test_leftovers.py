@@ -64,8 +64,8 @@ class Key:
 
 
 @contextlib.contextmanager
-def somebody_inside() -> Iterator[None]:
-    """While the body runs, other threads are inside another dict most of the time."""
+def others_pinned() -> Iterator[None]:
+    """While the body runs, other threads are pinned most of the time, in another dict."""
     stop = False
     other: AtomicDict[int, None] = AtomicDict.fromkeys(range(1000))
     kept_dicts.append(other)
@@ -100,7 +100,7 @@ each_removal = pytest.mark.parametrize("remove", REMOVALS.values(), ids=REMOVALS
 def leave_something(
     remove: Callable[[AtomicDict[Any, Any], Any], None] = delete, **how: Any
 ) -> weakref.ref[Key]:
-    """Remove keys beside somebody inside, until one has to wait: that is still alive."""
+    """Remove keys beside pinned threads, until one of the keys has to wait, and is still alive."""
     d: AtomicDict[Any, Any] = AtomicDict()
     kept_dicts.append(d)
     end = time.monotonic() + PATIENCE / 2
@@ -112,7 +112,7 @@ def leave_something(
         key = None  # type: ignore[assignment]
         if reference() is not None:
             return reference
-    raise AssertionError("nobody is ever inside")
+    raise AssertionError("no thread is ever pinned")
 
 
 class Worker:
@@ -158,7 +158,7 @@ def remove_one() -> None:
 def test_a_thread_frees_what_it_has_left_at_its_next_removal(
     worker: Worker, remove: Callable[[AtomicDict[Any, Any], Any], None]
 ) -> None:
-    with somebody_inside():
+    with others_pinned():
         reference = worker.do(functools.partial(leave_something, remove))
     assert reference() is not None
     worker.do(remove_one)
@@ -173,7 +173,7 @@ def test_leftovers_of_an_idle_thread_are_freed_although_nobody_calls_again(
     worker: Worker, remove: Callable[[AtomicDict[Any, Any], Any], None]
 ) -> None:
     died: list[int] = []
-    with somebody_inside():
+    with others_pinned():
         for _ in range(5):
             reference = worker.do(functools.partial(leave_something, remove, note=died.append))
             assert reference() is not None
@@ -188,7 +188,7 @@ def test_leftovers_of_an_idle_thread_are_freed_although_nobody_calls_again(
 def test_leftovers_of_the_main_thread_are_freed_while_it_waits() -> None:
     assert threading.current_thread() is threading.main_thread()
     died: queue.SimpleQueue[int] = queue.SimpleQueue()
-    with somebody_inside():
+    with others_pinned():
         reference = leave_something(note=died.put)
         hold_back(False)
         while died.get(timeout=PATIENCE) == threading.get_ident():
@@ -197,7 +197,7 @@ def test_leftovers_of_the_main_thread_are_freed_while_it_waits() -> None:
 
 
 def test_leftovers_of_a_thread_that_has_ended_are_freed() -> None:
-    with somebody_inside():
+    with others_pinned():
         task = Task(leave_something)
         task.start()
         reference = task.result()
@@ -219,7 +219,7 @@ def test_leftovers_of_finalizers_at_the_end_of_a_thread_are_freed() -> None:
         references.append(leave_something())
         local.later = Last()
 
-    with somebody_inside():
+    with others_pinned():
         for _ in range(5):
             task = Task(work)
             task.start()
@@ -236,7 +236,7 @@ def test_leftovers_of_the_reclaimer_thread_itself_are_freed(worker: Worker) -> N
         if thread != worker.task.ident:
             references.append(leave_something())
 
-    with somebody_inside():
+    with others_pinned():
         first = worker.do(functools.partial(leave_something, note=leave_more))
         hold_back(False)
         assert eventually(lambda: len(references) == 1 and references[0]() is None)
@@ -260,7 +260,7 @@ def test_a_finalizer_that_waits_in_the_reclaimer_thread_holds_up_no_other() -> N
         return reference
 
     try:
-        with somebody_inside():
+        with others_pinned():
             references = [leave(), leave(), leave(note=block), leave(), leave()]
             others = references[:2] + references[3:]
             hold_back(False)
@@ -289,7 +289,7 @@ def test_there_is_one_reclaimer_thread_and_only_as_long_as_something_is_left(
     worker: Worker,
 ) -> None:
     before = count_native_threads()
-    with somebody_inside():
+    with others_pinned():
         inside = count_native_threads()
         for _ in range(20):
             worker.do(leave_something)
@@ -325,7 +325,7 @@ def do_all_that_removes_nothing() -> None:
 def test_a_thread_runs_no_finalizers_of_objects_that_others_removed(
     worker: Worker, remove: Callable[[AtomicDict[Any, Any], Any], None]
 ) -> None:
-    with somebody_inside():
+    with others_pinned():
         reference = worker.do(functools.partial(leave_something, remove))
     do_all_that_removes_nothing()
     assert reference() is not None
@@ -346,7 +346,7 @@ def test_a_collection_frees_what_idle_threads_have_left(
 ) -> None:
     for _ in range(5):
         died: list[int] = []
-        with somebody_inside():
+        with others_pinned():
             reference = worker.do(functools.partial(leave_something, remove, note=died.append))
         assert reference() is not None
         gc.collect()
@@ -356,7 +356,7 @@ def test_a_collection_frees_what_idle_threads_have_left(
 
 
 def test_a_collection_beside_others_frees_what_idle_threads_have_left(worker: Worker) -> None:
-    with somebody_inside():
+    with others_pinned():
         for _ in range(20):
             reference = worker.do(leave_something)
             gc.collect()
@@ -364,7 +364,7 @@ def test_a_collection_beside_others_frees_what_idle_threads_have_left(worker: Wo
 
 
 def test_the_end_of_any_dict_frees_what_idle_threads_have_left(worker: Worker) -> None:
-    with somebody_inside():
+    with others_pinned():
         for _ in range(20):
             reference = worker.do(leave_something)
             assert reference() is not None
@@ -373,7 +373,7 @@ def test_the_end_of_any_dict_frees_what_idle_threads_have_left(worker: Worker) -
 
 
 def test_a_thread_that_never_used_a_dict_may_collect(worker: Worker) -> None:
-    with somebody_inside():
+    with others_pinned():
         reference = worker.do(leave_something)
     collects = Worker()
     collects.do(gc.collect)
@@ -387,7 +387,7 @@ def test_leftovers_of_a_finalizer_in_a_collection_are_freed_by_the_next(worker: 
     def leave_more(_: int) -> None:
         references.append(leave_something())
 
-    with somebody_inside():
+    with others_pinned():
         first = worker.do(functools.partial(leave_something, note=leave_more))
         worker.do(gc.collect)
         assert first() is None
@@ -409,7 +409,7 @@ def test_a_collection_finds_nothing_if_nothing_was_left() -> None:
 def test_nothing_shows_up_in_gc_garbage(worker: Worker) -> None:
     gc.set_debug(gc.DEBUG_SAVEALL)
     try:
-        with somebody_inside():
+        with others_pinned():
             reference = worker.do(leave_something)
         gc.collect()
         assert reference() is None
@@ -425,7 +425,7 @@ def test_there_is_one_object_for_the_collector_however_much_was_left(worker: Wor
 
     gc.collect()
     assert count() == 0
-    with somebody_inside():
+    with others_pinned():
         for _ in range(50):
             worker.do(leave_something)
         assert count() == 1
@@ -434,7 +434,7 @@ def test_there_is_one_object_for_the_collector_however_much_was_left(worker: Wor
 
 
 def test_leftovers_from_before_and_after_a_freeze_are_freed(worker: Worker) -> None:
-    with somebody_inside():
+    with others_pinned():
         before = worker.do(leave_something)
         gc.freeze()
         try:

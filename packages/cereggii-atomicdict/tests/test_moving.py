@@ -2,7 +2,7 @@
 """A key is found wherever it has been moved to.
 
 A word of a table says enough of a hash for its node to be moved without being looked at. So these
-keys have hashes that are chosen: at the ends of tables, in one line, far from home.
+keys have hashes that are chosen: at the ends of tables, in one group, far from home.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from .test_hashing import NEIGHBOURS, mixed
+from .test_hashing import GROUP_SIZE, mixed
 
 COUNT = 600
 MULTIPLIER = 0x9E3779B97F4A7C18 >> 3
@@ -21,11 +21,11 @@ MULTIPLIER = 0x9E3779B97F4A7C18 >> 3
 
 def unmixed(hash_: int) -> int:
     """The hash that is mixed to this."""
-    line = (hash_ >> 3) * pow(MULTIPLIER, -1, 2**61) % 2**61
-    original = line
+    shifted = (hash_ >> 3) * pow(MULTIPLIER, -1, 2**61) % 2**61
+    original = shifted
     for _ in range(16):  # each time, four more bits from the top are right
-        original = line ^ original >> 4 ^ original >> 9 ^ original >> 17 ^ original >> 31
-    return original << 3 | (hash_ ^ line) % NEIGHBOURS
+        original = shifted ^ original >> 4 ^ original >> 9 ^ original >> 17 ^ original >> 31
+    return original << 3 | (hash_ ^ shifted) % GROUP_SIZE
 
 
 class Placed:
@@ -57,15 +57,15 @@ def at_both_ends(choose: random.Random) -> Iterable[int]:
     return (choose.getrandbits(44) ^ choose.choice([0, 2**64 - 1]) for _ in range(COUNT))
 
 
-def in_one_line(choose: random.Random) -> Iterable[int]:
+def in_one_group(choose: random.Random) -> Iterable[int]:
     """Hashes in one group of tables of up to 2**20 slots, and in several of larger tables."""
     return (0x5A5A5 << 44 | choose.getrandbits(44) for _ in range(COUNT))
 
 
-def in_few_lines(choose: random.Random) -> Iterable[int]:
+def in_few_groups(choose: random.Random) -> Iterable[int]:
     """Hashes in few groups, with so many in each that they run over into the next two or three."""
-    lines = [choose.getrandbits(12) << 52 for _ in range(COUNT // 20)]
-    return (choose.choice(lines) | choose.getrandbits(52) for _ in range(COUNT))
+    groups = [choose.getrandbits(12) << 52 for _ in range(COUNT // 20)]
+    return (choose.choice(groups) | choose.getrandbits(52) for _ in range(COUNT))
 
 
 def of_one_bit(_choose: random.Random) -> Iterable[int]:
@@ -78,7 +78,7 @@ def at_random(choose: random.Random) -> Iterable[int]:
 
 Hashes = Callable[[random.Random], Iterable[int]]
 
-HASHES = [at_the_end, at_both_ends, in_one_line, in_few_lines, of_one_bit, at_random]
+HASHES = [at_the_end, at_both_ends, in_one_group, in_few_groups, of_one_bit, at_random]
 
 
 def keys_of(hashes: Hashes, seed: int) -> list[Placed]:

@@ -103,18 +103,18 @@ def test_another_thread_may_insert_while_a_comparison_takes_its_time() -> None:
 
 # ── hashes that change, and tables that come and go ────────────────────────────────────────────
 
-# Keys for which a place in the table can be chosen: its cache line is at the top of the mixed hash,
-# and the place in that at the bottom.
+# Keys whose home slot can be chosen: its group is at the top of the mixed hash, its place in the
+# group at the bottom.
 PLACED = """
     import random, sys
     from cereggii_atomicdict import AtomicDict
     def unmixed(mixed):
         # The hash which src/map/key.hpp mixes to this.
         shifted = (mixed >> 3) * pow(0x9E3779B97F4A7C18 >> 3, -1, 2**61) % 2**61
-        line = shifted
+        x = shifted
         for _ in range(64 // 4):
-            line = shifted ^ line >> 4 ^ line >> 9 ^ line >> 17 ^ line >> 31
-        unmixed = line << 3 | (mixed ^ shifted) & 7
+            x = shifted ^ x >> 4 ^ x >> 9 ^ x >> 17 ^ x >> 31
+        unmixed = x << 3 | (mixed ^ shifted) & 7
         return unmixed - 2**64 if unmixed >> 63 else unmixed
     class Placed:
         def __init__(self, mixed):
@@ -124,11 +124,11 @@ PLACED = """
         def move(self, mixed):
             self.hash = unmixed(mixed)
     def at(place, size, low=1):
-        # Of one `low`, all have the same tag in a word.
-        line, neighbour = divmod(place, 8)
-        return line * 8 * 2**64 // size | neighbour << 24 | low << 3 | neighbour
-    # One in each line of a table: four lines, and then the other four, are visited in order.
-    in_order = [Placed(at(8 * line, 64)) for line in range(8)]
+        # Keys of one `low` have the same fingerprint.
+        group, slot = divmod(place, 8)
+        return group * 8 * 2**64 // size | slot << 24 | low << 3 | slot
+    # One in each group of a table: four groups, and then the other four, are visited in order.
+    in_order = [Placed(at(8 * group, 64)) for group in range(8)]
     d = AtomicDict(min_size=50)
     d.update(dict.fromkeys(reversed(in_order)))
     assert list(d) == in_order, "src/map/key.hpp has changed"
