@@ -8,10 +8,11 @@ import random
 import sys
 
 from . import reclaimer
-from .explore import Result, TooManyStatesError, call, explore
-from .mistakes import MISTAKES
-from .scenarios import SCENARIOS, draw
-from .state import Config
+from .hash_map import MISTAKES, SCENARIOS, Result, explore
+from .hash_map.explore import call
+from .hash_map.scenarios import draw
+from .hash_map.state import Config
+from .search import TooManyStatesError
 
 
 def report(name: str, result: Result | reclaimer.Result) -> bool:

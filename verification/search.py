@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Breadth-first search through all interleavings, which both models share.
+"""What both models share: the breadth-first search through all interleavings, and mistakes.
 
 Nothing is reduced: each thread that can take a step leads to a successor of the state. A state
 holds everything that a step reads, so two interleavings that reach the same state are the same from
@@ -21,6 +21,13 @@ class ViolationError(Exception):
 
 class TooManyStatesError(Exception):
     """There are more states than were allowed."""
+
+
+class Mistake(NamedTuple):
+    """A step that is left out or done wrong, and the scenarios in which that breaks a promise."""
+
+    about: str
+    shown_by: dict[str, str]  # scenario: what the violation says, in part
 
 
 class Search(NamedTuple):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..mistakes import Mistake
+from ..search import Mistake
 
 USE, ALONE, FORGOTTEN, TWICE = "use after free", "while", "nobody will free", "freed twice"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from verification import mistakes, scenarios
+from verification import hash_map
 from verification.reclaimer import (
     MISTAKES,
     SCENARIOS,
@@ -71,5 +71,5 @@ def test_every_step_is_taken_somewhere() -> None:
 
 
 def test_names_are_unique() -> None:
-    assert not {*SCENARIOS} & {*scenarios.SCENARIOS}
-    assert not {*MISTAKES} & {*mistakes.MISTAKES}
+    assert not {*SCENARIOS} & {*hash_map.SCENARIOS}
+    assert not {*MISTAKES} & {*hash_map.MISTAKES}

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import exact, migration
+from ..search import Search, State, ViolationError, search
+from . import exact, migration, scan, update  # noqa: F401  their steps
+from .guard import SETTLE, WAITS_UNTIL, begin
 from .history import linearizable
-from .pinning import SETTLE, WAITS_UNTIL, begin
-from .search import Search, State, TooManyStatesError, ViolationError, search
 from .state import ALIVE, NOWHERE, RETIRED, Config, Op, Step, Thread, World
 
 COLLECTOR = -1
@@ -56,7 +56,7 @@ def explore(cfg: Config, limit: int = 5_000_000) -> Result:
 
 
 def enabled(cfg: Config, state: State) -> list[int]:
-    """Who can take a step: a thread by its number, or the collector."""
+    """The threads that can take a step, by number, and the collector."""
     w = World(cfg, state)
     actors: list[int] = []
     for me, packed in enumerate(w.threads):
@@ -72,7 +72,7 @@ def enabled(cfg: Config, state: State) -> list[int]:
 
 
 def step(cfg: Config, state: State, actor: int) -> State:
-    """Lets one of them take its step."""
+    """Lets a thread or the collector take its step."""
     w = World(cfg, state)
     if actor == COLLECTOR:
         exact.collect_garbage(w)
@@ -120,13 +120,13 @@ def check_end(cfg: Config, state: State, settled: set[State]) -> None:
     w = World(cfg, state)
     for me, packed in enumerate(w.threads):
         if packed[1] is not begin:
-            raise ViolationError(f"T{me} waits for ever in {packed[1].__name__}")
+            raise ViolationError(f"T{me} waits forever in {packed[1].__name__}")
     if any(w.pinned) or w.closer != NOWHERE:
-        raise ViolationError("all calls have returned, and a record is pinned or the gate closed")
+        raise ViolationError("all calls have returned, and a thread is pinned or the gate closed")
     check_contents(w)
     if cfg.history and not linearizable(cfg, w.history):
         raise ViolationError("no order of the calls explains what they returned")
-    # What the last calls left over is done by the next: migrate, and free the batches.
+    # What the last calls have left is done by the next one: it migrates, and frees what waits.
     shared = state[:-1]
     if shared in settled:
         return
@@ -172,7 +172,7 @@ def check_contents(w: World) -> None:
 def check_memory(w: World) -> None:
     """One table remains, and the nodes in it."""
     if w.waiting:
-        raise ViolationError("a batch is left over though nobody is pinned")
+        raise ViolationError("a retired list waits, though nobody is pinned")
     tables = [address for address, table in enumerate(w.tables) if table.status == ALIVE]
     if tables != [w.root]:
         raise ViolationError(f"tables {tables} are left over beside the root t{w.root}")
@@ -199,7 +199,7 @@ def trace_of(cfg: Config, found: Search) -> list[str]:
 
 
 def describe(cfg: Config, before: State, actor: int, after: State) -> str:
-    """One line for a step: who, which, and what changed in memory."""
+    """One line for a step: the thread, the step, and what changed in memory."""
     old, new = World(cfg, before), World(cfg, after)
     changes = list(_changes(old, new))
     return f"{_who(cfg, before, actor)}  {'; '.join(changes)}".rstrip()
@@ -266,6 +266,3 @@ def _changes(old: World, new: World) -> Iterator[str]:
 
 def _slot(slot: tuple[str, int]) -> str:
     return slot[0] if slot[1] == NOWHERE else f"{slot[0]}(n{slot[1]})"
-
-
-__all__ = ["Result", "TooManyStatesError", "explore", "migration"]

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a call begins and ends: the record's pin, the gate of the exact operations, the hand-over.
+"""How a call begins and ends, as atomic steps: guard.hpp. It pins, passes the gate, and retires.
 
-What happens in between a removal and the moment at which the memory is freed is a model of its own:
-reclaimer.py.
+What happens between a removal and the moment when the memory is freed is a model of its own: see
+reclaimer/.
 
-A step makes one access to shared memory and returns the step that follows; what a thread does
-between two accesses belongs to the step before. The comment of a step names the race that it
-handles. `w.mistaken(...)` marks where a mistake can be switched on.
+A step makes one access to shared memory, and returns the step that follows. What a thread does
+between two accesses belongs to the step before. The comment of a step names the function of the
+code that it stands for, and the race that it handles. A function whose comment says "local" is a
+part of other steps. `w.mistaken(...)` marks where a mistake can be switched on.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from .state import NOWHERE, READING, WRITING, Op, Step, Thread, World
 
 SETTLE = Op("settle")
 READERS = frozenset({"get", "iterate"})
-# What an operation does once it is pinned; operations on the whole dict add themselves.
+# What an operation does once it is pinned. The modules of the operations add themselves.
 ENTRY: dict[str, Step] = {}
 # A step that can wait, and what it waits for.
 WAITS_UNTIL: dict[Step, Callable[[World, Thread], bool]] = {}
-# Where a thread may be detached, hence where the world may be stopped.
+# Where a thread may be detached, and so where the world may be stopped.
 SAFE_POINTS: set[Step] = set()
 
 
@@ -31,7 +32,7 @@ def op_of(w: World, t: Thread) -> Op:
 
 
 def begin(w: World, t: Thread) -> Step:
-    """A call begins; the next step does its first access. Between calls a thread is detached."""
+    """A call begins. The next step makes its first access. Between calls a thread is detached."""
     kind = op_of(w, t).kind
     w.called(t.me, t.op)
     if kind == "len":
@@ -47,7 +48,10 @@ def begin(w: World, t: Thread) -> Step:
 
 
 def pin(w: World, t: Thread) -> Step:
-    """Store the pin, before all later loads in the one order of all. A writer names its dict."""
+    """`Guard::pin_reading`, `pin_writing`: store the pin, before all later loads.
+
+    A writer also says which map it writes to.
+    """
     if w.mistaken("pin without fence") and t.pc is begin:
         return pin
     reader = op_of(w, t).kind in READERS
@@ -60,19 +64,22 @@ def pin(w: World, t: Thread) -> Step:
 
 
 def look_at_gate(w: World, t: Thread) -> Step:
-    """After the pin, so that either the closer sees the pin or the writer sees the closed gate."""
+    """`Guard::pin_writing`: load the gate, after the pin.
+
+    So either the closer sees the pin, or the writer sees the closed gate.
+    """
     assert t.after is not None
     return t.after if w.closer == NOWHERE else back_off
 
 
 def back_off(w: World, t: Thread) -> Step:
-    """The gate is closed: unpin, so that the closer does not wait for us."""
+    """`Guard::pin_writing`: the gate is closed. Unpin, so that the closer does not wait for us."""
     w.unpin(t.me)
     return wait_for_gate
 
 
 def wait_for_gate(w: World, t: Thread) -> Step:
-    """Wait, detached, until the gate is open; it may close again before the pin."""
+    """`Guard::pin_writing`: wait, detached, until the gate is open. It may close before the pin."""
     return pin
 
 
@@ -80,19 +87,22 @@ WAITS_UNTIL[wait_for_gate] = lambda w, t: w.closer == NOWHERE
 
 
 def unpin(w: World, t: Thread) -> Step:
-    """Store that we are outside. What was retired is handed over later: not to wait for us."""
+    """`Guard::unpin`: store that the thread is not pinned."""
     w.unpin(t.me)
-    return hand_over if t.retired else end(w, t)
+    return retire if t.retired else end(w, t)
 
 
-def hand_over(w: World, t: Thread) -> Step:
-    """Load the other records, after everything that was retired has become unreachable."""
-    w.hand_over(t)
+def retire(w: World, t: Thread) -> Step:
+    """`~Guard`, `Reclaimer::retire`: load the pins of others, after the items are unreachable.
+
+    The thread itself is not pinned any more, so that the items do not wait for it.
+    """
+    w.retire_list(t)
     return end(w, t)
 
 
 def end(w: World, t: Thread) -> Step:
-    """The call returns."""
+    """The call returns; local."""
     w.returns(t.me, t.op, t.value)
     t.reset(t.op + 1 if t.op != -1 else -2)
     return begin

@@ -1,17 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mistakes that can be switched on, and for each the scenarios in which it shows."""
+"""The mistakes of the hash table, and for each the scenarios in which it shows."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Mistake(NamedTuple):
-    """A step that is left out or done wrong, and the scenarios in which that breaks a promise."""
-
-    about: str
-    shown_by: dict[str, str]  # scenario: what the violation says, in part
-
+from ..search import Mistake
 
 MISTAKES: dict[str, Mistake] = {
     # Between pin and unpin a thread calls nothing that can detach it or run Python.
@@ -33,20 +25,20 @@ MISTAKES: dict[str, Mistake] = {
         {"popitem and move": "use after free", "delete and move": "use after free"},
     ),
     "no deferred unlink": Mistake(
-        "An unlink that stops at MOVING does not tell the migrator.",
+        "An unlink that stops at MOVING does not add to deferred_unlinks.",
         {"delete and move": "nobody will unlink"},
     ),
     "no look after deferring": Mistake(
-        "An unlink tells the migrator, and does not look at the slot again.",
+        "An unlink adds to deferred_unlinks, and does not look at the slot again.",
         {"delete and move": "nobody will unlink"},
     ),
     # Moving.
     "no recheck": Mistake(
-        "A migrator does not look whether anything was left to it when it is done with a chunk.",
+        "A migrator that is done with a chunk does not recheck it.",
         {"delete and move": "nobody will unlink"},
     ),
     "recheck only if deferred": Mistake(
-        "A migrator of a chunk that was returned looks at it only if it was told itself.",
+        "A migrator of a chunk that was returned rechecks it only if deferred_unlinks has changed.",
         {"no room": "nobody will unlink"},
     ),
     "chunk done early": Mistake(
@@ -58,15 +50,15 @@ MISTAKES: dict[str, Mistake] = {
         {"no room": "absent at an instant when it is"},
     ),
     "no recheck without room": Mistake(
-        "A migrator that finds no room does not look whether anything was left to it.",
+        "A migrator that finds no room does not recheck its chunk.",
         {"no room": "nobody will unlink"},
     ),
     "return chunk unmarked": Mistake(
-        "A migrator that finds no room lets go of the chunk before it says that one was returned.",
+        "A migrator that finds no room returns the chunk before it says that one was returned.",
         {"no room": "nobody will unlink"},
     ),
     "keep chunk": Mistake(
-        "A migrator that finds no room does not let go of the chunk.",
+        "A migrator that finds no room does not return the chunk.",
         {"no room": "never be emptied"},
     ),
     # The filter.
@@ -97,7 +89,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     # Reclamation.
     "sample before unlink": Mistake(
-        "What a batch waits for is read before its node is unlinked.",
+        "The pins that a retired list waits for are read before its node is unlinked.",
         {"read and reclaim": "use after free"},
     ),
     "pin without fence": Mistake(
@@ -108,7 +100,7 @@ MISTAKES: dict[str, Mistake] = {
         "clear() retires the tables and nodes that it finds, not what the chain will have become.",
         {"clear and insert": "retired twice"},
     ),
-    # The whole dict.
+    # All keys at once.
     "count twice": Mistake(
         "The counters are added up until two sums are equal, and no gate is closed.",
         {"exact length": "len() returns 0"},

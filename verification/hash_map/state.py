@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory that the protocol works on, with everything that watches over it.
+"""What the threads of the hash table's model share, and the registers of each.
 
-A state of the model is a plain tuple; `World` and `Thread` are what a step unpacks it into. The
-memory is checked at each access: touching what has been freed raises `ViolationError`. Beside it
-stand *ghosts*, which no thread reads: the value that each key has by the linearization points so
-far, and what an exact length or an iterator may still answer.
+A state of the model is a plain tuple. `World` and `Thread` are what a step unpacks it into. The
+memory is checked at each access: to touch what was freed raises `ViolationError`. Beside it stand
+*ghosts*, which no thread reads. They know the value that each key has by the linearization points
+so far, and what an exact length or an iterator may still answer.
 
-    slot    (state, node)      EMPTY → NODE → TOMB, and while the table is emptied
-                             EMPTY → FROZEN, NODE → MOVING → MOVED, MOVING/MOVED → TOMB
-    node    (status, key, value); a value of None marks a dead node, for good
-    table   slots, the state of each chunk, and the next table of the chain; which hashes were
-            announced; how many dead nodes were left to migrators, and whether a chunk was returned
-    batch   what was retired together, and the threads whose pins it waits for
+    slot    (state, node). As in table.hpp, EMPTY → NODE → TOMB, and while the table is emptied
+            EMPTY → FROZEN, NODE → MOVING → MOVED → TOMB, and MOVING → NODE if there is no room
+    node    (status, key, value). A value of None marks a dead node, which stays dead
+    table   slots, a filter, the state of each chunk, and the next table of the chain
+    list    what was retired together, and the threads whose pins it waits for
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
-from .search import State, ViolationError
+from ..search import State, ViolationError
 
 Slot: TypeAlias = tuple[str, int]
 Step: TypeAlias = "Callable[[World, Thread], Step]"
@@ -32,7 +31,7 @@ NAMES_A_NODE = frozenset({"NODE", "MOVING", "MOVED"})
 
 FREE, CLAIMED, DONE = "free", "claimed", "done"  # states of a chunk
 ALIVE, RETIRED, FREED = "alive", "retired", "freed"  # states of a node or table
-READING, WRITING = 1, 2  # how a record is pinned; 0 when it is not
+READING, WRITING = 1, 2  # how a thread is pinned; 0 when it is not
 NOWHERE = -1
 HASH_BITS = 2
 
@@ -44,7 +43,7 @@ class Op(NamedTuple):
     key: int = 0
     value: int | None = None
     expected: int | None = None
-    slow: bool = False  # keys are compared by an __eq__ of the user's, outside the pin
+    slow: bool = False  # the user's __eq__ compares the keys, outside the pin
 
 
 class Node(NamedTuple):
@@ -56,17 +55,17 @@ class Node(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A power of two of slots; `generation` names it forever, `chain` counts the clears before it."""
+    """A power of two of slots."""
 
     status: str
-    generation: int
-    chain: int
+    generation: int  # names the table forever, as its address does not
+    chain: int  # how many clears there were before; `Table::count` tells chains apart in the code
     slots: tuple[Slot, ...]
     chunks: tuple[str, ...]
     next: int = NOWHERE
     filter: frozenset[int] = frozenset()  # hashes of the keys that a slot may be claimed for
     deferred_unlinks: int = 0  # how often an unlink has left a dead node to a migrator
-    chunk_was_returned: bool = False  # has a migrator ever let go of a chunk?
+    chunk_was_returned: bool = False  # by a migrator that found no room
 
 
 class Config(NamedTuple):
@@ -89,37 +88,44 @@ class Thread:
     """The registers of one thread."""
 
     FIELDS = (
-        "me", "pc", "op", "after", "table", "i", "node", "value", "chunk", "deferred_before", "dest", "j",
-        "generation", "unlinking", "u_table", "u_i", "marks", "ret", "retired", "out", "returned",
+        "me", "pc", "op", "after", "table", "i", "node", "value", "chunk", "deferred_before",
+        "dest", "j", "generation", "unlinking", "u_table", "u_i", "marks", "ret", "retired", "out",
+        "returned",
     )  # fmt: skip
     __slots__ = FIELDS
 
     me: int
     pc: Step
     op: int  # the index in the program; -1 while the dict is being settled
-    after: Step | None  # where to go on once pinned, or once a chunk has been looked at
-    table: int  # the probe: table, distance from home, node found
-    i: int
-    node: int
+    after: Step | None  # where to go on once pinned, or once a chunk was rechecked
+    # The probe:
+    table: int
+    i: int  # the distance from home, or the index in a scan
+    node: int  # the node that was found
     value: int | None  # what was last read of a value
-    chunk: int  # the migrator: chunk, what it had been told, and the probe in the next table
-    deferred_before: int
-    dest: int
-    j: int
-    generation: int  # what identifies the table across a comparison
-    unlinking: int  # the unlink: node, probe, the MOVED slots that name it, whom to return to
+    # The migrator:
+    chunk: int  # the number of the chunk; for an iterator, that of its range
+    deferred_before: int  # `deferred_unlinks` before the chunk was moved
+    dest: int  # the table where the node is inserted
+    j: int  # the distance from home there; for others, a sum or a number of slots
+    # A comparison of keys:
+    generation: int  # of the table, to find it again
+    # unlink():
+    unlinking: int  # the dead node
     u_table: int
     u_i: int
-    marks: tuple[tuple[int, int], ...]
-    ret: Step | None
-    retired: tuple[tuple[str, int], ...]  # not yet handed to a batch
-    out: tuple[int, ...]  # keys returned by an iterator, and behind them the nodes it has noted
+    marks: tuple[tuple[int, int], ...]  # the MOVED slots that name the node
+    ret: Step | None  # where to return to
+    # The guard, and an iterator:
+    retired: tuple[tuple[str, int], ...]  # what the guard retires at its end
+    out: tuple[int, ...]  # keys that the iterator has returned, and behind them nodes it has noted
     returned: int  # how many of `out` are keys
 
     def __init__(self, packed: State) -> None:
         (self.me, self.pc, self.op, self.after, self.table, self.i, self.node, self.value,
-         self.chunk, self.deferred_before, self.dest, self.j, self.generation, self.unlinking, self.u_table,
-         self.u_i, self.marks, self.ret, self.retired, self.out, self.returned) = packed  # fmt: skip
+         self.chunk, self.deferred_before, self.dest, self.j, self.generation, self.unlinking,
+         self.u_table, self.u_i, self.marks, self.ret, self.retired, self.out,
+         self.returned) = packed  # fmt: skip
 
     pack = attrgetter(*FIELDS)
 
@@ -145,25 +151,27 @@ class World:
 
     cfg: Config
     root: int
-    tables: tuple[Table, ...]  # by address, as `nodes`
-    nodes: tuple[Node, ...]
-    generations: int  # handed out so far
-    pinned: tuple[int, ...]  # by thread
-    waiting: tuple[tuple[int, tuple[tuple[str, int], ...]], ...]  # (mask of threads, items)
-    sampled: tuple[int, ...]  # by thread: a mask that was taken too early, or -1
+    tables: tuple[Table, ...]  # by address
+    nodes: tuple[Node, ...]  # by address
+    generations: int  # how many were handed out
+    pinned: tuple[int, ...]  # how each thread is pinned
+    # Retired lists: the mask of the threads that each waits for, and what is in it.
+    waiting: tuple[tuple[int, tuple[tuple[str, int], ...]], ...]
+    sampled: tuple[int, ...]  # (mistakes) by thread: such a mask that was taken too early, or -1
     closer: int  # the thread that has closed the gate
     counters: tuple[tuple[int, ...], ...]  # by chain and thread
-    ghost: tuple[tuple[int | None, ...], ...]  # by chain and key
-    watch: tuple[Any, ...]  # by thread: what it may answer, if that was settled by earlier steps
-    history: tuple[tuple[str, int, int, int | None], ...]  # of calls and returns, if wanted
-    collections: int
+    # Ghosts.
+    ghost: tuple[tuple[int | None, ...], ...]  # the value of each key, by chain and key
+    watch: tuple[Any, ...]  # by thread: what it may answer, if earlier steps decide that
+    history: tuple[tuple[str, int, int, int | None], ...]  # calls and returns, if wanted
+    collections: int  # how often the garbage collector may still run
     threads: tuple[State, ...]
 
     def __init__(self, cfg: Config, packed: State) -> None:
         self.cfg = cfg
-        (self.root, self.tables, self.nodes, self.generations, self.pinned, self.waiting, self.sampled,
-         self.closer, self.counters, self.ghost, self.watch, self.history, self.collections,
-         self.threads) = packed  # fmt: skip
+        (self.root, self.tables, self.nodes, self.generations, self.pinned, self.waiting,
+         self.sampled, self.closer, self.counters, self.ghost, self.watch, self.history,
+         self.collections, self.threads) = packed  # fmt: skip
 
     pack = attrgetter(*FIELDS)
 
@@ -195,7 +203,10 @@ class World:
         self.tables = (*self.tables[:address], table, *self.tables[address + 1 :])
 
     def position(self, address: int, key: int, distance: int) -> int:
-        """The index of the slot at `distance` on the probe path of a key: top bits first."""
+        """The index of the slot at this distance on the probe path of a key.
+
+        The top bits of the hash choose the home slot. In the code they choose the home group.
+        """
         size = len(self.tables[address].slots)
         home = self.cfg.hashes[key] >> (HASH_BITS - (size.bit_length() - 1))
         return (home + distance) % size
@@ -210,7 +221,7 @@ class World:
         self.set_table(address, slots=(*slots[:index], slot, *slots[index + 1 :]))
 
     def cas(self, address: int, index: int, expected: Slot, slot: Slot) -> bool:
-        """Compare-and-exchange on a slot."""
+        """Compare-and-swap on a slot."""
         if self.slot(address, index) != expected:
             return False
         self.store(address, index, slot)
@@ -222,16 +233,16 @@ class World:
         self.set_table(address, chunks=(*chunks[:chunk], state, *chunks[chunk + 1 :]))
 
     def insert_into_filter(self, address: int, key: int) -> None:
-        """Sets the filter's bit of a key's hash."""
+        """`Table::insert_into_filter`: sets the bit of a key's hash."""
         hashes = self.table(address).filter | {self.cfg.hashes[key]}
         self.set_table(address, filter=hashes)
 
     def rules_out(self, address: int, key: int) -> bool:
-        """Whether no slot was ever claimed for this hash: `Table::rules_out`."""
+        """`Table::rules_out`: whether no slot was ever claimed for the hash of this key."""
         return self.cfg.hashes[key] not in self.table(address).filter
 
     def new_table(self, size: int, chain: int) -> int:
-        """Allocates a table, at the lowest free address if addresses are reused."""
+        """`Table::allocate`, at the lowest free address if addresses are reused."""
         chunks = (FREE,) * max(1, size // self.cfg.chunk)
         table = Table(ALIVE, self.generations, chain, (EMPTY,) * size, chunks)
         self.generations += 1
@@ -260,7 +271,7 @@ class World:
         self.nodes = (*self.nodes[:address], node, *self.nodes[address + 1 :])
 
     def new_node(self, key: int, value: int | None) -> int:
-        """Allocates a node, at the lowest free address if addresses are reused."""
+        """`Node::allocate`, at the lowest free address if addresses are reused."""
         address = self._free_address(self.nodes)
         self.set_node(address, Node(ALIVE, key, value))
         return address
@@ -268,34 +279,34 @@ class World:
     # -- reclamation -------------------------------------------------------------------------------
 
     def pin(self, me: int, how: int) -> None:
-        """Notes in a record that its thread is inside."""
-        self._count(me, how)
+        """`Reclaimer::pin`: the participant says that its thread is pinned, and how."""
+        self._set_pinned(me, how)
 
     def unpin(self, me: int) -> None:
-        """Notes that it is not, and frees the batches that have waited for nobody else."""
-        self._count(me, 0)
+        """`Reclaimer::unpin`. Frees the lists that have waited for nobody else."""
+        self._set_pinned(me, 0)
 
-    def _count(self, me: int, how: int) -> None:
-        # What is retired waits for nobody who pins later, with a newer epoch.
+    def _set_pinned(self, me: int, how: int) -> None:
+        # A retired list does not wait for a later pin of the thread, which has a newer epoch.
         self.pinned = (*self.pinned[:me], how, *self.pinned[me + 1 :])
         self.sampled = tuple(m if m == -1 else m & ~(1 << me) for m in self.sampled)
         if self.waiting:
-            batches = [(waits & ~(1 << me), items) for waits, items in self.waiting]
-            self.waiting = tuple(batch for batch in batches if batch[0])
-            for waits, items in batches:
+            waiting = [(waits & ~(1 << me), items) for waits, items in self.waiting]
+            self.waiting = tuple(each for each in waiting if each[0])
+            for waits, items in waiting:
                 if not waits:
                     self.free(items)
 
     def others(self, me: int) -> int:
-        """The records that are found pinned, as a mask: those of which a batch waits for each."""
+        """The other threads that are found pinned, as a mask: a retired list waits for each."""
         return sum(1 << other for other, how in enumerate(self.pinned) if how and other != me)
 
     def sample_early(self, me: int) -> None:
-        """Remembers the records found pinned now, for what is retired later."""
+        """(Mistake) Remembers who is found pinned now, for what is retired later."""
         self.sampled = (*self.sampled[:me], self.others(me), *self.sampled[me + 1 :])
 
     def retire(self, t: Thread, kind: str, address: int) -> None:
-        """Links a node, a table or a whole chain into the thread's own list."""
+        """`Guard::retire`: links a node, a table or a chain into the guard's own list."""
         if kind == "node":
             node = self.node(address)
             if node.status != ALIVE:
@@ -307,8 +318,8 @@ class World:
             self.set_table(address, status=RETIRED)
         t.retired = (*t.retired, (kind, address))
 
-    def hand_over(self, t: Thread) -> None:
-        """After the unpin: notes who is pinned; frees at once if nobody is."""
+    def retire_list(self, t: Thread) -> None:
+        """`Reclaimer::retire`, after the unpin: frees the list at once if nobody else is pinned."""
         waits = self.others(t.me) if self.sampled[t.me] == -1 else self.sampled[t.me]
         self.sampled = (*self.sampled[: t.me], -1, *self.sampled[t.me + 1 :])
         items, t.retired = t.retired, ()
@@ -318,7 +329,7 @@ class World:
             self.free(items)
 
     def free(self, items: tuple[tuple[str, int], ...]) -> None:
-        """Frees a batch."""
+        """`RetiredItems::free` of a list."""
         for kind, address in items:
             if kind == "node":
                 self._free_node(address)
@@ -335,8 +346,8 @@ class World:
         self.set_node(address, Node(FREED, 0, None))
 
     def _free_chain(self, address: int) -> None:
-        # Only now, since those who were pinned may have added tables: everything from here on,
-        # with the nodes. MOVED names a node that a later table owns.
+        # `free_chain`. The tables are enumerated only now, since threads that were pinned may have
+        # added some. A MOVED slot names a node that a later table owns.
         while address != NOWHERE:
             table = self.table(address)
             for state, node in table.slots:
@@ -352,11 +363,11 @@ class World:
         self._compare(key, value, self.ghost[chain][key])
 
     def note(self, me: int, chain: int, key: int) -> None:
-        """What will be the linearization point, if a later step says so."""
+        """What will have been the linearization point, if a later step says so."""
         self.watch_for(me, ("value", self.ghost[chain][key]))
 
     def answers_as_noted(self, me: int, key: int, value: int | None) -> None:
-        """It was."""
+        """The later step says so."""
         self._compare(key, value, self.watch[me][1])
         self.watch_for(me, None)
 
@@ -376,7 +387,7 @@ class World:
         self.observe(frozenset() if new is None else frozenset({key}))
 
     def observe(self, appeared: frozenset[int] = frozenset()) -> None:
-        """Lets the answers that are awaited take note of the values."""
+        """The answers that are watched for take note of the values."""
         watch: list[Any] = []
         for awaited in self.watch:
             if awaited is None or awaited[0] == "value":
@@ -392,12 +403,12 @@ class World:
         return frozenset(key for key, value in enumerate(self.ghost[-1]) if value is not None)
 
     def called(self, me: int, op: int) -> None:
-        """Remembers that a call began; to say it late makes the check stricter."""
+        """Remembers that a call began. To say it late makes the check stricter."""
         if self.cfg.history:
             self.history = (*self.history, ("call", me, op, None))
 
     def returns(self, me: int, op: int, found: int | None) -> None:
-        """Remembers that it returned, and which value it found."""
+        """Remembers that a call returned, and which value it found."""
         if self.cfg.history:
             self.history = (*self.history, ("return", me, op, found))
 

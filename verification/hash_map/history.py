@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is a history of calls and returns linearizable? Without any linearization points: by search.
+"""The search for an order of calls that explains a history, which says whether it is linearizable.
 
-Independent of the ghosts, and so a check of them. After J. M. Wing and C. Gong, "Testing and
-verifying concurrent objects" (1993).
+The search knows nothing of linearization points. So it checks whether
+those that the ghosts rely on are well chosen. After J. M. Wing and C. Gong, "Testing and verifying
+concurrent objects" (1993).
 """
 
 from __future__ import annotations
