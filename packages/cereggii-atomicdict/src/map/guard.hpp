@@ -122,7 +122,7 @@ using Reclaimer = atomics::Reclaimer<RetiredItems>;
 
 // To be called when something that a thread has retired has to wait: makes sure that it will be
 // freed, even if the thread does nothing more (leftovers.cpp). Keeps an exception that is set.
-[[gnu::noinline]] void see_to_leftovers() noexcept;
+[[gnu::noinline]] void schedule_leftovers() noexcept;
 
 // One operation of the calling thread. It is pinned between pin_…() and unpin(), and may pin
 // several times, one after the other. Guards of one thread must not be pinned at the same time.
@@ -144,7 +144,7 @@ public:
             leaves_something_ |= Reclaimer::retire(*participant_, retired);
         }
         if (leaves_something_) [[unlikely]]
-            see_to_leftovers();
+            schedule_leftovers();
     }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;

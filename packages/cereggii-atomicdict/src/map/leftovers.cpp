@@ -81,7 +81,7 @@ void finalize_garbage(PyObject* self) {
 
 // Makes such an object. Without memory it sets MemoryError, and is called again when something is
 // left the next time.
-void provide_garbage() {
+void make_garbage() {
     PyObject* object = PyType_GenericAlloc(garbage_type, 0);
     if (!object) return;
     reinterpret_cast<Garbage*>(object)->self = Py_NewRef(object);
@@ -113,13 +113,13 @@ void forget_other_threads() noexcept {
 
 }  // namespace
 
-void see_to_leftovers() noexcept {
+void schedule_leftovers() noexcept {
     if (!garbage.load(std::memory_order_seq_cst)) {
         PyObject* exception = PyErr_GetRaisedException();
-        provide_garbage();
+        make_garbage();
         PyErr_SetRaisedException(exception);  // instead of a MemoryError
     }
-    provide_reclaimer_thread();
+    ensure_reclaimer_thread();
 }
 
 void free_leftovers() {

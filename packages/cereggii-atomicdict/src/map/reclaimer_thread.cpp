@@ -23,7 +23,7 @@ using Clock = std::chrono::steady_clock;
 
 // The life of the thread:
 //
-//     provide ─▶ nap, look ─▶ nap, look ─▶ … ─▶ free ─▶ nap, look ─▶ … ─▶ end
+//     ensure… ─▶ nap, look ─▶ nap, look ─▶ … ─▶ free ─▶ nap, look ─▶ … ─▶ end
 //                                               │                          │
 //                                               └ too long: another one    └ something is left:
 //                                                 takes its place            go on
@@ -109,7 +109,7 @@ void run(void*) {
 
 // Takes the place of the thread, if a finalizer keeps it for too long. True: the caller has to
 // start another thread.
-bool takes_place() noexcept {
+bool takes_over() noexcept {
     Clock::rep since = freeing.load(std::memory_order_seq_cst);
     if (since == 0 ||
         Clock::now().time_since_epoch() - Clock::duration(since) < tuning::finalizer_patience)
@@ -133,14 +133,14 @@ PyObject* end_before_fork(PyObject*, PyObject*) {
 
 PyObject* continue_after_fork(PyObject*, PyObject*) {
     forks_to_come.fetch_sub(1, std::memory_order_seq_cst);
-    provide_reclaimer_thread();
+    ensure_reclaimer_thread();
     Py_RETURN_NONE;
 }
 
 // In the child, a new thread frees what the threads of the parent had left. That is not done in
 // this hook: finalizers may need what hooks of other modules have yet to put in order.
 PyObject* continue_in_child(PyObject*, PyObject*) {
-    provide_reclaimer_thread();
+    ensure_reclaimer_thread();
     Py_RETURN_NONE;
 }
 
@@ -150,7 +150,7 @@ PyObject* hold_back(PyObject*, PyObject* value) {
     if (held_back < 0) return nullptr;
     is_held_back.store(held_back != 0, std::memory_order_seq_cst);
     while (held_back && attached.load(std::memory_order_seq_cst) > 0) pause_patiently();
-    provide_reclaimer_thread();
+    ensure_reclaimer_thread();
     Py_RETURN_NONE;
 }
 
@@ -160,9 +160,9 @@ nb::object function(PyMethodDef* definition) {
 
 }  // namespace
 
-void provide_reclaimer_thread() noexcept {
+void ensure_reclaimer_thread() noexcept {
     if (exists.load(std::memory_order_seq_cst)) {
-        if (!takes_place()) return;
+        if (!takes_over()) return;
     } else if (!has_something_to_free() || exists.exchange(true, std::memory_order_seq_cst)) {
         return;
     }

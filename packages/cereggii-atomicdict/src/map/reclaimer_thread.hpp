@@ -12,7 +12,7 @@ namespace cereggii::atomicdict {
 #ifdef Py_GIL_DISABLED
 
 // Makes sure that there is such a thread. To be called after something was left, attached.
-void provide_reclaimer_thread() noexcept;
+void ensure_reclaimer_thread() noexcept;
 
 // Waits until the thread has ended what it has begun, at the exit. It begins nothing after that.
 // False with an exception that a signal handler has raised.

@@ -90,6 +90,7 @@ namespace {
 bool raise_min_capacity(std::atomic<std::size_t>& min_capacity, std::size_t capacity) noexcept {
     std::size_t current = min_capacity.load(std::memory_order_seq_cst);
     while (current < capacity)
+        // Lost to another thread: look whether its minimum is enough.
         if (min_capacity.compare_exchange_weak(current, capacity, std::memory_order_seq_cst))
             return false;
     return true;

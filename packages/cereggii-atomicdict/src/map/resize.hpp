@@ -15,7 +15,7 @@
 //     the root has a next table                migrating   empty a chunk of the root
 //     more than 13/16 of the slots in use      resize      append a table
 //     fewer live keys than 1/8 of the slots    resize      append a table, if it may shrink
-//     many tombstones that cost more           resize      append a table of the same capacity
+//     tombstones that searches pass in vain    resize      append a table, mostly of this capacity
 //     tombstones only, in a large table        emptied     drop the table
 namespace cereggii::atomicdict {
 

@@ -342,6 +342,8 @@ private:
         const auto* begin = reinterpret_cast<const char*>(this + 1);
         return reinterpret_cast<const std::atomic<std::uint32_t>*>(begin + homes_at(capacity()));
     }
+    // Notes that a group is the home of a key. Writes only what changes, since other threads read
+    // it.
     [[gnu::noinline]] void mark_home(std::size_t group) noexcept {
         if (!has_homes.load(std::memory_order_seq_cst))
             has_homes.store(true, std::memory_order_seq_cst);

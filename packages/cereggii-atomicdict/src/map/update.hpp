@@ -127,9 +127,9 @@ private:
         return {Outcome::error};
     }
 
-    // Takes the node for an insertion, which this update keeps until the end. Then it does what will
-    // be needed later, if a prediction is right. That is only for speed: otherwise it is done when
-    // it is needed. False with MemoryError.
+    // Takes the node for an insertion, which this update keeps until the end. Then it does what
+    // will be needed later, if a prediction is right. That is only for speed: otherwise it is done
+    // when it is needed. False with MemoryError.
     //
     // If the map is large, the processor waits for the key's home slot, and does no atomic step
     // that comes after the load of it. So the references are counted, and the node is filled in,
