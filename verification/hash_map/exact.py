@@ -16,7 +16,7 @@ from .state import CLAIMED, NOWHERE, WRITING, Step, Thread, World
 
 
 def clear(w: World, t: Thread) -> Step:
-    """`clear`: exchange the root. Whoever is in the old chain began before, and is ordered before.
+    """`clear`: exchange the root. A call that is in the old chain is ordered before.
 
     The chain is retired as a whole. Threads that are in it may still add tables and nodes to it,
     and its nodes are freed with it. The new chain has counters of its own.

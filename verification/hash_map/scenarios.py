@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scenarios: a few threads with a call or two, in a dict that is in an awkward state."""
+"""The scenarios of the hash table: a few threads with a call or two, in a dict in some state."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def resize(size: int) -> Op:
 
 
 def migrate(size: int) -> Op:
-    """Publish a next table, if there is none, and move every chunk that can be had."""
+    """Publish a next table, if there is none, and move every chunk that is free."""
     return Op("migrate", value=size)
 
 
@@ -73,7 +73,7 @@ SCENARIOS: dict[str, Scenario] = {
         Config(((set_(0, 2), delete(0)), (cas(0, 1, 3), set_(0, 4)), (get(0), get(0))), setup=HERE),
     ),
     "full path": Scenario(
-        "Two keys with one home; the path is full of tombstones, and the next table is made.",
+        "Two keys have one home. The path is full of tombstones, and the next table is made.",
         Config(
             ((set_(1, 2), delete(1)), (delete(0), insert(0, 3)), (get(1), get(0))),
             setup=HERE,
@@ -148,7 +148,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
     ),
     "crowded chain": Scenario(
-        "Two keys that are moved while the next table is full and the one after it takes a key.",
+        "Two keys are moved while the next table is full and the one after it takes a key.",
         Config(
             ((migrate(1),), (delete(0), set_(0, 5)), (get(1), get(0))),
             size=1,
@@ -203,7 +203,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
     ),
     "popitem and move": Scenario(
-        "popitem finds its node by scanning, in whatever table, while it is moved and read.",
+        "popitem finds its node by a scan of all tables, while it is moved and read.",
         Config(((HELP, HELP), (POPITEM,), (get(0), get(0))), setup=MOVING),
     ),
     "popitem and set": Scenario(

@@ -28,7 +28,7 @@ from .state import (
 
 
 def exchange(s: Shared, t: Thread) -> Step | None:
-    """Replace the item in the slot: whoever loads the slot from now on does not find it.
+    """Replace the item in the slot. A thread that loads the slot from now on does not find it.
 
     The caller of retire() does this, by an unlink() in the code. It is pinned then, and is not any
     more when it calls retire().
@@ -180,7 +180,7 @@ def find_oldest(s: Shared, t: Thread) -> Step:
 def note_litter(s: Shared, t: Thread) -> Step | None:
     """`note_litter`: load the mark, after the items are in a list.
 
-    Whoever takes everything clears the mark first. So it finds the items, or we find no mark.
+    A thread that takes everything clears the mark first. So it finds the items, or we find no mark.
     """
     return after_note(s, t) if s.littered[t.own] else mark_littered
 

@@ -136,7 +136,7 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     # Finalizers.
     "a finalizer removes": Scenario(
-        "The finalizer of an item removes the next one, under the eyes of a reader.",
+        "The finalizer of an item removes the next one, while a reader is pinned.",
         ((READ, READ), (REMOVE, REMOVE)),
         finalizers=((0, (REMOVE,)), (1, (REMOVE,))),
     ),
