@@ -3,7 +3,8 @@
 
 A model of its own, beside that of the hash table. There a removed node is freed as early as is
 right. Here it is shown that it is never freed earlier, and that it is not forgotten. The code is
-`atomics/include/cereggii/atomics/reclamation.hpp`; a step names the function that it stands for.
+`atomics/include/cereggii/atomics/reclamation.hpp`, and the files that it puts together. A step
+names the function that it stands for.
 
 What is removed are items, one at a time, from a slot that all threads know.
 """

@@ -127,7 +127,7 @@ def check_end(scenario: Scenario, mistakes: frozenset[str], state: State) -> boo
         raise ViolationError("the lock is held, or the gate closed, by nobody")
     if any(map(s.is_pinned, range(len(s.state)))):
         raise ViolationError("all operations are over, and a participant is pinned")
-    can_be_found = {*s.for_all}
+    can_be_found = {*s.orphans}
     participant = s.littered_first
     while participant != NONE:
         can_be_found |= {*s.waiting[participant], *s.held[participant]}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from .retiring import free_taken, note_litter
 from .scan import load_first, look_at_state
 from .state import (
-    BORROW,
+    ACQUIRE,
     DETACHED,
     FORK,
     FREE,
@@ -41,7 +41,7 @@ def take_littered(s: Shared, t: Thread) -> Step:
 def next_littered(s: Shared, t: Thread) -> Step:
     """Go on to the next littered participant; local."""
     if t.at == NONE:
-        return take_for_all_too
+        return take_orphans_too
     if s.mistaken("clear the mark afterwards"):
         return take_waiting_of
     return clear_littered if s.mistaken("next after the mark") else load_next_littered
@@ -65,21 +65,21 @@ def clear_littered(s: Shared, t: Thread) -> Step:
 
 
 def take_waiting_of(s: Shared, t: Thread) -> Step:
-    """`take_from`: exchange what waits in the participant."""
+    """`Garbage::take_all`: exchange what waits in the participant."""
     t.mine, s.waiting[t.at] = (*t.mine, *s.waiting[t.at]), ()
     t.i = 0
     return take_bag_of
 
 
 def take_bag_of(s: Shared, t: Thread) -> Step:
-    """`take_from`: exchange a bag. Its tag does not matter: the wait is for all items."""
+    """`Garbage::take_all`: exchange a bag. Its tag does not matter: the wait is for all items."""
     t.mine = (*t.mine, *s.take_bag(t.at, t.i))
     t.i += 1
     return take_bag_of if t.i < s.scenario.bags else take_held_of
 
 
 def take_held_of(s: Shared, t: Thread) -> Step | None:
-    """`take_from`: exchange what the thread of the participant holds.
+    """`Garbage::take_all`: exchange what the thread of the participant holds.
 
     We do not know whether that thread has waited. So we wait ourselves.
     """
@@ -102,9 +102,9 @@ def leave_littered(s: Shared, t: Thread) -> Step:
     return next_littered(s, t)
 
 
-def take_for_all_too(s: Shared, t: Thread) -> Step | None:
+def take_orphans_too(s: Shared, t: Thread) -> Step | None:
     """`take_what_is_left_for_all`."""
-    t.mine, s.for_all = (*t.mine, *s.for_all), []
+    t.mine, s.orphans = (*t.mine, *s.orphans), []
     if t.own == NONE or s.mistaken("wait without holding"):
         return wait_unheld(s, t)
     return hold_all(s, t) if s.mistaken("overwrite what is held") else take_own_held
@@ -139,7 +139,7 @@ def hold(s: Shared, t: Thread) -> Step | None:
 
 
 def advance_epoch(s: Shared, t: Thread) -> Step:
-    """`wait_and_free`: advance the epoch, after everything was taken.
+    """`wait_for_pinned`: advance the epoch, after everything was taken.
 
     A thread that pins with the new epoch has found none of it.
     """
@@ -148,7 +148,7 @@ def advance_epoch(s: Shared, t: Thread) -> Step:
 
 
 def wait(s: Shared, t: Thread) -> Step:
-    """`wait_and_free`: begin to wait; local."""
+    """`wait_for_pinned`: begin to wait; local."""
     t.scan, t.after = "readers", free_taken if t.mine else take_held
     return load_first
 
@@ -213,7 +213,7 @@ def world_is_stopped(others: list[Thread]) -> bool:
 
 def _is_detached(t: Thread) -> bool:
     pc = t.pc
-    if pc is None or pc in DETACHED or pc in START.values() or pc in BORROW:
+    if pc is None or pc in DETACHED or pc in START.values() or pc in ACQUIRE:
         return True
     # It may be in a pause, even if whom it waits for has left meanwhile.
     return pc is look_at_state and t.scan == "readers"
@@ -235,7 +235,7 @@ def lose_threads(s: Shared, others: list[Thread]) -> None:
 
 
 def fork(s: Shared, t: Thread) -> Step | None:
-    """`forget_other_threads`: one step, since no other thread is left that could see it."""
+    """`forget_other_threads`, in one step, since no other thread is left that could see it."""
     s.gate = NONE  # it counts as open: see gate_closed() in guard.hpp
     if not s.mistaken("keep the lock"):
         s.lock = NONE

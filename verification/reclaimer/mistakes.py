@@ -104,8 +104,8 @@ MISTAKES: dict[str, Mistake] = {
         {"bags and everything": USE},
     ),
     # retire().
-    "take for_all after the scan": Mistake(
-        "A thread that removes something takes what is left for all after the scan.",
+    "take orphans after the scan": Mistake(
+        "A thread that removes something takes the orphans after the scan.",
         {"left for all": USE},
     ),
     "free for another": Mistake(

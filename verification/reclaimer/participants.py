@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The active list: which participants a scan looks at, as atomic steps.
 
-A participant is linked when a thread borrows it, and unlinked when the thread ends. tidy() marks
+A participant is linked when a thread gets it, and unlinked when the thread ends. tidy() marks
 one dormant that was not used for a while, and unlinks it. Its thread sees the mark after the next
 pin, and links it again. Every change of the list is under the lock; scans take no lock.
 
@@ -17,7 +17,7 @@ the lock, and knows by then whether its participant is linked.
 from __future__ import annotations
 
 from .state import (
-    BORROW,
+    ACQUIRE,
     DETACHED,
     END,
     NONE,
@@ -35,20 +35,20 @@ from .state import (
 # -- linking ---------------------------------------------------------------------------------------
 
 
-def borrow(s: Shared, t: Thread) -> Step:
-    """`borrow`: take a participant of a thread that has ended, under the lock, or allocate one."""
+def acquire(s: Shared, t: Thread) -> Step:
+    """`acquire`: take a participant of a thread that has ended, under the lock, or allocate one."""
     t.own = s.free.pop() if s.free else s.new_participant()
     return lock_to_link_first
 
 
 def lock_to_link_first(s: Shared, t: Thread) -> Step:
-    """`borrow`: take the lock of the lists."""
+    """`acquire`: take the lock of the lists."""
     s.lock = t.me
     return clear_old_mark
 
 
 def clear_old_mark(s: Shared, t: Thread) -> Step:
-    """`borrow`: the thread that had the participant before may have left it dormant."""
+    """`acquire`: the thread that had the participant before may have left it dormant."""
     s.dormant[t.own] = False
     return link
 
@@ -126,7 +126,7 @@ def skip(s: Shared, t: Thread) -> Step:
 
 
 def load_state_to_tidy(s: Shared, t: Thread) -> Step:
-    """`put_aside_if_unused`: load the state. UNUSED is what an earlier pass has left there."""
+    """`unlink_if_unused`: load the state. UNUSED is what an earlier pass has left there."""
     if s.is_pinned(t.at):
         return skip(s, t)
     if s.state[t.at] != UNUSED:
@@ -136,7 +136,7 @@ def load_state_to_tidy(s: Shared, t: Thread) -> Step:
 
 
 def note_unused(s: Shared, t: Thread) -> Step:
-    """`put_aside_if_unused`: CAS the state to UNUSED. Lost to a pin: it is in use.
+    """`unlink_if_unused`: CAS the state to UNUSED. Lost to a pin: it is in use.
 
     The next pin overwrites the note.
     """
@@ -147,7 +147,7 @@ def note_unused(s: Shared, t: Thread) -> Step:
 
 
 def mark_dormant(s: Shared, t: Thread) -> Step:
-    """`put_aside_if_unused`: set the mark, before the second look at the state."""
+    """`unlink_if_unused`: set the mark, before the second look at the state."""
     s.dormant[t.at] = True
     if s.mistaken("mark after the look"):
         return skip(s, t)
@@ -155,12 +155,12 @@ def mark_dormant(s: Shared, t: Thread) -> Step:
 
 
 def load_state_again(s: Shared, t: Thread) -> Step:
-    """`put_aside_if_unused`: either we see the pin, or its thread sees the mark."""
+    """`unlink_if_unused`: either we see the pin, or its thread sees the mark."""
     return unlink if s.state[t.at] == UNUSED else clear_mark_of_other
 
 
 def clear_mark_of_other(s: Shared, t: Thread) -> Step:
-    """`put_aside_if_unused`: the participant was pinned meanwhile, so it stays in the list."""
+    """`unlink_if_unused`: the participant was pinned meanwhile, so it stays in the list."""
     s.dormant[t.at] = False
     return skip(s, t)
 
@@ -228,8 +228,8 @@ def _lock_is_free(s: Shared, t: Thread) -> bool:
     return s.lock == NONE
 
 
-BORROW.append(borrow)
+ACQUIRE.append(acquire)
 START.update({TIDY: tidy, END: end})
 DETACHED |= {unlink_own, put_back, unlock_at_end}
-WAITS_UNTIL.update(dict.fromkeys((borrow, lock_to_link_first, tidy, end), _lock_is_free))
+WAITS_UNTIL.update(dict.fromkeys((acquire, lock_to_link_first, tidy, end), _lock_is_free))
 WAITS_UNTIL[lock_to_link] = lambda s, t: s.lock == NONE or s.mistaken("no lock")

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A thread frees what it has removed itself, at once or later, as atomic steps.
+"""Retiring, as atomic steps: retire() of reclamation.hpp, and garbage.hpp.
 
-nobody else is pinned     free the item, and all that waits in the thread's participant
-somebody is               the item waits. Now and then what waits is put into a bag, and the
-                          bags are freed that are older than everybody who is pinned
+A thread frees what it has removed itself, at once or later:
+
+    nobody else is pinned    it frees the item, and all that waits in its participant
+    another thread is        the item waits. Now and then, what waits is put into a bag with a tag,
+                             and the bags are freed that are older than all threads that are pinned
 """
 
 from __future__ import annotations
@@ -40,18 +42,18 @@ def exchange(s: Shared, t: Thread) -> Step | None:
     s.items[old] = REMOVED
     s.items.append(THERE)
     if t.kind == MOVE and not s.mistaken("free for another"):
-        s.for_all.append(old)  # leave_for_all()
+        s.orphans.append(old)  # leave_for_all()
         return done(s, t)
     t.mine = (old,)
     t.after = nobody_is_pinned
-    if t.kind == MOVE or s.mistaken("take for_all after the scan"):
+    if t.kind == MOVE or s.mistaken("take orphans after the scan"):
         return load_own_next
-    return take_for_all
+    return take_orphans
 
 
-def take_for_all(s: Shared, t: Thread) -> Step:
+def take_orphans(s: Shared, t: Thread) -> Step:
     """`take_what_is_left_for_all`: before the scan, so that it asks for these items, too."""
-    t.mine, s.for_all = (*t.mine, *s.for_all), []
+    t.mine, s.orphans = (*t.mine, *s.orphans), []
     return load_own_next
 
 
@@ -91,27 +93,30 @@ def next_own_bag(s: Shared, t: Thread) -> Step | None:
 
 
 def take_own_bag(s: Shared, t: Thread) -> Step | None:
-    """`take_own`: exchange a bag. Others may have taken it."""
+    """`Garbage::take_older_than`: exchange a bag. Others may have taken it."""
     t.mine = (*t.mine, *s.take_bag(t.own, t.i))
     t.i += 1
     return next_own_bag(s, t)
 
 
 def take_own_waiting(s: Shared, t: Thread) -> Step | None:
-    """`take_own`: if nobody was found pinned, what waits as well. It was there before the scan."""
+    """`Garbage::take_older_than`: if nobody was found pinned, exchange what waits as well.
+
+    It was there before the scan.
+    """
     t.mine, s.waiting[t.own] = (*t.mine, *s.waiting[t.own]), ()
-    if s.mistaken("take for_all after the scan"):
-        t.mine, s.for_all = (*t.mine, *s.for_all), []
+    if s.mistaken("take orphans after the scan"):
+        t.mine, s.orphans = (*t.mine, *s.orphans), []
     return free_taken(s, t)
 
 
 def free_taken(s: Shared, t: Thread) -> Step | None:
-    """`free_all`: no list holds the items any more, so a finalizer may come back; local."""
+    """`ItemList::free_all`: no list holds the items, so a finalizer may come back; local."""
     return free(s, t, free_taken, done)
 
 
 def push_waiting(s: Shared, t: Thread) -> Step:
-    """`push`: somebody else is pinned. CAS the items into the thread's own list."""
+    """`ItemList::push`: somebody else is pinned. CAS the items into the thread's own list."""
     s.waiting[t.own] = (*s.waiting[t.own], *t.mine)
     t.mine = ()
     t.after = start_bag if t.kind == PACK else done
@@ -119,7 +124,7 @@ def push_waiting(s: Shared, t: Thread) -> Step:
 
 
 def start_bag(s: Shared, t: Thread) -> Step:
-    """`fill_bag`: load the bags, to find an empty one. Only the thread itself fills bags.
+    """`Garbage::find_empty_bag`: load the bags. Only the thread itself fills bags.
 
     The code makes a bag of 32 items or more.
     """
@@ -150,7 +155,7 @@ def load_tag(s: Shared, t: Thread) -> Step:
 
 
 def advance_epoch_if_same(s: Shared, t: Thread) -> Step:
-    """`fill_bag`: CAS the epoch to the next. Lost: another thread has just done so."""
+    """`end_epoch`: CAS the epoch to the next. Lost: another thread has just done so."""
     if s.epoch == t.tag:
         s.epoch += 1
     return store_bag

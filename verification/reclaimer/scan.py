@@ -6,11 +6,12 @@
     others     others_are_pinned()   is anybody else pinned? Ends at the first who is
     oldest     oldest_epoch()        the oldest epoch of those who are pinned
     writers    wait_for_writers()    waits for each that is pinned for writing to the map
-    readers    wait_and_free()       waits for each that is pinned with the tag's epoch or an older
+    readers    wait_for_pinned()     waits for each that is pinned with the tag's epoch or an older
 
 A participant that is linked from the load of the head to the end of the scan is passed: unlinking
 leaves the `next` of what is unlinked as it is, and linking leads through the whole list. A thread
-whose participant is linked later loads nothing of the structure before that.
+whose participant is linked later loads nothing of the structure before that. These are A1 to A3 of
+reclamation/participants.hpp.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ SCENARIOS: dict[str, Scenario] = {
         dormant=frozenset({0}),
     ),
     "first read of a thread": Scenario(
-        "A thread borrows a participant during a scan; another thread does so, too.",
+        "A thread gets its first participant during a scan. Another thread does, too.",
         ((REMOVE, REMOVE), (READ,), (READ,)),
         newcomers=2,
     ),
@@ -55,13 +55,13 @@ SCENARIOS: dict[str, Scenario] = {
         "A thread ends while others look at its participant, and something waits in it.",
         ((READ, END), (REMOVE, END), (REMOVE, FREE)),
     ),
-    "participant borrowed again": Scenario(
-        "A thread that begins borrows the participant of one that ends, with what waits in it.",
+    "participant used again": Scenario(
+        "A thread that begins gets the participant of one that ends, with what waits in it.",
         ((READ, READ), (REMOVE, END), (REMOVE, READ)),
         newcomers=1,
     ),
-    "borrowed again while dormant": Scenario(
-        "A thread ends whose participant is being made dormant, and another borrows it.",
+    "used again while dormant": Scenario(
+        "A thread ends whose participant is being made dormant, and another thread gets it.",
         ((READ, END), (REMOVE,), (TIDY,), (READ,)),
         unused=frozenset({0}),
         newcomers=1,
@@ -121,7 +121,7 @@ SCENARIOS: dict[str, Scenario] = {
         unused=frozenset({0}),
     ),
     "bags of a thread that ends": Scenario(
-        "A thread borrows the participant of one that has ended, with a bag and its tag.",
+        "A thread gets the participant of one that has ended, with a bag and its tag.",
         ((READ, READ), (PACK, END), (PACK,)),
         newcomers=1,
     ),

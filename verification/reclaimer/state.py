@@ -54,7 +54,7 @@ class Shared:
     SCALARS = ("epoch", "first", "lock", "littered_first", "slot", "gate")
     LISTS = (
         "free", "next", "linked", "state", "written", "dormant", "waiting", "bags", "tags",
-        "last_tag", "held", "littered", "next_littered", "for_all", "items", "found", "writers",
+        "last_tag", "held", "littered", "next_littered", "orphans", "items", "found", "writers",
     )  # fmt: skip
     FIELDS = SCALARS + LISTS
     __slots__ = (*FIELDS, "mistakes", "scenario")
@@ -81,7 +81,7 @@ class Shared:
     littered: list[bool]  # it is in the littered list, or about to be
     next_littered: list[int]
     # Of nobody:
-    for_all: list[int]
+    orphans: list[int]
     # Ghosts:
     items: list[str]
     found: list[int]  # the item that each thread has loaded under its pin
@@ -92,7 +92,7 @@ class Shared:
          self.gate) = packed[:6]  # fmt: skip
         (self.free, self.next, self.linked, self.state, self.written, self.dormant, self.waiting,
          self.bags, self.tags, self.last_tag, self.held, self.littered, self.next_littered,
-         self.for_all, self.items, self.found, self.writers) = map(list, packed[6:])  # fmt: skip
+         self.orphans, self.items, self.found, self.writers) = map(list, packed[6:])  # fmt: skip
         self.scenario, self.mistakes = scenario, mistakes
 
     def pack(self) -> State:
@@ -198,14 +198,14 @@ DETACHED: set[Step] = set()
 
 
 # What an operation begins with if its thread has no participant yet; see participants.py.
-BORROW: list[Step] = []
+ACQUIRE: list[Step] = []
 # These do without a participant.
 NEED_NONE = frozenset({FREE, FORK, TIDY})
 
 
 def first_step(kind: str, own: int) -> Step:
     """How an operation begins; local."""
-    return BORROW[0] if own == NONE and kind not in NEED_NONE else START[kind]
+    return ACQUIRE[0] if own == NONE and kind not in NEED_NONE else START[kind]
 
 
 def begin(t: Thread, program: tuple[str, ...], op: int) -> Step:
