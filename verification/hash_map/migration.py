@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Emptying the root into the next table, as atomic steps: migration.cpp.
+"""Emptying the root into the next table, as atomic steps: migration.cpp and resize.cpp.
 
 Writers help: each claims a chunk of the root and moves what is in it. A chunk is done when each of
 its slots is FROZEN, MOVED or TOMB. When all chunks are done, the root moves on.

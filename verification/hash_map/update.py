@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The operations on one key, as atomic steps: probe.hpp, lookup.hpp and update.hpp; popitem.
+"""The operations on one key, as atomic steps: probe.hpp, lookup.hpp, update.hpp and popitem.cpp.
 
-get                   look_up()
-set, insert, cas      KeyUpdate with the spec of each
-delete                the same, and then unlink_and_retire()
-popitem               pop_any(), which finds a node by a scan, and then goes on as delete does
+What each operation stands for:
+
+    get                   look_up()
+    set, insert, cas      KeyUpdate with the spec of each
+    delete                the same, and then unlink_and_retire()
+    popitem               pop_any(), which finds a node by a scan, and then goes on as delete does
 """
 
 from __future__ import annotations
