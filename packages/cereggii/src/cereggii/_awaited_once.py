@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A call of a coroutine function that is made once, for all who await it, on any event loop."""
+"""A call of a coroutine function that is made once for all its awaiters, on any event loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cereggii._shared_error import raise_error
 
 __all__ = ["AwaitedCalls"]
 
-# A loop that is closed tells nobody. So those who wait look after as many seconds.
+# A loop that is closed tells no awaiter. So awaiters look again after so many seconds.
 _LOOK_AGAIN = 1.0
 
 
@@ -48,7 +48,7 @@ class AwaitedCalls:
                 continue
             mine = _Run(self)
             try:
-                # A run sets its outcome before it makes room: so look again for one.
+                # A run sets its outcome before it makes room for the next one: so look again.
                 if self.run.compare_and_set(run, mine) and self.outcome.get() is None:
                     mine.start(args, kwargs)
             finally:
@@ -63,10 +63,10 @@ class AwaitedCalls:
 
 
 class _Run:
-    """One execution of the function, as a task of the event loop of the one who leads.
+    """One execution of the function, as a task of the leader's event loop.
 
-    Those who wait are woken when `has_ended` is set. If there is no outcome then, one of them leads
-    the next run.
+    Awaiters are woken when `has_ended` is set. If there is no outcome then, one of them leads the
+    next run.
     """
 
     __slots__ = ("_awaiting", "_calls", "_error", "_has_leader", "_loop", "_process", "_task",
@@ -78,27 +78,27 @@ class _Run:
         self._process = os.getpid()
         self._task: asyncio.Task[None] | None = None
         self._has_leader = True
-        self._error: BaseException | None = None  # for the leader only
-        self._awaiting = AtomicInt(1, immortal=False)  # how many wait, the leader included
+        self._error: BaseException | None = None  # the exception that the leader raises
+        self._awaiting = AtomicInt(1, immortal=False)  # the number of awaiters, with the leader
         self._waiters: dict[asyncio.Future[None], asyncio.AbstractEventLoop] = {}
-        self._waits_for: _Run | None = None  # that the function itself awaits
+        self._waits_for: _Run | None = None  # the run that the function itself awaits
         self.has_started = False
         self.has_ended = False
 
     def is_lost(self) -> bool:
-        """Whether nobody will ever go on with it."""
+        """Whether no thread will ever go on with it."""
         # In the child of a fork there are no other threads.
         return self._loop.is_closed() or self._process != os.getpid()
 
     def end(self) -> None:
-        """Wake all who wait. It may be called again."""
+        """Wake all awaiters. It may be called again."""
         self.has_ended = True
         self._task = None
         self._calls.run.compare_and_set(self, None)
         while self._waiters:
             try:
                 future, loop = self._waiters.popitem()
-            except KeyError:  # others have taken the last one
+            except KeyError:  # another thread has taken the last one
                 break
             with contextlib.suppress(RuntimeError):  # its loop is closed
                 loop.call_soon_threadsafe(_wake, future)
@@ -117,7 +117,7 @@ class _Run:
         task.add_done_callback(self._on_done)
 
     async def lead(self) -> None:
-        """Wait for the function. Raises what it raises."""
+        """Wait for the function, and raise its exception."""
         try:
             await self._attend(math.inf)
         except BaseException:
@@ -144,11 +144,11 @@ class _Run:
             outcome = failure(error, handled)
             if self._has_leader:
                 self._error = error
-        except GeneratorExit:  # the task is destroyed, or the loop's thread ends
+        except GeneratorExit:  # the task is destroyed, or the thread of the loop ends
             self.end()
             raise
         except BaseException as error:
-            # Raised where it occurred: in the task that leads, or else in this one.
+            # It is raised where it occurred: in the leader's task, or else in this one.
             if not self._has_leader:
                 raise
             self._error = error
@@ -161,18 +161,18 @@ class _Run:
             task.exception()  # retrieved: it has been raised elsewhere
         self.end()
 
-    # ── those who wait ─────────────────────────────────────────────────────────────────────────
+    # ── awaiters ───────────────────────────────────────────────────────────────────────────────
 
     async def follow(self, end: float) -> None:
-        """Wait until it has ended, or is lost; TimeoutError after the deadline."""
+        """Wait until the run has ended, or is lost; TimeoutError after the deadline."""
         self._awaiting.increment_and_get()
         if not await self._attend(end):
             raise TimeoutError(f"another task is still computing the value of {self._calls.name!r}")
 
     async def _attend(self, end: float) -> bool:
-        """Wait, counted as one who does; False after the deadline.
+        """Wait, counted as an awaiter; False after the deadline.
 
-        If the last one leaves before the end, the function is cancelled.
+        If the last awaiter leaves before the run has ended, the function is cancelled.
         """
         has_ended = False
         try:
@@ -221,11 +221,11 @@ class _Run:
 
     @contextlib.contextmanager
     def _as_one_that_waits(self) -> Any:
-        """RuntimeError if this would wait for a function that waits for it.
+        """RuntimeError if this run would wait for a function that waits for it.
 
         A run has one task, which awaits one run at most: that is a graph without branches. A run
-        that is going to wait enters that first, and then follows the graph. So if several would
-        close a circle at the same time, at least one is told.
+        that is about to wait enters its edge first, and then follows the graph. So if several runs
+        would close a circle at the same time, at least one of them sees it.
         """
         asking = _current.get()
         if asking is None or asking.has_ended:
@@ -253,7 +253,7 @@ class _Run:
                 asking._waits_for = None
 
 
-# Whose function is being executed: in its task, and in the tasks that it starts.
+# The run whose function is being executed, in its task and in the tasks that the task starts.
 _current: ContextVar[_Run | None] = ContextVar("cereggii_current_run", default=None)
 
 
@@ -263,7 +263,7 @@ def _wake(future: asyncio.Future[None]) -> None:
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
-    """Cancel a task of this loop, and wait for its end, as one does who awaits its coroutine."""
+    """Cancel a task of this loop, and wait for its end, like an awaiter of its coroutine."""
     task.cancel()
     while not task.done():
         try:
@@ -273,7 +273,7 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 
 
 def _is_awaited_by(task: asyncio.Task[Any] | None) -> bool:
-    """Whether a task waits for the current one, maybe by way of others. Python 3.14 can tell."""
+    """Whether a task waits for the current one, maybe through others. Python 3.14 can tell."""
     capture = getattr(asyncio, "capture_call_graph", None)
     graph = None if capture is None else capture(limit=0)
     found = [] if graph is None else [graph]

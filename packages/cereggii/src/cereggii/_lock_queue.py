@@ -13,8 +13,12 @@ from cereggii_atomicref import AtomicRef
 
 from cereggii._deadline import end_after, remaining
 
-# The state of a lock: how many readers and writers are inside, or try to get in; how many threads
-# are in the queue; and whether the first of them has waited for so long that it is its turn.
+# The state of a lock is one number:
+#
+#     bits  0-23   how many readers have the lock, or try to get it
+#     bits 24-39   how many writers do
+#     bits 40-59   how many threads are in the queue
+#     bit  60      TURN: the first of the queue has waited for so long that no writer may pass it
 READER = 1
 WRITER = 1 << 24
 QUEUED = 1 << 40
@@ -23,22 +27,23 @@ READERS = WRITER - READER
 WRITERS = QUEUED - WRITER
 INSIDE = QUEUED - 1
 
-# What a reader and a writer, who do not come out of the queue, find set if they are to join it.
+# The bits that send a thread to the queue: of a reader, and of a writer.
 SHUT_TO_READERS = -WRITER
 SHUT_TO_WRITERS = INSIDE | TURN
 
-# For so many seconds a writer that comes may pass the first of the queue. To hand over the lock to
-# a thread that sleeps takes a hundred times as long as most use of it, while nobody can have it.
+# A writer that comes may pass the first of the queue until that has waited for so many seconds.
+# Handing the lock to a sleeping thread takes a hundred times as long as most uses of the lock, and
+# no thread can have it meanwhile.
 PATIENCE = 0.001
 
 # How often a thread looks before it goes to sleep. With a GIL nothing changes while it looks.
 LOOKS = 1 if getattr(sys, "_is_gil_enabled", lambda: True)() else 20
 
-# Signal handlers and finalizers run between any two steps of a thread, and may raise. Not quite
-# any: CPython looks for them after a call, at the beginning of a function, and where it jumps back.
-# What must not be torn apart is therefore written without calls and branches, in operators: `+=` on
-# an AtomicInt is one atomic update and keeps the object; a bool is added or subtracted as 1 or 0,
-# and `x & -a_bool` is x or 0. (To multiply a large int may run them as well.) There is no lock that
+# Signal handlers and finalizers run between two steps of a thread, and may raise. CPython looks for
+# them after a call, at the beginning of a function, and where it jumps back. So steps that must not
+# be torn apart are written without calls and branches, in operators: `+=` on an AtomicInt is one
+# atomic update and keeps the object; a bool is added or subtracted as 1 or 0, and `x & -a_bool` is
+# x or 0. (The multiplication of a large int may run signal handlers, too.) No lock is held that
 # such code could find held.
 
 
@@ -48,7 +53,7 @@ class Holds:
     __slots__ = ("reads", "state", "waits", "writes")
 
     def __init__(self, state: AtomicInt) -> None:
-        # Of the lock; a handle, so that threads do not meet when they count references.
+        # A handle of the lock's state, so that threads do not contend for its reference count.
         self.state = state.get_handle()
         self.waits = False
         self.reads = 0
@@ -56,7 +61,7 @@ class Holds:
 
 
 class HoldsOfThreads(threading.local):
-    """What each thread holds: of a thread-local object, one attribute is read for each call."""
+    """The Holds of each thread. One attribute, since each call reads it from a thread-local."""
 
     def __init__(self, state: AtomicInt) -> None:  # in each thread
         self.mine = Holds(state)
@@ -70,12 +75,12 @@ class Place:
     def __init__(self) -> None:
         self.forks = len(_forkers)
         self.thread = threading.get_ident()
-        self.left = AtomicInt()  # 1 once the thread has gone from here, with the lock or without
-        self.counts = 0  # QUEUED while the state counts the thread, and TURN
+        self.left = AtomicInt()  # 1 once the thread has left the queue, with or without the lock
+        self.counts = 0  # what the state counts of this thread: QUEUED, and perhaps TURN
         self.ahead: Place | None = None
 
 
-# Of each fork of this process's ancestors, down to it: the one thread that it has left.
+# The thread that each fork has left, from the first fork of an ancestor down to this process.
 _forkers: list[int] = []
 
 
@@ -87,12 +92,16 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 
-# The queue is a linked list, after Craig, Landin and Hagersten: each thread waits for the one ahead
-# to leave. A thread with nobody ahead is at the head: it waits for room, takes it, and leaves the
-# queue. No reader passes the queue; once it is the head's turn, no writer does, and room once there
-# stays. A thread that gives up leaves like any other; the one behind it waits for the next ahead.
+# The queue is a linked list, after Craig, Landin and Hagersten (a queue lock):
+#
+#     _last ──► place ──ahead──► place ──ahead──► place of the head
+#
+# - Each thread waits until the one ahead has left. A thread with none ahead is the head: it waits
+#   for room, takes it, and leaves the queue.
+# - No reader passes the queue. Once TURN is set, no writer does, so room that is there stays.
+# - A thread that gives up leaves like any other. The one behind it then waits for the next ahead.
 class LockQueue:
-    """The state of a lock, what each thread has of it, and the queue."""
+    """The state of a lock, the Holds of each thread, and the queue."""
 
     __slots__ = ("_holds", "_last", "_state")
 
@@ -111,7 +120,7 @@ class LockQueue:
         left, amount = place.left, WRITER if writes else READER
         try:
             holds.waits = True
-            # No loop in here: CPython does not see what is raised where it jumps back as inside.
+            # No loop here: CPython takes an exception where a loop jumps back as outside of `try`.
             return self._queue_up(place, holds, writes, seconds)
         except BaseException:
             if left == 1:  # with the lock
@@ -137,7 +146,7 @@ class LockQueue:
         place.ahead = last.get()
         while not last.compare_and_set(place.ahead, place):
             place.ahead = last.get()
-        # After that: what the state counts can be found, by the child of a fork.
+        # Only now, so that the child of a fork finds every thread that the state counts.
         state += QUEUED
         place.counts = QUEUED
         while (ahead := place.ahead) is not None:
@@ -169,7 +178,7 @@ class LockQueue:
         return True
 
     def _looks(self, place: Place, holds: Holds, writes: bool, shut: int) -> bool:
-        """Whether there was room, which the thread has taken now, and left its place."""
+        """Whether there was room. The thread has then taken it, and left its place."""
         state, left = holds.state, place.left
         amount, alone = (WRITER, WRITER) if writes else (READER, 0)
         for _ in range(LOOKS):
@@ -179,7 +188,7 @@ class LockQueue:
                 holds.writes += inside & writes
                 holds.reads += inside & (not writes)
                 state -= place.counts & -inside | amount & -(not inside)
-                # Only now: who stands behind may set TURN at once.
+                # Only now, since the thread behind may set TURN at once.
                 left += inside
                 if inside:
                     return True
@@ -187,12 +196,12 @@ class LockQueue:
         return False
 
     def _forget_threads_of_ancestors(self) -> None:
-        """In the child of a fork: those who were in the queue are not in this process."""
+        """In the child of a fork, take threads out of the queue that are not in this process."""
         if not _forkers:
             return
         place = self._last.get()
         while place is not None:
-            # An id may be that of another thread by now.
+            # The id may belong to another thread by now.
             if any(forker != place.thread for forker in _forkers[place.forks :]):
                 (done,) = map(place.left.compare_and_set, (0,), (1,))
                 self._state -= place.counts & -done

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A call that is made once, for all who ask for it."""
+"""A call that is made once for all its callers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cereggii._shared_error import SharedError, drop_frame, raise_error
 
 __all__ = ["PENDING", "Calls", "Outcome", "failure", "is_kind"]
 
-PENDING: Any = object()  # the result of what has none yet
+PENDING: Any = object()  # stands for a result that does not exist yet
 
 
 def is_kind(func: Callable[..., Any], is_it: Callable[[Any], bool]) -> bool:
@@ -25,7 +25,7 @@ def is_kind(func: Callable[..., Any], is_it: Callable[[Any], bool]) -> bool:
 
 
 class Outcome:
-    """What a call returned, or what it raised."""
+    """The result of a call, or its exception."""
 
     __slots__ = ("error", "result")
 
@@ -37,7 +37,8 @@ class Outcome:
 def failure(error: BaseException, handled: BaseException | None) -> Outcome:
     """The outcome of a call that has raised `error`, which was caught where the call was made.
 
-    `handled` is what the caller was handling. The frame of the call is taken out of the traceback.
+    `handled` is the exception that the caller was handling, if any. The frame of the call is taken
+    out of the traceback.
     """
     drop_frame(error)
     return Outcome(error=SharedError(error, handled))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An exception that many callers get: each gets a copy of its own.
+"""An exception that many callers get: each gets its own copy.
 
 One object cannot serve them all. Each `raise` adds frames to its traceback and sets its context, so
-callers would keep each other's frames alive, and see each other's context. Nor is it safe: threads
-that raise one object at the same time write to the same fields.
+callers would keep each other's frames alive, and see each other's context. It is not safe either:
+threads that raise one object at the same time write to the same fields.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ __all__ = ["SharedError", "drop_frame", "raise_error"]
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: a class that was made while the program ran
 _POINTER = tuple.__itemsize__
 
-# A class may have others of its own: one that is frozen, for example, refuses to be changed.
+# A class may override these: a frozen one, for example, refuses to be changed.
 _get = BaseException.__getattribute__
 _set = BaseException.__setattr__
 
 
 class SharedError:
-    """What a call raised, for the callers that share the call.
+    """The exception of a call, for the callers that share the call.
 
-    `handled` is what the thread was handling when the call began (`sys.exception()`). It is the
-    caller's business, so it is not part of what is shared.
+    `handled` is the exception that the thread was handling when the call began
+    (`sys.exception()`). It belongs to the caller, so it is not shared.
     """
 
     __slots__ = ("_error",)
@@ -49,19 +49,19 @@ class SharedError:
 
 
 def raise_error(error: BaseException) -> NoReturn:
-    """Raise an exception that nobody else has, with the context that it has, if any."""
+    """Raise an exception that no other thread has, with its own context, if it has one."""
     context = _get(error, "__context__")
     try:
         raise error
     finally:
-        # `raise` has put what the caller handles in its place.
+        # `raise` has replaced the context by the exception that the caller handles.
         if context is not None:
             _set(error, "__context__", context)
         del error, context  # the traceback refers to this frame
 
 
 def drop_frame(error: BaseException) -> None:
-    """Take the first frame out of the traceback: of the function that has caught it."""
+    """Take the first frame, of the function that has caught the exception, out of the traceback."""
     traceback = _get(error, "__traceback__")
     if traceback is not None:
         _set(error, "__traceback__", traceback.tb_next)
@@ -108,7 +108,7 @@ class _Copier:
             _set(copied, "__cause__", self._copy_of(cause))
         _set(copied, "__suppress_context__", _get(error, "__suppress_context__"))
         context = _get(error, "__context__")
-        # Up to what the caller was handling. That has a context of the caller, too.
+        # The chain ends at the exception that the caller was handling. Its context is the caller's.
         if context is not None and context is not self._handled and error is not self._handled:
             _set(copied, "__context__", self._copy_of(context))
         _set(copied, "__traceback__", self._value(_get(error, "__traceback__")))
@@ -126,7 +126,7 @@ class _Copier:
                 value = field.__get__(error)
             except AttributeError:  # a slot that is empty
                 continue
-            # A field of C code is None if it was never set: then it has to stay so.
+            # A field of C code is None if it was never set. It has to stay so.
             if value is not None:
                 try:
                     field.__set__(copied, self._value(value))
@@ -167,7 +167,7 @@ def _new(error: BaseException, members: list[BaseException]) -> BaseException:
 
 
 def _has_hidden_fields(cls: type) -> bool:
-    """Whether instances have more than their slots: what C code keeps there cannot be seen."""
+    """Whether instances have more memory than their slots. C code may keep fields there."""
     assert cls.__base__ is not None
     seen = sum(
         isinstance(value, types.MemberDescriptorType) or name in ("__dict__", "__weakref__")
@@ -192,7 +192,7 @@ def _substitute(error: BaseException) -> BaseException:
 
 
 def _fields(cls: type) -> list[Any]:
-    """The descriptors of slots, and of the fields that C code lets Python see."""
+    """The descriptors of slots, and of the fields that C code shows to Python."""
     kinds = (types.MemberDescriptorType, types.GetSetDescriptorType)
     return [
         value
@@ -209,7 +209,7 @@ def _fields(cls: type) -> list[Any]:
 def _frozen(traceback: types.TracebackType) -> types.TracebackType:
     """A traceback that shows the same lines, and keeps no frame.
 
-    A frame refers to the frame of its caller, and so on: the variables of all would be kept.
+    A frame refers to the frame of its caller, and so on: it would keep the variables of all alive.
     """
     entries = []
     entry: types.TracebackType | None = traceback
@@ -234,7 +234,7 @@ def _frame_like(frame: types.FrameType) -> types.FrameType:
         co_qualname=code.co_qualname,
         co_firstlineno=code.co_firstlineno,
     )
-    # What is needed to find the source, also in an archive.
+    # These are needed to find the source, which may be in an archive.
     names = ("__name__", "__file__", "__loader__", "__spec__")
     known = {name: frame.f_globals[name] for name in names if name in frame.f_globals}
     generator = types.FunctionType(named, known)()

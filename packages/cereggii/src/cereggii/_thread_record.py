@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a ThreadSet knows of a thread: whether it may run, what it returned, what it raised."""
+"""The record of a thread in ThreadSets: whether it may run, its result and its exception."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAME = "_cereggii_thread_state"  # of the attribute of a thread
 
 
 class Gate:
-    """Where threads wait after their start, until all have been started or one could not be."""
+    """A gate where started threads wait until all have been started, or one could not be."""
 
     __slots__ = ("_opened", "is_cancelled")
 
@@ -33,22 +33,22 @@ class Gate:
         self.is_cancelled = False
 
     def open(self) -> None:
-        """Let all run."""
+        """Let all threads run."""
         self._opened.set()
 
     def cancel(self) -> None:
-        """Let all end without running."""
+        """Let all threads end without running."""
         self.is_cancelled = True
         self._opened.set()
 
     def lets_pass(self) -> bool:
-        """Wait until it is open; False if it is cancelled."""
+        """Wait until the gate is open; False if it is cancelled."""
         self._opened.wait()
         return not self.is_cancelled
 
 
 class _State:
-    """What a thread refers to itself."""
+    """The part of a record that the thread itself refers to."""
 
     __slots__ = ("record", "returned")
 
@@ -58,7 +58,7 @@ class _State:
 
 
 class _Target:
-    """The target of a thread that a ThreadSet makes: it keeps what it returned."""
+    """The target of a thread that a ThreadSet makes: it keeps the function's result."""
 
     def __init__(self, function: Callable[..., Any], state: _State) -> None:
         functools.update_wrapper(self, function)
@@ -78,7 +78,7 @@ def make_thread(
     kwargs: dict[str, Any],
     options: dict[str, Any],
 ) -> Thread:
-    """A thread of a factory, whose record knows what the target returned."""
+    """A thread of a factory, whose record gets the result of the target."""
     state = _State()
     thread = factory(target=_Target(target, state), args=args, kwargs=kwargs, **options)
     attributes = getattr(thread, "__dict__", {})
@@ -87,7 +87,7 @@ def make_thread(
 
 
 def record_of(thread: Thread) -> Record:
-    """The record of a thread, which all the sets that it is in share."""
+    """The record of a thread. All sets that have the thread share it."""
     state: _State = getattr(thread, "__dict__", {}).setdefault(_NAME, _State())
     while True:
         reference = state.record.get()
@@ -100,10 +100,11 @@ def record_of(thread: Thread) -> Record:
 
 
 class Record:
-    """What has become of a thread that a ThreadSet starts.
+    """The state of a thread that ThreadSets have.
 
-    Sets have it; the thread itself refers to it only while it runs. What the thread raised refers
-    to the thread, through its frames, and would never be freed otherwise without a collection.
+    The sets refer to it. The thread refers to it only while it runs: the thread's exception refers
+    to the thread, through its frames, so a reference from there would be a cycle, which only the
+    collector frees.
     """
 
     __slots__ = ("__weakref__", "_ended", "_gate", "_hook", "_replaced", "_run", "_state",
@@ -114,31 +115,31 @@ class Record:
         self.is_retrieved = False  # a join has raised the error, or it was reported
         self._thread = thread
         self._state = state
-        self._gate: AtomicRef[Gate | None] = AtomicRef(immortal=False)  # that it waits at
-        self._run: Callable[[], object] | None = None  # what the thread does
-        self._hook: Any = None  # the `run` that is an attribute of the thread
-        self._replaced: Any = None  # one that was there before
+        self._gate: AtomicRef[Gate | None] = AtomicRef(immortal=False)  # where the thread waits
+        self._run: Callable[[], object] | None = None  # the thread's own `run`
+        self._hook: Any = None  # the `run` of `_method_of`, while it is the thread's attribute
+        self._replaced: Any = None  # the attribute `run` that was there before, if any
         self._ended: AtomicEvent | None = None  # set when the thread has run
 
     @property
     def returned(self) -> tuple[Any, ...]:
-        """What the target returned, as the only item; empty without a result."""
+        """The result of the target, as the only item; empty without a result."""
         return self._state.returned
 
     def start(self, gate: Gate) -> None:
-        """Start the thread. It waits at the gate first, and what it raises is kept."""
+        """Start the thread. It waits at the gate first, and its exception is kept."""
         if isinstance(self._thread, Thread):
             self._begin(gate)
         try:
             self._thread.start()
         except (RuntimeError, MemoryError):
-            # It was not started, or others have started it: then it is not to be cancelled.
+            # It was not started, or another thread has started it and it must not be cancelled.
             if isinstance(self._thread, Thread):
                 self._restore()
                 self._ended = None
                 self._gate.set(None)
             raise
-        # What a signal handler raises leaves it as it is: the thread may come to the gate.
+        # An exception of a signal handler leaves it as it is: the thread may come to the gate.
 
     def _begin(self, gate: Gate) -> None:
         before = self._gate.get()
@@ -154,10 +155,11 @@ class Record:
             self._hook = attributes["run"] = _method_of(self._thread, self)
 
     def join(self, end: float) -> None:
-        """Wait until the thread has ended, or until then, by `time.monotonic()`."""
+        """Wait until the thread has ended, or until `end`, by `time.monotonic()`."""
         ended = self._ended
-        # Up to Python 3.12, a thread counts as ended if a signal interrupts its `join`. So that has
-        # to be short. (In the child of a fork the thread is not alive, and never sets the event.)
+        # Up to Python 3.12, a thread counts as ended if a signal interrupts its `join`. So `join`
+        # has to be short, after a wait for the event. (In the child of a fork the thread is not
+        # alive, and never sets the event.)
         if ended is not None and self._thread.is_alive():
             ended.wait(remaining(end))
         self._thread.join(None if end == math.inf else remaining(end))
@@ -170,7 +172,7 @@ class Record:
             self._thread.__dict__["run"] = self._replaced
 
     def run_thread(self) -> None:
-        """Do what the thread does, if it may."""
+        """Run the thread's own `run`, if the gate lets it pass."""
         self._restore()
         run, self._run = self._run, None
         ended = self._ended
@@ -190,7 +192,7 @@ class Record:
 
     def _may_run(self) -> bool:
         gate = self._gate.get()
-        # Looked at again: others have started it if there is no gate any more.
+        # A second look: another thread has started it if there is no gate any more.
         return gate is None or gate.lets_pass() or self._gate.get() is None
 
     def report(self) -> None:
@@ -206,7 +208,7 @@ class Record:
 
 
 def _method_of(thread: Thread, record: Record) -> types.MethodType:
-    """A `run` for a thread: a method of the thread, as those who wrap `run` expect."""
+    """A `run` for a thread: a method of the thread, as programs that wrap `run` expect."""
     records = [record]
 
     def run(_thread: Thread) -> None:
@@ -216,7 +218,7 @@ def _method_of(thread: Thread, record: Record) -> types.MethodType:
     return types.MethodType(run, thread)
 
 
-# Those that have an error: what no join has raised until the exit is reported then.
+# Records with an error. Errors that no `join` has raised are reported at exit.
 _failed: set[weakref.ref[Record]] = set()
 
 

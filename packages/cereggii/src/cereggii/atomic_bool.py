@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A flag that threads share, from `cereggii-atomicref`, and what it has to do with AtomicDict."""
+"""A flag that threads share. `cereggii-atomicref` has it; two methods are added here."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["AtomicBool", "AtomicBoolHandle"]
 
 
 def set_or_raise(self: Any) -> None:
-    """Change False to True; ExpectationFailed if it is True already. Linearizable."""
+    """Change False to True; ExpectationFailed if it is True already. Linearizable, lock-free."""
     if not self.compare_and_set(False, True):
         raise ExpectationFailed("already set to True")
 
 
 def reset_or_raise(self: Any) -> None:
-    """Change True to False; ExpectationFailed if it is False already. Linearizable."""
+    """Change True to False; ExpectationFailed if it is False already. Linearizable, lock-free."""
     if not self.compare_and_set(True, False):
         raise ExpectationFailed("already set to False")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What AtomicDict's operations expect, return and raise, from `cereggii-atomicdict`."""
+"""The sentinels and exceptions of AtomicDict, from `cereggii-atomicdict`."""
 
 from cereggii_atomicdict import (
     ANY,

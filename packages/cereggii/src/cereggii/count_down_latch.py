@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A latch that opens when a number of things has been done."""
+"""A latch that opens when its count has reached zero."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ __all__ = ["CountDownLatch"]
 
 
 class CountDownLatch:
-    """Lets threads wait until other threads have done a number of things.
+    """Lets threads wait until other threads have counted it down to zero.
 
-    `CountDownLatch(count)`: how many, from 0 on; ValueError for less. Each `decrement` takes one
-    off; at 0 the latch opens, for good. Every method is linearizable. After
-    java.util.concurrent.CountDownLatch.
+        latch = CountDownLatch(2)
+        latch.decrement()           # in each of two threads, when its work is done
+        latch.wait()                # returns when both have done so
+
+    `count` is an int from 0 to 2**63 - 1. ValueError if it is negative, OverflowError if it is
+    larger, TypeError if it is not an int. At 0 the latch opens, and it stays open. Every method is
+    linearizable. After java.util.concurrent.CountDownLatch.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_count")
@@ -29,21 +33,21 @@ class CountDownLatch:
         self._count = left
 
     def get(self) -> int:
-        """How many are left. Wait-free."""
+        """The count that is left. Wait-free."""
         return self._count.get()
 
     def decrement(self) -> None:
-        """Take one off the count, unless it is 0; at 0, let all go on who wait. Lock-free."""
+        """Subtract one from the count, unless it is 0. At 0, all waiters go on. Lock-free."""
         self.decrement_and_get()
 
     def decrement_and_get(self) -> int:
-        """The same; returns how many are left."""
+        """Subtract one like `decrement`, and return the count that is left. Lock-free."""
         count = self._count
         while (before := count.get()) > 0:
             try:
                 done = count.compare_and_set(before, before - 1)
             finally:
-                # Also if a signal handler raises before the result is looked at.
+                # In `finally`, since a signal handler may raise before the result is looked at.
                 if before == 1:
                     count.notify_all()
             if done:
@@ -51,16 +55,16 @@ class CountDownLatch:
         return 0
 
     def wait(self, timeout: Seconds | None = None) -> bool:
-        """Wait until the count is 0: True then, or False if `timeout` seconds have passed.
+        """Wait until the count is 0, and return True. False after `timeout` seconds.
 
-        `timeout` is a real number from 0 to `threading.TIMEOUT_MAX`; None and inf stand for no
-        limit. ValueError for a negative one or nan, OverflowError for a larger one. Sleeps detached
-        from the interpreter, and answers signals (Ctrl-C) at once.
+        `timeout` is a real number from 0 to `threading.TIMEOUT_MAX`. None and inf mean no limit.
+        ValueError for a negative number or nan, OverflowError for a larger one. The wait is
+        detached from the interpreter, and ends at once for signals (Ctrl-C).
         """
         end = end_after(to_seconds(timeout))
         count = self._count
         while (left := count.get()) > 0:
-            # Notified at 0 only; but the count may change before the thread sleeps.
+            # Waiters are notified at 0 only. The count may change before this thread sleeps.
             if not count.wait_while(left, remaining(end)):
                 return count.get() == 0
         return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Atomic objects in libraries that know builtin types only."""
+"""Plain copies of atomic objects, for libraries that know builtin types only."""
 
 from __future__ import annotations
 
@@ -31,25 +31,30 @@ def to_builtin(x: AtomicDict[Any, Any] | AtomicDictHandle[Any, Any]) -> dict[Any
 @overload
 def to_builtin(x: object) -> Any: ...
 def to_builtin(x: object) -> Any:
-    """A plain copy of an atomic object, and of all that is in it.
+    """A plain copy of an atomic object, and of all objects in it.
 
         json.dumps(AtomicDict(hits=AtomicInt(3)), default=cereggii.to_builtin)  # {"hits": 3}
 
-    An AtomicInt or AtomicCounter becomes an int; an AtomicBool or AtomicEvent a bool; an
-    AtomicDict, AtomicKeyedCounter or AtomicCache a dict; an AtomicStampedRef a tuple (value,
-    stamp); an AtomicRef what its value becomes; a handle or ThreadHandle what its target becomes.
+    | `x` | becomes |
+    |---|---|
+    | AtomicInt, AtomicCounter | an int |
+    | AtomicBool, AtomicEvent | a bool |
+    | AtomicDict, AtomicKeyedCounter, AtomicCache | a dict |
+    | AtomicStampedRef | a tuple (value, stamp) |
+    | AtomicRef | what its value becomes |
+    | a handle, ThreadHandle | what its target becomes |
 
-    Keys and values are converted in the same way. Inside, a list, tuple, dict, set or frozenset
-    becomes a new one; an instance of a subclass, such as a namedtuple, one of the builtin type. Any
-    other object, such as an instance of a dataclass, stays what it is.
+    Keys and values are converted in the same way. A list, tuple, dict, set or frozenset in `x`
+    becomes a new one. An instance of a subclass of these, such as a namedtuple, becomes one of the
+    builtin type. Any other object, such as an instance of a dataclass, stays what it is.
 
     TypeError for any other `x`, and for objects of this library that have no value, such as locks,
     latches and thread sets, wherever they are. ValueError for an object that contains itself, and
     if two keys of a dict become equal. RecursionError if objects are nested too deeply.
 
     Other threads may change everything meanwhile. Each AtomicDict, each list and each value is read
-    as of one instant, but the whole is not; an AtomicCounter and an AtomicCache as weakly as they
-    say. It waits where `AtomicDict.snapshot` does.
+    as of one instant, but the whole is not. An AtomicCounter and an AtomicCache are read as weakly
+    as their own methods do. The call waits where `AtomicDict.snapshot` does.
     """
     if _find(_OF_ATOMICS, type(x)) is None:
         raise _refusal(x)
@@ -60,7 +65,7 @@ _Conversion: TypeAlias = Callable[[Any, set[int]], Any]
 
 
 def _convert(x: Any, outer: set[int]) -> Any:
-    """What an object becomes. `outer` has the `id` of each object that it is in."""
+    """The plain copy of an object. `outer` has the `id` of each object that contains it."""
     kind = type(x)
     if kind in _UNCHANGED:
         return x

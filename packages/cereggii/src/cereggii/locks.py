@@ -26,7 +26,7 @@ __all__ = ["ReaderLock", "ReadersWriterLock", "WriterLock"]
 
 
 class _Side:
-    """What readers and writers have in common."""
+    """The methods that ReaderLock and WriterLock share."""
 
     __slots__ = ("__weakref__", "_holds", "_rw_lock", "_timeout")
     _purpose: ClassVar[str]
@@ -44,32 +44,33 @@ class _Side:
         *,
         blocking: bool = True,
     ) -> bool:
-        """Wait until the calling thread has the lock; False if it did not get it in time.
+        """Acquire the lock for the calling thread. False if it did not get the lock in time.
 
-        Takes the arguments of `threading.Lock.acquire`, and a timeout alone: `acquire(False)` and
-        `acquire(blocking=False)` do not wait, `acquire(True, 5)`, `acquire(timeout=5)` and
-        `acquire(5)` wait for 5 seconds. (A single number that is not a bool is a timeout, also 1.)
+        The arguments are those of `threading.Lock.acquire`. A timeout may also be given alone:
+        `acquire(False)` and `acquire(blocking=False)` do not wait; `acquire(True, 5)`,
+        `acquire(timeout=5)` and `acquire(5)` wait for 5 seconds. (A single number that is not a
+        bool is a timeout, even 1.)
 
         | `timeout` | waits |
         |---|---|
         | not given, or None | as long as `reader(timeout)` or `writer(timeout)` says |
         | -1 or inf | without a limit, whatever those say |
-        | 0 to `threading.TIMEOUT_MAX` | so many seconds at most |
+        | 0 to `threading.TIMEOUT_MAX` | at most that many seconds |
 
-        ValueError for another negative number or nan, and for a timeout where it is not to wait;
-        OverflowError for a larger number. Sleeps detached from the interpreter, and answers signals
-        (Ctrl-C) at once.
+        ValueError for another negative number or nan, and for a timeout of a call that does not
+        wait. OverflowError for a larger number. A wait is detached from the interpreter, and ends
+        at once for signals (Ctrl-C).
         """
         raise NotImplementedError
 
     def release(self) -> None:
-        """Give back what was acquired once; RuntimeError if the calling thread does not have it."""
+        """Release the lock once. RuntimeError if the calling thread does not have it."""
         raise NotImplementedError
 
     def locked(self) -> bool:
-        """Whether any thread has the lock in this way, as `threading.RLock.locked()` says it.
+        """Whether any thread has the lock in this way, like `threading.RLock.locked()`.
 
-        Weak: a thread that is just about to find that it has to wait may be counted. Wait-free.
+        Weak: it may count a thread that is about to find that it has to wait. Wait-free.
         """
         raise NotImplementedError
 
@@ -97,7 +98,7 @@ class _Side:
     def _limit(
         self, blocking_or_timeout: Seconds | None, timeout: Seconds | None, blocking: bool
     ) -> float:
-        """How many seconds `acquire` waits at most with these arguments; inf without a limit."""
+        """The seconds that `acquire` waits at most with these arguments; inf without a limit."""
         first = blocking_or_timeout
         if isinstance(first, bool) or timeout is not None:
             if first is not True and blocking is not True:
@@ -119,11 +120,11 @@ class _Side:
 
 
 class ReaderLock(_Side):
-    """A ReadersWriterLock as its readers have it: made by `reader()`.
+    """A ReadersWriterLock for reading. `ReadersWriterLock.reader()` makes it.
 
-    It has the methods of a `threading.Lock`. A `threading.Condition` does not take it, as in
+    It has the methods of a `threading.Lock`. It does not work with a `threading.Condition`, as in
     java.util.concurrent: nothing changes while the lock is held for reading, and two readers could
-    notify at the same time. TypeError from `wait` and `notify`.
+    notify at the same time. The condition's `wait` and `notify` raise TypeError.
     """
 
     __slots__ = ()
@@ -168,7 +169,7 @@ class ReaderLock(_Side):
         try:
             return self._rw_lock._enter(holds, False, seconds)
         except BaseException:
-            if holds.reads:  # of a signal handler, when the thread had the lock already
+            if holds.reads:  # a signal handler raised it when the thread had the lock already
                 self.release()
             raise
 
@@ -181,7 +182,7 @@ class ReaderLock(_Side):
         if not holds.reads:
             try:
                 seen = state.decrement_and_get()
-            except BaseException:  # of a signal handler, after that
+            except BaseException:  # a signal handler raised it after the decrement
                 state.notify_all()
                 raise
             if seen >= QUEUED and not seen & INSIDE:
@@ -195,12 +196,12 @@ class ReaderLock(_Side):
 
 
 class WriterLock(_Side):
-    """A ReadersWriterLock as a writer has it: made by `writer()`.
+    """A ReadersWriterLock for writing. `ReadersWriterLock.writer()` makes it.
 
     It has the methods of a `threading.Lock`, and `threading.Condition(lock.writer())` works. As
-    with a `threading.RLock`, `wait` gives back the whole lock, however often the thread has it, for
-    writing and for reading. It takes the lock back before it returns, and before it raises what a
-    signal handler has raised; that has no timeout.
+    with a `threading.RLock`, the condition's `wait` releases the whole lock, however often the
+    thread has it, for writing and for reading. It acquires the lock again before it returns, and
+    before it raises the exception of a signal handler. That has no timeout.
     """
 
     __slots__ = ()
@@ -244,7 +245,7 @@ class WriterLock(_Side):
         try:
             return self._rw_lock._enter(holds, True, seconds)
         except BaseException:
-            if holds.writes:  # of a signal handler, when the thread had the lock already
+            if holds.writes:  # a signal handler raised it when the thread had the lock already
                 self.release()
             raise
 
@@ -256,7 +257,7 @@ class WriterLock(_Side):
         holds.writes -= 1
         if not holds.writes:
             try:
-                seen = state.decrement_and_get(WRITER)  # a reader may be left: this thread
+                seen = state.decrement_and_get(WRITER)  # this thread may still be a reader
             except BaseException:
                 state.notify_all()
                 raise
@@ -272,26 +273,26 @@ class WriterLock(_Side):
         return self._holds.mine.writes > 0
 
     def _release_save(self) -> tuple[int, int]:
-        """Give back the lock however often the thread has it; what `_acquire_restore` needs."""
+        """Release the lock however often the thread has it; the counts for `_acquire_restore`."""
         holds = self._holds.mine
         if not holds.writes:
             raise self._not_held()
         held, state = (holds.writes, holds.reads), holds.state
-        # Still a writer: nobody gets in.
+        # The thread is still a writer, so no other thread gets in.
         state -= READER & -(holds.reads > 0)
         holds.writes, holds.reads = 1, 0
         try:
             self.release()
-        except BaseException:  # of a signal handler, before or after that
+        except BaseException:  # a signal handler raised it, before or after the release
             self._acquire_restore(held)
             raise
         return held
 
     def _acquire_restore(self, held: tuple[int, int]) -> None:
-        """Take back the lock, and only then raise what signal handlers have raised meanwhile.
+        """Acquire the lock again, and only then raise the exception of a signal handler.
 
-        Only what is raised at the very start of this function leaves the lock: no function in
-        Python can catch that.
+        An exception at the very start of this function leaves the lock released: no function in
+        Python can catch it.
         """
         holds, interruption = self._holds.mine, None
         state = holds.state
@@ -302,7 +303,7 @@ class WriterLock(_Side):
             except MemoryError:
                 raise
             except BaseException as error:
-                if holds.reads and not holds.writes:  # a signal handler has kept it
+                if holds.reads and not holds.writes:  # a signal handler has kept the lock
                     raise
                 interruption = error
         holds.writes, holds.reads = held
@@ -326,32 +327,34 @@ class ReadersWriterLock(LockQueue):
         with lock.writer():
             ...             # alone
 
-    Fair: who has to wait gets in first come, first served, so neither readers nor writers starve;
-    readers that stand next to each other in the queue go in together. Only a writer that comes when
-    nobody is inside may pass those who wait, and nobody once the first of them has waited for a
-    millisecond: so the lock is not idle until a thread has been woken. Reentrant: a thread that has
-    the lock gets it again in the same way, also while others wait. A writer may read as well. A
-    reader that asks to write would wait for itself: it gets a RuntimeError. Whoever acquires also
-    releases.
+    **Fair.** Threads that have to wait get the lock in the order in which they came, so neither
+    readers nor writers starve. Readers that follow each other in the queue get it together. One
+    exception keeps the lock from being idle while a sleeping thread wakes up: a writer that comes
+    when the lock is free may pass the queue. No writer does once the first thread of the queue has
+    waited for a millisecond.
 
-    Where nobody waits, to acquire or release is one atomic addition. Waiting is detached from the
-    interpreter, takes a timeout, and ends for signals. After
+    **Reentrant.** A thread that has the lock gets it again in the same way, even while others wait.
+    A writer may also read. A reader that asks to write gets a RuntimeError: it would wait for
+    itself. Only the thread that acquired the lock can release it.
+
+    If no thread waits, acquiring and releasing are one atomic addition each. A wait is detached
+    from the interpreter, takes a timeout, and ends for signals. After
     java.util.concurrent.locks.ReentrantReadWriteLock in its fair mode.
     """
 
     __slots__ = ("__dict__", "__weakref__")
 
     def reader(self, timeout: Seconds | None = None) -> ReaderLock:
-        """The lock as readers have it; `with` raises TimeoutError after `timeout` seconds.
+        """The lock for reading; `with` raises TimeoutError after `timeout` seconds.
 
-        `timeout` is a real number from 0 to `threading.TIMEOUT_MAX`; None and inf stand for no
-        limit. ValueError for a negative one or nan, OverflowError for a larger one. A timeout that
-        is given to `acquire` takes its place.
+        `timeout` is a real number from 0 to `threading.TIMEOUT_MAX`. None and inf mean no limit.
+        ValueError for a negative number or nan, OverflowError for a larger one. A timeout that is
+        given to `acquire` replaces this one.
         """
         return ReaderLock(self, timeout)
 
     def writer(self, timeout: Seconds | None = None) -> WriterLock:
-        """The lock as a writer has it; `timeout` is as for `reader`."""
+        """The lock for writing; `timeout` is as for `reader`."""
         return WriterLock(self, timeout)
 
     def __repr__(self) -> str:

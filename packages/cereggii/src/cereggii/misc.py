@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calling a function once."""
+"""Functions that are called once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _R_co = TypeVar("_R_co", covariant=True)
 
 
 class _CalledOnce(Protocol[_P, _R_co]):
-    """What `call_once` makes of a function. In a class it is a method, as the function is."""
+    """The result of `call_once`. In a class it is a method, as the function would be."""
 
     __name__: str
     __qualname__: str
@@ -42,38 +42,40 @@ def call_once(
     *, timeout: Seconds | None = None
 ) -> Callable[[Callable[_P, _R]], _CalledOnce[_P, _R]]: ...
 def call_once(func: Any = None, *, timeout: Seconds | None = None) -> Any:
-    """Have a function called once in the life of the process, whatever threads call it.
+    """Make a function run once in the life of the process, whatever threads call it.
 
         @call_once                                # or @call_once(timeout=…)
         def connect(): return Connection()        # the same one for every thread
 
-    The first call, with its arguments, is the one that counts. The others wait for it and get the
-    same result. If it raised an `Exception`, each of them raises a copy of its own, with the type,
-    arguments, attributes, notes, cause and traceback of the original. The copy keeps nothing of
-    other callers alive, so the frames of its traceback have no variables. (An exception with hidden
-    fields, which only some C code makes, becomes a RuntimeError if `copy.copy` fails.) What is not
-    an `Exception`, such as KeyboardInterrupt or SystemExit, is not shared: it is raised where it
-    occurred, and one of those who wait makes the call instead.
+    **Results.** The first caller is the leader: it runs the function with its arguments. All other
+    callers wait for it and get the same result.
 
-    `reset()` of the decorated function makes the next call run the function again. A run that
-    began before goes on: the calls that began before `reset()` get its outcome, and later calls do
+    **Exceptions.** If the function raised an `Exception`, each other caller raises its own copy,
+    with the type, arguments, attributes, notes, cause and traceback of the original. A copy keeps
+    nothing of other callers alive, so the frames of its traceback have no variables. (An exception
+    with hidden fields, which only some C code makes, becomes a RuntimeError if `copy.copy` fails.)
+    Any other exception, such as KeyboardInterrupt or SystemExit, is not shared: it is raised where
+    it occurred, and one of the waiters becomes the leader.
+
+    **Reset.** `reset()` of the decorated function makes the next call run the function again. A run
+    that began before goes on: calls that began before `reset()` get its outcome, and later calls do
     not wait for it.
 
-    A coroutine function is decorated in the same way. All who await it share one run, whichever
-    asyncio event loops their tasks are on. It runs in a task of its own, on the loop of the first
-    who awaits it. Cancelling one of those who await it disturbs no other, and cancels the run only
-    if nobody else waits. If the run is cancelled otherwise, or its loop is closed, one of those who
-    wait runs it again.
+    **Coroutine functions.** They are decorated in the same way. All awaiters share one run,
+    whichever asyncio event loops their tasks are on. The run is a task of its own, on the loop of
+    the first awaiter. Cancelling an awaiter does not disturb the others. It cancels the run only if
+    there are no others. If the run is cancelled otherwise, or its loop is closed, one of the
+    awaiters runs the function again.
 
-    The others wait for at most `timeout` seconds, and then get a TimeoutError. It is a number from
-    0 to `threading.TIMEOUT_MAX`; None and inf mean no limit. RuntimeError if the function would
-    wait for its own result, even through other functions and threads. (Where tasks that the
-    function started and waits for ask for the result, only Python 3.14 and later can tell.)
-    TypeError for a generator function or an asynchronous one: all callers would share one iterator.
+    **Errors.** TimeoutError after a wait of `timeout` seconds: a number from 0 to
+    `threading.TIMEOUT_MAX`; None and inf mean no limit. RuntimeError if the function would wait for
+    its own result, even through other functions and threads. (If tasks that the function started
+    and waits for ask for the result, only Python 3.14 and later can tell.) TypeError for a
+    generator function or an asynchronous one: all callers would share one iterator.
 
     Every call and every `reset` is linearizable. Once there is a result, a call is wait-free. A
-    wait is detached from the interpreter, ends for signals, and blocks no event loop if it is
-    awaited. After Go's `sync.Once` and C++'s `std::call_once`.
+    wait is detached from the interpreter, and ends for signals. An awaited call blocks no event
+    loop. After Go's `sync.Once` and C++'s `std::call_once`.
     """
     seconds = to_seconds(timeout)
     if func is None:
@@ -99,7 +101,7 @@ def _call_once(func: Callable[..., Any], name: str, seconds: float) -> Any:
     def reset() -> None:
         """Make the next call run the function again."""
         nonlocal calls
-        calls = Calls(func, name, seconds)  # those who have begun go on with the old ones
+        calls = Calls(func, name, seconds)  # calls that have begun go on with the old ones
 
     once.reset = reset  # type: ignore[attr-defined]
     return once

@@ -27,29 +27,32 @@ class once_property(Generic[_T_co]):  # noqa: N801 - it is used like `property`
             @once_property
             def total(self): return add_up(self.rows)    # report.total: once for each report
 
-    One of the threads that ask calls the function, the others wait for it. The value is stored in
-    the `__dict__` of the instance under the name of the property, so later reads are those of an
-    attribute. Nothing else is kept: no lock, and no reference to the instance. It need not be
-    hashable. Copies and pickles of it have the value once it is computed, at any time.
+    **Values.** The first thread that asks is the leader: it calls the function, and other threads
+    wait for it. The value is stored in the `__dict__` of the instance under the name of the
+    property, so later reads are those of an attribute. Nothing else is kept: no lock, and no
+    reference to the instance, which need not be hashable. An instance may be copied and pickled at
+    any time. The copy has the value if it is computed by then.
 
-    As with `cached_property`: `del report.total` makes the next read compute it again;
-    `report.total = 5` stores a value, which also wins over a computation that is running; read from
-    the class, it is the property itself. TypeError if the instance has no `__dict__`, if one
-    property gets two names, or if the function is a coroutine function or a generator function.
+    **Like `cached_property`.** `del report.total` makes the next read compute the value again.
+    `report.total = 5` stores a value, which also wins over a computation that is running. The class
+    attribute is the property itself.
 
-    `@once_property(slot="_total")` is for classes with `__slots__` and no `__dict__`: the value is
-    stored in that slot, which the class has to list and nothing else may set. Then each read is a
-    call. `del report._total` makes the next read compute it again.
+    **Slots.** `@once_property(slot="_total")` is for classes with `__slots__` and no `__dict__`.
+    The value is stored in that slot, which the class has to list and nothing else may set. Each
+    read is then a call. `del report._total` makes the next read compute the value again.
 
-    If the function raises, that thread gets the exception, nothing is stored, and one of those who
-    wait calls the function next. RuntimeError if the function would wait for its own value, even
-    through other properties and threads. `@once_property(timeout=…)` is how many seconds the others
-    wait at most, from 0 to `threading.TIMEOUT_MAX`, before they get a TimeoutError; None and inf
-    mean no limit. Where a subclass overrides the property, `super().total` calls the function of
-    the base class and stores nothing: the name belongs to the value of the subclass.
+    **Subclasses.** If a subclass overrides the property, `super().total` calls the function of the
+    base class and stores nothing: the name belongs to the value of the subclass.
 
-    Reading, setting and deleting are linearizable. A read of a value that is stored is wait-free.
-    Waiting is detached from the interpreter, and ends for signals.
+    **Errors.** If the function raises, its caller gets the exception, nothing is stored, and one of
+    the waiters calls the function next. TimeoutError after a wait of `@once_property(timeout=…)`
+    seconds: from 0 to `threading.TIMEOUT_MAX`; None and inf mean no limit. RuntimeError if the
+    function would wait for its own value, even through other properties and threads. TypeError if
+    the instance has no `__dict__`, if one property gets two names, or if the function is a
+    coroutine function or a generator function.
+
+    Reading, setting and deleting are linearizable. A read of a stored value is wait-free. A wait is
+    detached from the interpreter, and ends for signals. After `functools.cached_property`.
     """
 
     attrname: str | None
@@ -58,7 +61,7 @@ class once_property(Generic[_T_co]):  # noqa: N801 - it is used like `property`
     _slot: str | None
     _seconds: float
     _label: str
-    # The computations that are running, by the id of the instance: those who ask keep it alive.
+    # The running computations by the id of the instance. Their threads keep the instance alive.
     _computations: AtomicDict[int, _Computation]
 
     @overload
@@ -137,8 +140,8 @@ class once_property(Generic[_T_co]):  # noqa: N801 - it is used like `property`
             outcome = computation.outcomes.get_or_compute(self._label, mine.lead, self._seconds)
             has_ended = True
         finally:
-            # Not only the leader, which may not have come to it yet. No function of ours: a signal
-            # handler could raise when one is entered.
+            # Waiters do this, too: the leader may not have come to it yet. No function of ours is
+            # called, since a signal handler could raise when it is entered.
             if has_ended or mine.leads:
                 try:  # noqa: SIM105
                     self._computations.compare_and_delete(key, computation)
@@ -189,14 +192,14 @@ class once_property(Generic[_T_co]):  # noqa: N801 - it is used like `property`
 
 
 class _Options(once_property[Any]):
-    """The decorator that `once_property` makes if it is given no function."""
+    """The decorator that `once_property` makes if it gets no function."""
 
     _kind: Any
     _options: dict[str, Any]
 
     @classmethod
     def _make(cls, kind: type, slot: str | None, timeout: Seconds | None) -> _Options:
-        # An instance of the class that was asked for, which may be derived from `once_property`.
+        # An instance of `kind`, which may be derived from `once_property`.
         bases = (cls,) if issubclass(cls, kind) else (cls, kind)
         names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
         made: _Options = object.__new__(type(kind.__name__, bases, names))
@@ -212,9 +215,9 @@ class _Options(once_property[Any]):
 class _Computation:
     """One computation of the value of one instance. It has one leader.
 
-    `is_running` is set while the leader calls the function. Before, it looks for a value that
-    another computation has stored; afterwards it stores its own. Then the value may be deleted
-    again already: whoever comes after that must not get it.
+    `is_running` is set while the leader calls the function. Before that, the leader looks for a
+    value that another computation has stored. After that, it stores its own value, which may be
+    deleted again at once: a thread that comes after the deletion must not get it.
     """
 
     __slots__ = ("is_running", "outcomes")
@@ -225,7 +228,7 @@ class _Computation:
 
 
 class _Attempt:
-    """What one thread does that asks for a value."""
+    """The attempt of one thread to get a value."""
 
     __slots__ = ("_computation", "_instance", "_property", "error", "leads")
 

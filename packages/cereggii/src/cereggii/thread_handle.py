@@ -86,14 +86,17 @@ else:
     class ThreadHandle(metaclass=_HandleType):
         """One thread's own reference to an object that threads share.
 
+            mine = ThreadHandle(shared)     # in each thread
+            mine.method()                   # the same as shared.method()
+
         `ThreadHandle(obj)` is a transparent, immutable proxy of any object, of the type
         `cereggii_atomicref.ThreadHandle`: attributes, calls, operators, iteration, `hash` and `==`
-        are those of the object. What the `get_handle()` of an atomic type returns is an instance,
-        too, and does the type's operations natively.
+        are those of the object. The handles that the `get_handle()` of an atomic type returns are
+        instances, too. They do the type's operations natively.
 
-        A thread that works on its handle writes to the handle's reference count, and not to that
-        of the object, which all threads would contend for. Nothing else is different: every
-        operation is that of the object, with its guarantees. A handle may be used by any thread.
+        A thread that works on its handle writes to the handle's reference count. Without a handle,
+        all threads would contend for the reference count of the object. Nothing else is different:
+        each operation is that of the object, with its guarantees. Any thread may use a handle.
         """
 
         __module__ = "cereggii"
@@ -102,12 +105,12 @@ else:
             return cereggii_atomicref.ThreadHandle(obj)
 
         def __init__(self, obj: Any) -> None:
-            # Of a derived proxy, which names it explicitly: those made here are ready.
+            # A derived proxy calls this explicitly. The proxies that `__new__` makes are ready.
             cereggii_atomicref.ThreadHandle.__init__(self, obj)
 
         @staticmethod
         def unwrap(handle: Any, /) -> Any:
-            """The object that a handle stands for: of an AtomicIntHandle, the AtomicInt.
+            """The object of a handle, such as the AtomicInt of an AtomicIntHandle.
 
             It takes the handles of all types. TypeError for anything else, RuntimeError for a
             handle whose `__init__` has not been called.
@@ -120,7 +123,7 @@ else:
         def __class_getitem__(cls, item: Any, /) -> Any:
             return cereggii_atomicref.ThreadHandle[item]
 
-    # Those that the proxy's own unwrap() does not know.
+    # The handles that the proxy's own unwrap() does not know.
     _OF_OTHER_PACKAGES = (AtomicIntHandle, AtomicCounterHandle, AtomicDictHandle)
 
     for _handle in (

@@ -31,25 +31,25 @@ class ThreadSet:
             ...
         print(sum(total.results()))
 
-    `ThreadSet(*threads)` is a set of given threads. The decorators `with_args`, `repeat` and
-    `range` make one of a function that all its threads run; `target` makes a function that makes
-    threads. A subclass may set `thread_factory` to a class of threads of its own, or to any
-    function with the parameters `target`, `args` and `kwargs` (and `name` and `daemon`, if these
-    are given).
+    **Making.** `ThreadSet(*threads)` is a set of given threads. The decorators `with_args`,
+    `repeat` and `range` turn a function into a set whose threads all run it. `target` turns a
+    function into one that makes threads. A subclass may set `thread_factory` to its own class of
+    threads, or to any function with the parameters `target`, `args` and `kwargs` (and `name` and
+    `daemon`, if these are given).
 
-    **Starting.** Either all threads run or none: they wait until the last one has been started. If
+    **Starting.** Either all threads run or none: each waits until the last one has been started. If
     one cannot be started, the others end without running. This does not hold if one of the threads
-    has a `start` method of its own, or is not a `threading.Thread`: then each thread runs as soon
-    as it is started.
+    has its own `start` method, or is not a `threading.Thread`: then each thread runs as soon as it
+    is started.
 
-    **Exceptions.** What a thread raises that the set has started is raised by `join`, and
-    `threading.excepthook` is not called. It is called when the last set that the thread was in is
-    freed, or at exit, if no `join` has raised the exception by then. SystemExit ends a thread
-    silently.
-    A thread that was started in another way reports its exceptions itself, as any thread does.
+    **Exceptions.** `join` raises the exceptions of the threads that the set has started, and
+    `threading.excepthook` is not called for them. If no `join` has raised an exception when the
+    last set with the thread is freed, or at exit, `threading.excepthook` is called after all.
+    SystemExit ends a thread silently. A thread that was started in another way reports its
+    exceptions itself, as any thread does.
 
-    All methods may be called by several threads at the same time. For this a thread, and all sets
-    that it is in, share one record. After Python's `concurrent.futures` and `asyncio.TaskGroup`.
+    Several threads may call all methods at the same time. Waits are detached from the interpreter,
+    and end for signals. After Python's `concurrent.futures` and `asyncio.TaskGroup`.
     """
 
     thread_factory: ClassVar[Callable[..., Thread]] = Thread
@@ -68,7 +68,7 @@ class ThreadSet:
 
     def __init__(self, *threads: Thread) -> None:
         for thread in threads:
-            # Or something else that can do what threads can.
+            # Anything with the methods of a thread will do.
             if not callable(getattr(thread, "start", None)):
                 raise TypeError(f"a ThreadSet is made of threads, not of {thread!r}")
         self._records: dict[Thread, Record] = {thread: record_of(thread) for thread in threads}
@@ -79,10 +79,14 @@ class ThreadSet:
     def with_args(
         cls, *args: Args, name: str | None = None, daemon: bool | None = None
     ) -> Callable[[Callable[..., Any]], Self]:
-        """Decorator: one thread for each of the `ThreadSet.Args`.
+        """Decorator: makes one thread for each of the `ThreadSet.Args`.
+
+            @ThreadSet.with_args(ThreadSet.Args("a", limit=5), ThreadSet.Args("b"))
+            def copy(name, limit=None): ...
 
         With a `name`, the threads are called `name-0`, `name-1`, and so on. `daemon` is that of
         `threading.Thread`. Both are given to the `thread_factory` only if they are not None.
+        TypeError if one of `args` is not a `ThreadSet.Args`.
         """
         for arg in args:
             if not isinstance(arg, cls.Args):
@@ -105,7 +109,7 @@ class ThreadSet:
     def repeat(
         cls, times: int, *, name: str | None = None, daemon: bool | None = None
     ) -> Callable[[Callable[..., Any]], Self]:
-        """Decorator: this many threads, which call the function without arguments.
+        """Decorator: makes `times` threads, which call the function without arguments.
 
         `name` and `daemon` as in `with_args`.
         """
@@ -138,7 +142,7 @@ class ThreadSet:
         name: str | None = None,
         daemon: bool | None = None,
     ) -> Callable[[Callable[..., Any]], Self]:
-        """Decorator: one thread for each number of `range(…)`, which the function is given.
+        """Decorator: makes one thread for each number of `range(…)`, which is its argument.
 
         `name` and `daemon` as in `with_args`.
         """
@@ -161,7 +165,7 @@ class ThreadSet:
     def target(
         cls, target: Any = None, *, name: str | None = None, daemon: bool | None = None
     ) -> Any:
-        """Decorator: calling the function makes a thread that calls it with these arguments.
+        """Decorator: a call of the function makes a thread that calls it with these arguments.
 
         `name` and `daemon` as in `with_args`.
         """
@@ -181,11 +185,11 @@ class ThreadSet:
     # ── what all of them do ────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """Start each of the threads. Either all run, or none (see `ThreadSet`).
+        """Start all threads. Either all run, or none (see `ThreadSet`).
 
-        RuntimeError, which names the thread, if one has been started before, or if there cannot be
-        another thread. Threads that were started by then have ended without running, and cannot be
-        started again.
+        RuntimeError, which names the thread, if one has been started before, or if the system
+        cannot start another thread. Threads that were started by then have ended without running,
+        and cannot be started again.
         """
         records = [*self._records.items()]
         for thread, _ in records:
@@ -209,17 +213,17 @@ class ThreadSet:
         gate.open()
 
     def join(self, timeout: Seconds | None = None) -> bool:
-        """Wait until all threads have ended; False if they have not after `timeout` seconds.
+        """Wait until all threads have ended, and return True. False after `timeout` seconds.
 
-        The timeout is for all of them together: a number from 0 to `threading.TIMEOUT_MAX`; None
-        and inf mean no limit.
+        The timeout is one for all threads together: a number from 0 to `threading.TIMEOUT_MAX`.
+        None and inf mean no limit.
 
-        When all have ended, and some have raised an exception, these are raised as an
-        ExceptionGroup, in the order of the threads. It is a BaseExceptionGroup if one of them is
-        not an Exception. Every later `join` does so again, in any thread.
+        If threads have raised exceptions, `join` raises these as an ExceptionGroup, in the order of
+        the threads, once all threads have ended. It is a BaseExceptionGroup if one of them is not
+        an Exception. Every later `join`, in any thread, raises them again.
 
         RuntimeError if a thread has not been started, or would wait for itself. The wait ends for
-        signals; the threads go on then, and may be joined again.
+        signals. The threads then go on, and may be joined again.
         """
         if not self._wait(timeout):
             return False
@@ -248,8 +252,9 @@ class ThreadSet:
         """Join the threads, even if the body has raised an exception.
 
         Exceptions of threads are raised as `join` raises them. If the body has raised an Exception,
-        that is raised alone, or as the first one of the group with those of threads. Anything else,
-        such as KeyboardInterrupt, is raised alone; those of threads are its `__context__`.
+        it is raised alone, or as the first one of the group with those of threads. Any other
+        exception of the body, such as KeyboardInterrupt, is raised alone. Those of threads are then
+        its `__context__`.
         """
         if error is None:
             self.join()
@@ -265,17 +270,17 @@ class ThreadSet:
         error.__context__ = group
 
     def results(self, default: Any = None) -> list[Any]:
-        """What the targets of the threads returned, in the order of the threads.
+        """The results of the targets, in the order of the threads.
 
-        `default` stands for the result of a thread that has not returned: it has not ended, or it
-        was ended by an exception. So it does for a thread that was not made by a decorator of
-        ThreadSet: what that returns is not known. Wait-free for each thread.
+        `default` stands for a missing result: the thread has not ended, an exception has ended it,
+        or it was not made by a decorator of ThreadSet, so that its result is not known. Wait-free
+        for each thread.
         """
         records = [*self._records.values()]
         return [record.returned[0] if record.returned else default for record in records]
 
     def is_alive(self) -> Iterator[bool]:
-        """For each thread, whether it has been started and has not ended."""
+        """Iterate over the threads: whether each has been started and has not ended."""
         return (thread.is_alive() for thread in [*self._records])
 
     def any_is_alive(self) -> bool:
@@ -293,7 +298,7 @@ class ThreadSet:
     def _wait(self, timeout: Seconds | None) -> bool:
         end = end_after(to_seconds(timeout))
         records = [*self._records.items()]
-        # Before the first wait: others of the set may wait for this thread.
+        # Checked before the first wait: other threads of the set may wait for this one.
         current = threading.current_thread()
         for thread, _ in records:
             if thread is current:
@@ -320,7 +325,7 @@ class ThreadSet:
     # ── as a set ───────────────────────────────────────────────────────────────────────────────
 
     def __or__(self, other: ThreadSet) -> Self:
-        """A new set of the threads that are in one of the two."""
+        """A new set of the threads of both."""
         return type(self)(*self._records, *self._records_of(other))
 
     def __ior__(self, other: ThreadSet) -> Self:
@@ -337,7 +342,7 @@ class ThreadSet:
         return type(self)(*self._records)
 
     def __len__(self) -> int:
-        """How many threads there are."""
+        """The number of threads."""
         return len(self._records)
 
     def __iter__(self) -> Iterator[Thread]:
@@ -358,7 +363,7 @@ def _check_target(target: Any) -> None:
 
 
 def _numbered_options(name: str | None, daemon: bool | None) -> Callable[[int], dict[str, Any]]:
-    """What to give to a factory of threads, besides the target, for the thread of each number."""
+    """The keyword arguments for the factory of threads, besides the target, by thread number."""
     if name is not None and not isinstance(name, str):
         raise TypeError(f"name must be a string, not {name!r}")
     if daemon is not None and not isinstance(daemon, bool):
@@ -368,5 +373,5 @@ def _numbered_options(name: str | None, daemon: bool | None) -> Callable[[int], 
 
 
 def _can_wait(thread: Thread) -> bool:
-    """Whether it can be held back. A `start` of its own might wait until the thread runs."""
+    """Whether it may wait at a gate. Its own `start` method might wait until the thread runs."""
     return isinstance(thread, Thread) and getattr(thread.start, "__func__", None) is Thread.start

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in a mapping, as its own methods show it."""
+"""The items of a mapping, as its own methods show them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _V = TypeVar("_V")
 
 
 def _overridden(mapping: object) -> str | None:
-    """Which of its methods decides what a mapping shows; None if that is what it stores."""
-    # Of a ThreadHandle, the class of its target.
+    """The method that decides what a mapping shows; None if it shows what it stores."""
+    # The class of a ThreadHandle is that of its target.
     kind = mapping.__class__
     for base in (AtomicDict, AtomicDictHandle, dict):
         if issubclass(kind, base):
@@ -27,14 +27,14 @@ def _overridden(mapping: object) -> str | None:
 
 
 def overrides_iteration(mapping: object) -> bool:
-    """Whether a mapping is to be read by its own methods, because it is not only what it stores."""
+    """Whether a mapping shows other items than it stores, so that its methods have to be used."""
     return _overridden(mapping) is not None
 
 
 def contents(mapping: Mapping[_K, _V]) -> dict[_K, _V]:
-    """A dict with what a mapping shows; a dict that shows what it stores is returned itself.
+    """A dict of the items that a mapping shows; a dict that shows what it stores itself.
 
-    What an AtomicDict stores is as of one instant.
+    The items of an AtomicDict are those of one instant.
     """
     how = _overridden(mapping)
     if how == "items":

@@ -39,16 +39,16 @@ class _Entry:
         self.key = key
         self.value = value
         self.expires = expires
-        self.used = False  # since it came, or was spared
+        self.used = False  # whether it was used since it came, or since it was spared
 
     def has_expired(self) -> bool:
         return self.expires is not None and self.expires <= time.monotonic()
 
 
 class _Entries(AtomicDict[Any, _Entry]):
-    """The entries of a cache that has limits, and the order in which they go.
+    """The entries of a cache that has limits, and the order in which they are evicted.
 
-    As a dict of its own it is not slowed down by threads that count references to it.
+    It is a separate dict, so that threads do not contend for its reference count.
     """
 
     __slots__ = ("maxsize", "queue", "ttl")
@@ -57,17 +57,17 @@ class _Entries(AtomicDict[Any, _Entry]):
         super().__init__()
         self.ttl = ttl
         self.maxsize = maxsize
-        # From the oldest on. Weak: an entry that is taken out of the dict is not kept alive here.
-        # Each step of a deque is atomic.
+        # From the oldest on. The references are weak: the queue does not keep an entry alive that
+        # is taken out of the dict. Each step of a deque is atomic.
         self.queue: deque[weakref.ref[_Entry]] = deque()
 
     def find(self, key: Any) -> _Entry | None:
-        """What is in the cache and has not expired."""
+        """The entry of a key, unless it has expired; None if there is none."""
         entry = self.get(key)
         return None if entry is None or entry.has_expired() else entry
 
     def fill(self, key: Any, function: Callable[[Any], Any]) -> Any:
-        """The value of a key that has not been found, or has expired."""
+        """Compute the value of a key that has not been found, or has expired."""
         entry = self.get(key)
         if entry is not None and entry.has_expired():
             self.drop(entry)
@@ -105,12 +105,12 @@ class _Entries(AtomicDict[Any, _Entry]):
             self.make_room(self.maxsize)
         finally:
             self.queue.append(weakref.ref(entry))
-        # An exception that came at any time, as from a signal, may have kept others out of it.
+        # An exception at any moment, as of a signal handler, may have kept others out of the queue.
         if 2 * len(self.queue) <= self.approx_len():
             self.queue.extendleft([weakref.ref(each) for each in self.values()])
-        # Others may have found the queue without this one, and with none to go.
+        # Other threads may have found the queue without this entry, and with none to evict.
         self.make_room(self.maxsize)
-        # Of those that are gone, no more are kept than there are others.
+        # References to dropped entries are at most as many as the others.
         if len(self.queue) > 2 * self.approx_len() + 8:
             for _ in range(len(self.queue)):
                 try:
@@ -124,16 +124,16 @@ class _Entries(AtomicDict[Any, _Entry]):
         queue = self.queue
         spared = 0
         # `approx_len` is quick, but beside writers it may be too high: it may count an entry that
-        # has come, and not the one that has gone. Then a value would be dropped for no reason.
+        # has come, but not that another has gone. A value would then be dropped for no reason.
         while self.approx_len() > maxsize and len(self) > maxsize:
             try:
                 oldest = queue.popleft()
-            except IndexError:  # others are about to put theirs in, and look again then
+            except IndexError:  # other threads are about to append theirs, and then look again
                 break
             entry = oldest()
             if entry is None:
                 continue
-            # All of them may be in use: then the oldest goes after all.
+            # If all of them are in use, the oldest is evicted after all.
             if entry.used and spared <= maxsize and not entry.has_expired():
                 entry.used = False
                 queue.append(oldest)
@@ -142,7 +142,7 @@ class _Entries(AtomicDict[Any, _Entry]):
             try:
                 self.drop(entry)
             except BaseException:
-                queue.append(oldest)  # its key cannot be compared now
+                queue.append(oldest)  # a comparison of its key has failed
                 raise
 
     def copy(self) -> _Entries:
@@ -165,7 +165,7 @@ class _Entries(AtomicDict[Any, _Entry]):
 
 
 class _NothingError(Exception):
-    """There is no value, and none is to be computed."""
+    """Raised if there is no value and none has to be computed."""
 
 
 def _compute_nothing(_key: Any) -> NoReturn:
@@ -173,30 +173,36 @@ def _compute_nothing(_key: Any) -> NoReturn:
 
 
 class AtomicCache(AtomicDict[_K, _V]):
-    """A cache that computes what is missing, once for each key.
+    """A cache that computes missing values, once for each key.
 
-    `AtomicCache(fill, ttl=None, maxsize=None)`. `cache[key]` is the value of the key; where there
-    is none, it is what `fill(key)` returns: one thread calls it, and whoever else asks for the key
-    meanwhile waits, and gets the same object. What `fill` raises goes to its caller and is not
-    cached: one of those who wait tries next. RuntimeError if a `fill` would wait for itself, also
-    by way of other keys and threads.
+        pages = AtomicCache(download, ttl=60.0, maxsize=1000)
+        pages[url]          # calls download(url) if there is no value, or only an expired one
 
-    A value lives for `ttl` seconds, a number from 0 on, from when it was computed; what has expired
-    is removed when its key is asked for. There are at most `maxsize` values, a positive int, and
-    one more for each `fill` that is about to return. For one too many the oldest goes; but one that
-    was used since it came, or was spared, is spared and counts as new (the second-chance algorithm,
-    also called CLOCK). None stands for no limit.
+    **Values.** `AtomicCache(fill, ttl=None, maxsize=None)`. `cache[key]` is the value of the key.
+    If there is none, one thread computes it with `fill(key)`. Other threads that ask for the key
+    meanwhile wait, and get the same object.
 
-    `in`, `len`, iteration, `get`, `keys`, `values`, `items` and `snapshot` show what is in the
-    cache, and compute nothing. It is an AtomicDict that only `fill` writes to: what else would
-    store or remove a value, but for `invalidate` and `clear`, raises NotImplementedError.
+    **Limits.** A value expires `ttl` seconds after it was computed: a number from 0 on. An expired
+    value is removed when its key is asked for. There are at most `maxsize` values, a positive int,
+    and one more for each `fill` that is about to return. If there is one too many, the oldest value
+    is evicted. But a value that was used since it came, or since it was last spared, is spared and
+    counts as new (the second-chance algorithm, also called CLOCK). None means no limit.
 
-    A hit without limits is a lookup in an AtomicDict, and as any hit it is lock-free. Waiting is
-    detached from the interpreter, and ends for signals. After `functools.cache`, and Caffeine.
+    **Reading.** `in`, `len`, iteration, `get`, `keys`, `values`, `items` and `snapshot` show the
+    values in the cache, and compute nothing. The cache is an AtomicDict to which only `fill`
+    writes. Except `invalidate` and `clear`, all methods that would store or remove a value raise
+    NotImplementedError.
+
+    **Errors.** An exception of `fill` goes to its caller and is not cached: one of the waiters
+    tries next. RuntimeError if a `fill` would wait for itself, even through other keys and threads.
+    TypeError or ValueError for a wrong `fill`, `ttl` or `maxsize`.
+
+    A hit is lock-free; without limits it is one lookup in an AtomicDict. A wait is detached from
+    the interpreter, and ends for signals. After `functools.cache`, and Caffeine.
     """
 
     __slots__ = ("__dict__", "_entries", "_fill")
-    _refuses_handles = True  # a handle would not know of `fill`, nor of limits
+    _refuses_handles = True  # a handle would know neither `fill` nor the limits
 
     def __init__(
         self, fill: Callable[[_K], _V], ttl: float | None = None, maxsize: int | None = None
@@ -207,7 +213,7 @@ class AtomicCache(AtomicDict[_K, _V]):
         maxsize = None if maxsize is None else _positive_int(maxsize)
         super().__init__()
         self._fill = fill
-        # With limits, the values are in there, and none is in the dict itself.
+        # With limits, `_entries` holds the values, and the dict itself is empty.
         self._entries = None if ttl is None and maxsize is None else _Entries(ttl, maxsize)
 
     def __missing__(self, key: _K) -> _V:
@@ -215,7 +221,7 @@ class AtomicCache(AtomicDict[_K, _V]):
         if entries is None:
             return AtomicDict.get_or_compute(self, key, self._fill)
         entry = entries.get(key)
-        # As `has_expired`; a call would take longer than all the rest.
+        # The same as `has_expired`: a call would take longer than all the rest.
         if entry is None or (
             (expires := entry.expires) is not None and expires <= time.monotonic()
         ):
@@ -225,11 +231,12 @@ class AtomicCache(AtomicDict[_K, _V]):
         return entry.value  # type: ignore[no-any-return]
 
     def invalidate(self, key: _K, timeout: Seconds | None = None) -> None:
-        """Remove the value of the key: who asks for it afterwards gets a new one.
+        """Remove the value of the key. A later read computes a new one.
 
-        If it is just being computed, wait until it has been, since it may be of before:
-        TimeoutError after `timeout` seconds, from 0 to `threading.TIMEOUT_MAX`; None and inf stand
-        for no limit. RuntimeError in the `fill` of the same key.
+        If the value is being computed, wait until that has ended and remove it, since it may depend
+        on old data. TimeoutError after `timeout` seconds, a number from 0 to
+        `threading.TIMEOUT_MAX`; None and inf mean no limit. RuntimeError in the `fill` of the same
+        key. The wait is detached from the interpreter, and ends for signals.
         """
         entries = self._entries
         try:
@@ -242,14 +249,14 @@ class AtomicCache(AtomicDict[_K, _V]):
             pass
 
     def clear(self) -> None:
-        """Remove all values. What is just being computed is not among them."""
+        """Remove all values. Values that are being computed are not removed."""
         if self._entries is None:
             AtomicDict.clear(self)
         else:
             for entry in self._entries.values():
                 self._entries.drop(entry)
 
-    # ── what is there ──────────────────────────────────────────────────────────────────────────
+    # ── reading ────────────────────────────────────────────────────────────────────────────────
 
     def __contains__(self, key: object) -> bool:
         """Whether the key has a value. Computes nothing, and never blocks."""
@@ -271,7 +278,7 @@ class AtomicCache(AtomicDict[_K, _V]):
         return default if entry is None else entry.value
 
     def snapshot(self) -> dict[_K, _V]:
-        """A dict of the values that there are; with limits, as of no single instant."""
+        """A dict of the values: as of one instant without limits, and weak with limits."""
         if self._entries is None:
             return AtomicDict.snapshot(self)
         return {entry.key: entry.value for entry in self._entries.live()}
@@ -295,22 +302,22 @@ class AtomicCache(AtomicDict[_K, _V]):
         return self.snapshot().items()
 
     def __bool__(self) -> bool:
-        """A cache is true, as an object is, also if it is empty."""
+        """A cache is true like any object, even if it is empty."""
         return True
 
     def approx_len(self) -> int:
-        """About how many values there are, with limits also of such that have expired."""
+        """About how many values there are, including expired ones. Weak."""
         if self._entries is None:
             return AtomicDict.approx_len(self)
         return self._entries.approx_len()
 
     def len_bounds(self) -> tuple[int, int]:
-        """The same number twice; as that of AtomicDict, for cereggii 1.x."""
+        """The number of values, twice. Deprecated: for cereggii 1.x, like that of AtomicDict."""
         length = len(self)
         return length, length
 
     def __sizeof__(self) -> int:
-        """The memory of the cache in bytes, with limits also of its entries."""
+        """The memory of the cache in bytes, including its entries if it has limits."""
         size = AtomicDict.__sizeof__(self)
         entries = self._entries
         if entries is None:
@@ -336,7 +343,7 @@ class AtomicCache(AtomicDict[_K, _V]):
     def __reduce_ex__(self, protocol: Any, /) -> tuple[Any, ...]:
         reduced = AtomicDict.__reduce_ex__(self, protocol)
         if self._entries is not None:
-            # The copy's own, in the slots of its state.
+            # The copy gets its own entries, among the slots of its state.
             reduced[2][-1][1]["_entries"] = self._entries.copy()
         return reduced
 
@@ -366,16 +373,19 @@ class AtomicCache(AtomicDict[_K, _V]):
     ) -> memoization.Memoizer: ...
     @classmethod
     def memoize(cls, *args: Any, **kwargs: Any) -> Any:
-        """Decorator: the function's results are cached, by its arguments, which must be hashable.
+        """Decorator: caches a function's results by its arguments, which must be hashable.
 
-        `@AtomicCache.memoize(ttl=None, maxsize=None)`, or without parentheses. The function has
-        `invalidate(*args, **kwargs)`, which forgets one result, and `clear()`. Arguments that are
-        given by position and by name are different ones. Of a method, one cache has the results
-        of all instances, which it keeps alive.
+            @AtomicCache.memoize(ttl=60.0)      # or @AtomicCache.memoize
+            def download(url): ...              # download.invalidate(url) forgets a result
+
+        `ttl` and `maxsize` are those of AtomicCache. The function has `clear()`, and
+        `invalidate(*args, **kwargs)`, which forgets one result. An argument by position differs
+        from the same argument by name. One cache has the results of a method for all instances, and
+        keeps the instances alive.
 
         A class method or static method is memoized under that decorator:
-        `@classmethod @AtomicCache.memoize`. What `C.method.invalidate(…)` forgets is the result of
-        `C`; on Python 3.13 and later, the results of all classes that have the method.
+        `@classmethod @AtomicCache.memoize`. `C.method.invalidate(…)` forgets the result of `C`; on
+        Python 3.13 and later, it forgets the results of all classes that have the method.
         """
         if len(args) == 1 and not kwargs and callable(args[0]):
             return memoization.MemoizedFunction(cls, args[0])

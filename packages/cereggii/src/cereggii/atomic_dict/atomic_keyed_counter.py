@@ -32,14 +32,17 @@ _C = TypeVar("_C", bound="_Counting[Any]")
 
 
 class _Counting(_Dict[_K, int]):
-    # What AtomicKeyedCounter and AtomicKeyedCounterHandle have in common.
+    # The methods that AtomicKeyedCounter and AtomicKeyedCounterHandle share.
 
     __slots__ = ()
 
     # ── counting ───────────────────────────────────────────────────────────────────────────────
 
     def add(self, key: _K, amount: int = 1) -> int:
-        """Add to the count of the key; returns the new count. Linearizable and lock-free."""
+        """Add to the count of the key, and return the new count.
+
+        Linearizable. Lock-free, except that it waits while an exact operation reads all keys.
+        """
         return self.merge(key, amount, operator.add)
 
     @overload  # type: ignore[override]
@@ -49,7 +52,8 @@ class _Counting(_Dict[_K, int]):
     def update(self, iterable: Any = None, /, **counts: int) -> None:
         """Count the items of an iterable, or add the counts of a mapping.
 
-        A mapping that has an `items`, `keys` or `__iter__` of its own is read by them.
+        A mapping that overrides `items`, `keys` or `__iter__` is read by these. Each key changes in
+        one linearizable step. Exceptions are those of `AtomicDict.reduce_count`.
         """
         if iterable is not None:
             if isinstance(iterable, Mapping) and overrides_iteration(iterable):
@@ -63,7 +67,7 @@ class _Counting(_Dict[_K, int]):
     @overload
     def subtract(self, iterable: Iterable[_K] | None = None, /, **counts: int) -> None: ...
     def subtract(self, iterable: Any = None, /, **counts: int) -> None:
-        """The same, but subtract: counts may fall below 0."""
+        """Subtract like `update` adds: counts may fall below 0."""
         if isinstance(iterable, Mapping):
             self.reduce_sum((key, -count) for key, count in contents(iterable).items())
         elif iterable is not None:
@@ -77,15 +81,15 @@ class _Counting(_Dict[_K, int]):
     # ── of all keys ────────────────────────────────────────────────────────────────────────────
 
     def most_common(self, n: int | None = None) -> list[tuple[_K, int]]:
-        """The `n` keys with the largest counts, with these; None for all keys."""
+        """The `n` pairs (key, count) with the largest counts, as of one instant; None for all."""
         return Counter(contents(self)).most_common(n)
 
     def elements(self) -> Iterator[_K]:
-        """Each key as often as its count says."""
+        """Iterate over the keys, each as often as its count says, as of one instant."""
         return Counter(contents(self)).elements()
 
     def total(self) -> int:
-        """The sum of all counts."""
+        """The sum of all counts, as of one instant."""
         return sum(contents(self).values())
 
     @reprlib.recursive_repr("AtomicKeyedCounter(...)")
@@ -125,7 +129,7 @@ class _Counting(_Dict[_K, int]):
     def __neg__(self) -> AtomicKeyedCounter[_K]:
         return AtomicKeyedCounter(-Counter(contents(self)))
 
-    # In place, any mapping will do.
+    # The in-place operators take any mapping, like those of Counter.
     def __iadd__(self, other: Mapping[_K, int]) -> Self:  # type: ignore[misc]
         return _combine_in_place(self, other, lambda mine, its: mine + its)
 
@@ -177,16 +181,23 @@ class _Counting(_Dict[_K, int]):
 class AtomicKeyedCounter(_Counting[_K], AtomicDict[_K, int]):
     """A `collections.Counter` that many threads count with.
 
-    `AtomicKeyedCounter(iterable_or_mapping=None, /, **counts)`. A key that is absent has the count
-    0. `add`, `update` and `subtract` lose no count, whatever other threads do: each changes one key
-    after another, and each of these changes is one linearizable step. `counter[key] += 1` is two
-    steps, between which others may count: `counter.add(key)` is one.
+        words = AtomicKeyedCounter()
+        words.update(text.split())      # in many threads at the same time
+        words.most_common(10)
 
-    What is said about all keys (`most_common`, `elements`, `total`, the operators and comparisons)
-    is said about a snapshot, as of one instant. `+`, `-`, `&` and `|` take a Counter as well, and
-    as a Counter's keep positive counts only; so do the in-place operators, which change one key
-    after another. Everything else is an AtomicDict's, but `del`, which does not mind if the key is
-    absent, `fromkeys`, which there is not, and `immortal`, since each keyword is a key.
+    **Counting.** `AtomicKeyedCounter(iterable_or_mapping=None, /, **counts)`. An absent key has the
+    count 0. `add`, `update` and `subtract` lose no count, whatever other threads do. Each changes
+    one key after another, and each of these changes is one linearizable step.
+    `counter.add(key)` is one step. `counter[key] += 1` is two steps, and a count that another
+    thread adds between them is lost.
+
+    **All keys.** `most_common`, `elements`, `total`, the operators and the comparisons read a
+    snapshot, as of one instant. `+`, `-`, `&` and `|` also take a Counter, and keep positive counts
+    only, like those of Counter. So do the in-place operators, which change one key after another.
+
+    **As an AtomicDict.** All other members are those of AtomicDict, with three exceptions: `del` of
+    an absent key does nothing; `fromkeys` raises NotImplementedError; there is no parameter
+    `immortal`, since each keyword is a key. After `collections.Counter`.
     """
 
     __slots__ = ()
@@ -217,7 +228,7 @@ class AtomicKeyedCounter(_Counting[_K], AtomicDict[_K, int]):
         return 0
 
     def copy(self) -> Self:
-        """A new counter with the same counts, of the same class."""
+        """A new counter of the same class, with the counts as of one instant."""
         return type(self)(contents(self))
 
     def get_handle(self) -> AtomicKeyedCounterHandle[_K]:
@@ -228,7 +239,8 @@ class AtomicKeyedCounter(_Counting[_K], AtomicDict[_K, int]):
 class AtomicKeyedCounterHandle(_Counting[_K], AtomicDictHandle[_K, int]):
     """One thread's own reference to an AtomicKeyedCounter, with the same members.
 
-    `AtomicKeyedCounterHandle(target)`, of an AtomicKeyedCounter or of another handle of one.
+    `AtomicKeyedCounterHandle(target)`: `target` is an AtomicKeyedCounter or another handle of one.
+    TypeError for anything else. A handle may be used by any thread.
     """
 
     __slots__ = ()
@@ -239,7 +251,7 @@ class AtomicKeyedCounterHandle(_Counting[_K], AtomicDictHandle[_K, int]):
         super().__init__(target)
 
     def copy(self) -> AtomicKeyedCounter[_K]:
-        """A new counter with the same counts: not a handle."""
+        """A new AtomicKeyedCounter, not a handle, with the counts as of one instant."""
         return AtomicKeyedCounter(contents(self))
 
     def get_handle(self) -> AtomicKeyedCounterHandle[_K]:
@@ -252,19 +264,19 @@ for _name, _member in vars(_Counting).items():
     if callable(_function := getattr(_member, "__func__", _member)):
         _function.__qualname__ = f"AtomicKeyedCounter.{_name}"
 
-# What the operators take.
+# The operands of the operators.
 _Counts: TypeAlias = Counter[_K] | AtomicKeyedCounter[_K] | AtomicKeyedCounterHandle[_K]
 
 
 def _counts_of(other: object) -> Counter[Any] | None:
-    """A copy of another counter's counts; None if it is none."""
+    """A copy of a counter's counts; None if the object is not a counter."""
     if isinstance(other, (Counter, AtomicKeyedCounter, AtomicKeyedCounterHandle)):
         return Counter(contents(other))
     return None
 
 
 def _counts_in_place(other: object) -> Counter[Any] | None:
-    """The same; in place, any mapping will do, as for a Counter."""
+    """A copy of the counts of any mapping, for in-place operators; None if it is not a mapping."""
     return Counter(contents(other)) if isinstance(other, Mapping) else None
 
 
@@ -305,5 +317,5 @@ def _change(counter: Any, key: Any, count: int, operation: Callable[[int, int], 
 def _most_common_first(counts: dict[Any, int]) -> Iterable[tuple[Any, int]]:
     try:
         return Counter(counts).most_common()
-    except TypeError:  # of counts that have no order
+    except TypeError:  # the counts have no order
         return counts.items()

@@ -35,7 +35,7 @@ _R = TypeVar("_R")
 _MethodR = TypeVar("_MethodR")
 _Instance = TypeVar("_Instance")
 
-_KEYWORDS = object()  # before the first keyword argument of a key; nobody else has it
+_KEYWORDS = object()  # stands before the keyword arguments of a key, and nowhere else
 
 
 class MemoizedFunction(Generic[_P, _R]):
@@ -66,7 +66,7 @@ class MemoizedFunction(Generic[_P, _R]):
             return func(*key)  # type: ignore[call-arg]
 
         functools.update_wrapper(self, func)
-        # Not those which the function may have.
+        # Set after `update_wrapper`, which copies attributes of these names from the function.
         self.cache: AtomicCache[tuple[Any, ...], _R] = cache_class(fill, *args, **kwargs)
         self._classes = classes
 
@@ -77,7 +77,7 @@ class MemoizedFunction(Generic[_P, _R]):
     def invalidate(self, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
         """Forget the result for these arguments.
 
-        As a class method on Python 3.13 and later: forget it for all classes. (The interpreter does
+        Of a class method on Python 3.13 and later, forget it for all classes. (The interpreter does
         not say on which class it is called.)
         """
         key = self._key(args, kwargs) if kwargs else args
@@ -130,7 +130,7 @@ class _MemoizedMethod(Generic[_P, _R]):
         self.__func__.invalidate(self.__self__, *args, **kwargs)
 
     def clear(self) -> None:
-        """Forget all results, also those of other instances."""
+        """Forget all results, including those of other instances."""
         self.__func__.clear()
 
     @property
@@ -165,11 +165,11 @@ class _Classes:
     __slots__ = ("_references",)
 
     def __init__(self) -> None:
-        # By `id`, since classes may have an `__eq__` of their own.
+        # By `id`, since classes may have their own `__eq__`.
         self._references: AtomicDict[int, weakref.ref[type]] = AtomicDict()
 
     def add_if_method(self, cls: type, function: object) -> None:
-        """Add a class that was the first argument, unless that has another reason."""
+        """Add a class that was the first argument, if the function is its class method."""
         if id(cls) not in self._references and _is_class_method(cls, function):
             forget = functools.partial(self._forget, self._references, id(cls))
             self._references[id(cls)] = weakref.ref(cls, forget)
@@ -182,7 +182,7 @@ class _Classes:
     def _forget(
         references: AtomicDict[int, weakref.ref[type]], key: int, reference: weakref.ref[type]
     ) -> None:
-        with contextlib.suppress(ExpectationFailed):  # another class has come to have this id
+        with contextlib.suppress(ExpectationFailed):  # another class has this id by now
             references.compare_and_delete(key, reference)
 
 
@@ -195,8 +195,8 @@ def _is_class_method(cls: type, function: object) -> bool:
 
 
 if TYPE_CHECKING:
-    # What `memoize` makes is a MemoizedFunction. One whose first argument is a class may become a
-    # class method, which the checkers do not take into account: it can be called in both ways.
+    # `memoize` makes a MemoizedFunction. If its first argument is a class, it may become a class
+    # method. Type checkers do not see that, so it can be called in both ways.
 
     class MemoizedClassFunction(
         MemoizedFunction[Concatenate[type[_Instance], _P], _R], Generic[_Instance, _P, _R]
