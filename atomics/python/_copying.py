@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copying and pickling: a snapshot of the value, and the attributes that a subclass has.
 
-Every package has this module; it is installed with the extension module. Its types have a
-`__getnewargs__`, which gives the arguments of the constructor: the value, or a handle's target. (Of
-a mapping none: `copyreg` asks for them as well, and it would be copied twice.)
+Every package has this module; it is installed with the extension module. The types of a package
+have a `__getnewargs__`, which returns the arguments of the constructor: the value, or a handle's
+target. (That of a mapping returns no arguments: `copyreg` asks for them as well, and the mapping
+would be copied twice.)
 
-Tuples are added up here: to unpack them into a new one makes a list on the way, and when there is
-no memory for its items, free-threaded CPython 3.14.7 crashes.
+Tuples are concatenated with `+` here. Unpacking them into a new tuple makes a list on the way, and
+if there is no memory for its items, free-threaded CPython 3.14.7 crashes.
 """
 # ruff: noqa: RUF005
 
@@ -16,7 +17,7 @@ import copy
 import copyreg
 from typing import Any
 
-_SNAPSHOT = "snapshot"  # the first of three items of a container's state
+_SNAPSHOT = "snapshot"  # the first of the three items of a container's state
 
 
 def copying(base: Any) -> dict[str, Any]:
@@ -34,18 +35,18 @@ def copying(base: Any) -> dict[str, Any]:
             return reduced
         return (_restore, (base, type(self), base.__getnewargs__(self)) + how) + reduced[2:]
 
-    # copyreg keeps the names of a class's slots in the class, unless that cannot be changed.
+    # copyreg stores the names of a class's slots in the class, unless the class is immutable.
     return {"__reduce_ex__": __reduce_ex__, "__slotnames__": []}
 
 
 def copying_of_container(base: Any, fill: Any, *, items: Any = None) -> dict[str, Any]:
-    """The same for what holds objects: the value may refer back to the copy, too.
+    """The methods of `copying` for a type that holds objects: they may refer back to the copy.
 
-    `base.__init__` without arguments and `fill(self, *value)` make the copy. In a subclass that
-    has a `__setstate__` of its own, which knows its attributes only, the value may not refer back.
-    `items(self)` iterates over the items of a mapping at one instant: they are stored into the copy
-    one by one, as those of a dict's subclass; but where a subclass stores in its own way, `fill`
-    does it.
+    `base.__init__` without arguments and `fill(self, *value)` make the copy. If a subclass has its
+    own `__setstate__`, which knows its attributes only, the value must not refer back.
+    `items(self)` iterates over the items of a mapping as of one instant. They are stored into the
+    copy one by one, as those of a dict's subclass; but if a subclass overrides `__setitem__`,
+    `fill` stores them.
     """
     _replace_restore_of_earlier_import(base)
 
@@ -75,17 +76,17 @@ def copying_of_container(base: Any, fill: Any, *, items: Any = None) -> dict[str
 
 
 def _each(items: Any) -> Any:
-    """The items, to be pickled.
+    """Iterate over the items, to pickle them.
 
-    Python code, so that signals are answered meanwhile, and other threads can run the collector:
-    `pickle` on its own does neither.
+    This is Python code, so that signals are answered meanwhile, and other threads can run the
+    collector: `pickle` on its own lets neither happen.
     """
-    for item in items:  # noqa: UP028  `yield from` would not look whether others wait
+    for item in items:  # noqa: UP028  `yield from` does not check for signals and waiting threads
         yield item
 
 
 def copying_of_handle(base: Any) -> dict[str, Any]:
-    """The same for handles, whose copies are handles of a copy of their target."""
+    """The methods of `copying` for a handle type. A copy is a handle of a copy of the target."""
 
     def __copy__(self: Any) -> Any:  # noqa: N807
         _check(base, self, "__copy__")
@@ -116,9 +117,9 @@ def _reduce(base: Any, self: Any, protocol: Any) -> Any:
 
 
 def _construction(base: Any, self: Any, reduced: Any) -> Any:
-    """The arguments of a subclass's own `__new__`: (positional, keywords), or nothing.
+    """The arguments of a subclass's own `__new__`: (positional, keywords), or an empty tuple.
 
-    None for a subclass that is reduced in its own way.
+    None for a subclass with its own way to be reduced.
     """
     if reduced[0] is copyreg.__newobj_ex__:  # type: ignore[attr-defined]
         return reduced[1][1:]
@@ -129,11 +130,12 @@ def _construction(base: Any, self: Any, reduced: Any) -> Any:
 
 
 def _replace_restore_of_earlier_import(base: Any) -> None:
-    """Pickle finds `_restore` in the module that was imported last.
+    """Make the methods of an earlier import of the package use this module's `_restore`.
 
-    But if the package is imported again, `base` keeps the methods of the first import. (They do not
-    look into `sys.modules` each time: with 3.13t, a daemon thread that is stopped there when the
-    interpreter ends may keep that dict locked, and then the interpreter waits forever.)
+    Pickle finds `_restore` in the module that was imported last. But if the package is imported
+    again, `base` keeps the methods of the first import. (They do not look into `sys.modules` each
+    time: with 3.13t, a daemon thread that is stopped there when the interpreter ends may keep that
+    dict locked, and then the interpreter waits forever.)
     """
     method = vars(base).get("__reduce_ex__")
     if method is not None:
@@ -147,7 +149,7 @@ def _restore(base: Any, cls: Any, value: Any, args: Any = (), keywords: Any = No
 
 
 def _set_attributes(instance: Any, state: Any) -> None:
-    """As pickle does: the dict is written, whatever `__setattr__` does; slots are set."""
+    """Restore attributes like pickle: write into the dict without `__setattr__`, and set slots."""
     attributes, slots = state if isinstance(state, tuple) else (state, None)
     if attributes:
         instance.__dict__.update(attributes)

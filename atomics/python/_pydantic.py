@@ -2,7 +2,7 @@
 """Atomic objects as fields of pydantic models.
 
 Every package has this module; it is installed with the extension module. No package needs pydantic:
-it is imported when it asks for the schema of a field.
+this module imports it only when pydantic asks for the schema of a field.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ def schema_of(
     read: Callable[[Any], Any] = lambda x: x.get(),
     make: Callable[[Any, Any], Any] | None = lambda cls, value: cls(value),
 ) -> Any:
-    """The class method that pydantic asks a type for: `__get_pydantic_core_schema__`.
+    """The class method `__get_pydantic_core_schema__`, which pydantic asks a type for.
 
-    `content(core_schema, generate, *arguments)` is the schema of what is in an instance. `generate`
-    makes the schema of a type; `arguments` are those of a generic type, and `Any` twice.
-    `read(instance)` is what is in an instance. `make(cls, value)` is an instance; without `make`, a
-    field takes instances only.
+    `content(core_schema, generate, *arguments)` is the schema of an instance's value. `generate`
+    makes the schema of a type; `arguments` are those of a generic type, and then `Any` twice.
+    `read(instance)` is the value. `make(cls, value)` makes an instance; without `make`, a field
+    takes instances only.
     """
 
     def __get_pydantic_core_schema__(cls: Any, source: Any, handler: Any) -> Any:  # noqa: N807
         """How pydantic validates a field of this type, and writes it.
 
-        A field takes an instance, and keeps that object, which other threads may share. What is in
-        it is not checked. Plain data are checked, and become an instance.
+        A field takes an instance, and keeps that object, which other threads may share. Its value
+        is not checked. Plain data are checked, and become an instance.
         """
         core_schema: Any = importlib.import_module("pydantic_core.core_schema")
         inside = content(core_schema, handler.generate_schema, *get_args(source), Any, Any)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lock-free dictionary for free-threaded Python."""
+"""A concurrent dict for free-threaded Python."""
 
 from collections.abc import MutableMapping
 
@@ -23,7 +23,7 @@ from cereggii_atomicdict._views import AtomicDictKeys as AtomicDictKeys
 from cereggii_atomicdict._views import AtomicDictValues as AtomicDictValues
 from cereggii_atomicdict._views import views_of
 
-# Not in __all__: types that have a name here, but that nobody makes instances of.
+# Not in __all__: types that have a name here, but whose instances users do not make.
 __all__ = [
     "ANY",
     "EXPECTATION_FAILED",

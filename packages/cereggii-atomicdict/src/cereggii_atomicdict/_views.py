@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The live views of an AtomicDict: `keys()`, `values()` and `items()`.
 
-What a view is, and its set operations, are those of collections.abc; its iterators are native.
+The types of the views and their set operations are those of collections.abc. The iterators are
+native.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ _repr: Any = recursive_repr()(_show)  # a view may be a value of its dict
 
 
 class AtomicDictKeys(KeysView[Any]):
-    """The keys that an AtomicDict has whenever one looks."""
+    """A live view of the keys of an AtomicDict. Iteration is weak, and never raises."""
 
     __slots__ = ("__weakref__",)
     __repr__ = _repr
 
     @property
     def mapping(self) -> MappingProxyType[Any, Any]:
-        """The dict, to be read only."""
+        """A read-only view of the dict."""
         return MappingProxyType(self._mapping)  # type: ignore[attr-defined]
 
     def __iter__(self) -> Iterator[Any]:
@@ -37,14 +38,14 @@ class AtomicDictKeys(KeysView[Any]):
 
 
 class AtomicDictValues(ValuesView[Any]):
-    """The values that an AtomicDict has whenever one looks."""
+    """A live view of the values of an AtomicDict. Iteration is weak, and never raises."""
 
     __slots__ = ("__weakref__",)
     __repr__ = _repr
 
     @property
     def mapping(self) -> MappingProxyType[Any, Any]:
-        """The dict, to be read only."""
+        """A read-only view of the dict."""
         return MappingProxyType(self._mapping)  # type: ignore[attr-defined]
 
     def __iter__(self) -> Iterator[Any]:
@@ -55,14 +56,14 @@ class AtomicDictValues(ValuesView[Any]):
 
 
 class AtomicDictItems(ItemsView[Any, Any]):
-    """The (key, value) pairs that an AtomicDict has whenever one looks."""
+    """A live view of the items (key, value) of an AtomicDict. Iteration is weak, and never raises."""
 
     __slots__ = ("__weakref__",)
     __repr__ = _repr
 
     @property
     def mapping(self) -> MappingProxyType[Any, Any]:
-        """The dict, to be read only."""
+        """A read-only view of the dict."""
         return MappingProxyType(self._mapping)  # type: ignore[attr-defined]
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
@@ -81,7 +82,7 @@ for _view in (AtomicDictKeys, AtomicDictValues, AtomicDictItems):
 
 
 def views_of(mapping: Any) -> dict[str, Any]:
-    """The methods of a class of mappings that give its views."""
+    """The methods of a class of mappings that return its views."""
 
     def keys(self: Any) -> AtomicDictKeys:
         """A live view of the keys; a set."""

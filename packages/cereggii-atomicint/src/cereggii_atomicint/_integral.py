@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What AtomicInt and its handle share with int, as far as it is written in Python."""
+"""Methods of AtomicInt and its handle, as of int, that are written in Python."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cereggii_atomicint._atomicint import AtomicInt, AtomicIntHandle
 
 
 def from_bytes(cls: Any, bytes: Any, byteorder: Any = "big", *, signed: Any = False) -> Any:  # noqa: A002
-    """An AtomicInt of the value that int.from_bytes gives; OverflowError beyond 64 bits."""
+    """An AtomicInt with the value that int.from_bytes returns; OverflowError beyond 64 bits."""
     if issubclass(cls, AtomicIntHandle):
         cls = AtomicInt
     return cls(int.from_bytes(bytes, byteorder, signed=signed))

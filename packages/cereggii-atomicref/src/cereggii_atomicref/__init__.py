@@ -11,7 +11,7 @@ from cereggii_atomicref._atomicref import (
 from cereggii_atomicref._copying import copying_of_container, copying_of_handle
 from cereggii_atomicref._pydantic import int64, schema_of
 
-# AtomicBool and its handle are public in cereggii, which adds methods that raise exceptions of
+# AtomicBool and its handle are public in cereggii. It adds methods that raise an exception of
 # AtomicDict.
 __all__ = ["AtomicRef", "AtomicRefHandle", "AtomicStampedRef", "ThreadHandle"]
 

@@ -43,7 +43,7 @@ HINT = (
 
 
 class Spam:
-    """What threads share: a counter, or a dict of counters."""
+    """The object that the threads share: it has a counter, or a dict of counters."""
 
     def __init__(self, counter: Any = None, d: Any = None) -> None:
         self.counter = counter
@@ -60,7 +60,7 @@ def count(spam: Spam, increments: int) -> None:
 
 
 def count_by_handle(spam: Spam, increments: int) -> None:
-    """Add to a handle of what is in the attribute."""
+    """Add to a handle of the counter in the attribute."""
     h = spam.counter.get_handle()
     for _ in range(increments):
         h += 1
@@ -96,7 +96,7 @@ def dict_program(name: str, kind: Callable[[Any], Any], increments: int) -> dict
 
 
 def run(threads: int, work: Callable[[Spam, int], None], spam: Spam, increments: int) -> float:
-    """The seconds that it takes."""
+    """Run the work in threads. The seconds that it takes."""
     workers = ThreadSet.repeat(threads)(lambda: work(spam, increments))
     start = time.perf_counter()
     workers.start_and_join()
@@ -118,7 +118,7 @@ def line(
 
 
 def make_report(increments: int) -> dict[str, Any]:
-    """All that is printed."""
+    """The results, as `--json` prints them."""
     gil: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
     return {
         "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
@@ -169,7 +169,7 @@ def table_of_text(rows: list[tuple[str, ...]]) -> str:
 
 
 def table_with_colors(rows: list[tuple[str, ...]]) -> str:
-    """The same, for a terminal that has them. Raises ImportError without rich."""
+    """The rows in columns, with colors for a terminal. ImportError without rich."""
     from rich.console import Console
     from rich.table import Table
 
@@ -187,7 +187,7 @@ def table_with_colors(rows: list[tuple[str, ...]]) -> str:
 
 
 def list_of_text(rows: list[tuple[str, ...]]) -> str:
-    """The rows, each in lines of its own: for what is too narrow for the table."""
+    """The rows, each in several lines, for a terminal that is too narrow for the table."""
     return "\n".join(
         f"{program}, {name}:\n  {result} {verdict}\n  {threads} threads, {seconds} s"
         for program, name, threads, result, verdict, seconds in rows
@@ -195,7 +195,7 @@ def list_of_text(rows: list[tuple[str, ...]]) -> str:
 
 
 def width_of(text: str) -> int:
-    """How many columns it takes. The codes of colours take none."""
+    """The columns that a text takes. The codes of colors take none."""
     return max(map(len, re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()))
 
 
@@ -209,7 +209,7 @@ def text_of(report: dict[str, Any]) -> str:
     tables = [table_of_text(rows), list_of_text(rows)]
     with contextlib.suppress(ImportError):
         tables.insert(0, table_with_colors(rows))
-    # The first that is not too wide, or else the last.
+    # The first table that is not too wide, or else the last one.
     table = next((table for table in tables if width_of(table) <= width), tables[-1])
 
     def wrap(text: str) -> str:
@@ -267,15 +267,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_command() -> NoReturn:
-    """Run `main` and exit, as other commands do if they are interrupted or nobody reads on."""
+    """Run `main` and exit like other commands, even if interrupted or if the output is closed."""
     try:
         try:
             status = main()
         finally:
             if sys.stdout is not None:
                 sys.stdout.flush()
-    # At once: threads may be counting, and the rest of the output has no reader. The exit status
-    # is what a shell reports for a command that SIGINT or SIGPIPE has ended.
+    # Exit at once: threads may be counting, and the rest of the output has no reader. The exit
+    # status is the one that a shell reports for a command that SIGINT or SIGPIPE has ended.
     except KeyboardInterrupt:
         os._exit(130)
     except BrokenPipeError:
