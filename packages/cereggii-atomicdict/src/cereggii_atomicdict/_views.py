@@ -56,7 +56,7 @@ class AtomicDictValues(ValuesView[Any]):
 
 
 class AtomicDictItems(ItemsView[Any, Any]):
-    """A live view of the items (key, value) of an AtomicDict. Iteration is weak, and never raises."""
+    """A live view of the (key, value) pairs of an AtomicDict. Iteration is weak, never raises."""
 
     __slots__ = ("__weakref__",)
     __repr__ = _repr
