@@ -47,7 +47,7 @@ def count(
 def print_counts(
     console: Console, rows: Sequence[InstructionRow], environments: Environments
 ) -> None:
-    """A table like those of the times, and what failed."""
+    """Print a table like those of the times, and the failures."""
     shown = [of for of in IMPLEMENTATIONS if any(of in {*r.counts, *r.errors} for r in rows)]
     headers = [header_of(of, environments) for of in shown]
     table = empty_table("Instructions per operation, 1 thread", *headers, "ours/best peer")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a small dict and a counter that two threads share cost on a machine of many cores.
+"""Measure a small dict and a counter that two threads share, on a machine of many cores.
 
 Usage: cores.py [CORES ...]         under the interpreter to be measured; 2 and 192 as a rule
 
@@ -45,7 +45,7 @@ def best(operation: Callable[[], object]) -> float:
 
 
 def by_two_threads(use: Callable[[int], object]) -> None:
-    """So that what is shared is known to be."""
+    """Use the objects in two threads first, so that they are known to be shared."""
     for number in range(2):
         thread = threading.Thread(target=use, args=[number])
         thread.start()

@@ -22,13 +22,13 @@ from harness.registry import IMPLEMENTATIONS, OURS, Implementation, load_workloa
 from harness.report import MISSING, Environments, empty_table, header_of, make_console
 
 WORKLOAD = "atomic_dict.insert"
-"""It inserts keys that were there before, each as its own value: what comes to be is the table."""
+"""The keys exist before, and each is its own value: only the table is new."""
 
 ENTRIES = (786_432, 786_433, 1_000_000)
 """A table of 2**20 slots at a load of three quarters, the same after one more, and a million."""
 
 VARIABLES = {"MIMALLOC_PURGE_DELAY": "0"}
-"""What is freed while a dict grows goes back to the system at once, and not some time later."""
+"""Makes memory that is freed while a dict grows go back to the system at once."""
 
 
 @dataclass
@@ -40,13 +40,13 @@ class MemoryRow:
     errors: dict[Implementation, str] = field(default_factory=dict)
 
     def ratio_to_best_peer(self) -> float | None:
-        """Ours to the least of a peer; None where there is nothing to compare."""
+        """Our bytes divided by the fewest of a peer; None without a peer."""
         ours = self.weights.get(OURS)
         peers = [weight for of, weight in self.weights.items() if of.is_peer]
         return ours / min(peers) if ours is not None and peers else None
 
     def as_json(self) -> dict[str, Any]:
-        """What goes into the file."""
+        """The entry in the JSON file."""
         return {
             "entries": self.entries,
             "unit": "bytes per entry",
@@ -74,7 +74,7 @@ def weigh(pythons: Mapping[str, str], sizes: Sequence[int] = ENTRIES) -> list[Me
 
 
 def print_weights(console: Console, rows: Sequence[MemoryRow], environments: Environments) -> None:
-    """A table like those of the times, and what failed."""
+    """Print a table like those of the times, and the failures."""
     shown = [of for of in IMPLEMENTATIONS if any(of in {*r.weights, *r.errors} for r in rows)]
     headers = [header_of(of, environments) for of in shown]
     table = empty_table(

@@ -38,7 +38,7 @@ from harness.schedule import make_rows, make_steps, take
 ENOUGH_ROUNDS = 6
 
 BUSY = 0.5
-"""Load average from which on somebody else is using a core."""
+"""With this load average or more, another process is using a core."""
 
 
 def thread_counts(text: str) -> list[int]:
@@ -76,14 +76,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def print_workloads(console: Console, workloads: Sequence[Workload]) -> None:
-    """One line for each workload, with what does it."""
+    """Print one line for each workload, with the implementations that can do it."""
     for load in workloads:
         names = ", ".join(of.name for of in load.variants)
         console.print(f"{load.key}: {load.title} ({names})", markup=False, highlight=False)
 
 
 def print_cautions(console: Console, rounds: int, threads: Sequence[int]) -> None:
-    """Say what makes the numbers less than they seem."""
+    """Print warnings about conditions that distort the numbers."""
     if rounds < ENOUGH_ROUNDS:
         console.print(f"{rounds} of {ENOUGH_ROUNDS} rounds: a try-out.", style="yellow")
     if max(threads) > usable_cores():

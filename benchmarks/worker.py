@@ -28,7 +28,7 @@ from harness.registry import Kind, implementation_named, load_workloads
 
 
 def describe() -> dict[str, object]:
-    """What this interpreter is, and what is installed for it."""
+    """The version of this interpreter, and the packages that are installed for it."""
     import importlib.metadata  # slow to import, and every sample starts a worker
     import sysconfig
 
@@ -56,7 +56,7 @@ def time_variant(arguments: argparse.Namespace) -> dict[str, object]:
 
 
 def count_variant(arguments: argparse.Namespace) -> dict[str, object]:
-    """Only do the work: the caller counts."""
+    """Only do the work: the caller counts instructions."""
     workload = load_workloads()[arguments.workload]
     variant = workload.variants[implementation_named(arguments.implementation)]
     run_for_counting(

@@ -40,13 +40,13 @@ class InstructionRow:
     errors: dict[Implementation, str] = field(default_factory=dict)
 
     def ratio_to_best_peer(self) -> float | None:
-        """Ours to the fewest of a peer; None where there is nothing to compare."""
+        """Our count divided by the lowest of a peer; None without a peer."""
         ours = self.counts.get(OURS)
         peers = [count for of, count in self.counts.items() if of.is_peer]
         return ours / min(peers) if ours is not None and peers else None
 
     def as_json(self) -> dict[str, Any]:
-        """What goes into the file."""
+        """The entry in the JSON file."""
         return {
             "workload": self.workload.key,
             "title": self.workload.title,
@@ -67,11 +67,11 @@ class _Job:
 
     @property
     def plan(self) -> Plan:
-        """What its loop goes over, which an empty loop for comparison has to go over as well."""
+        """The items that its loop iterates over. The empty loop iterates over the same."""
         return self.row.workload.variants[self.of].plan
 
     def slope(self, valgrind: str, *, empty: bool) -> float:
-        """Instructions of one turn of the loop, or of the empty loop in its place."""
+        """Instructions of one iteration of the loop, or of the empty loop in its place."""
         once, twice = (
             self._count(valgrind, executed, empty=empty)
             for executed in (OPERATIONS, 2 * OPERATIONS)
@@ -105,7 +105,7 @@ def count_instructions(
     pythons: Mapping[str, str],
     on_progress: Callable[[float], None],
 ) -> list[InstructionRow]:
-    """Count every variant, on all cores; `on_progress` hears which part of them is done."""
+    """Count every variant, on all cores; `on_progress` is called with the part that is done."""
     jobs = _make_jobs(workloads, pythons)
     jobs_of: dict[tuple[str, Plan], list[_Job]] = {}
     for job in jobs:
@@ -128,7 +128,7 @@ def count_instructions(
 
 
 def _make_jobs(workloads: Iterable[Workload], pythons: Mapping[str, str]) -> list[_Job]:
-    """All that can be counted; a program makes threads of its own, and cannot."""
+    """The variants that can be counted. A program makes its own threads, so it cannot."""
     rows = [InstructionRow(load) for load in workloads if load.kind is Kind.OPERATION]
     return [
         _Job(row, of, pythons[of.environment])
@@ -139,7 +139,7 @@ def _make_jobs(workloads: Iterable[Workload], pythons: Mapping[str, str]) -> lis
 
 
 def _empty_loop(valgrind: str, jobs: Iterable[_Job]) -> float:
-    """What one turn of an empty loop costs, with the interpreter and the plan of these jobs."""
+    """The cost of one iteration of an empty loop, with the interpreter and plan of these jobs."""
     for job in jobs:
         try:
             job.check_and_compile()

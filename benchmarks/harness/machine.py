@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the samples were taken on and with, for whoever reads them later."""
+"""The machine and software that the samples were taken with, for later readers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def cpu_model() -> str:
-    """As the vendor calls it; the architecture if nobody says."""
+    """The vendor's name of the processor, or the architecture if the system does not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -41,7 +41,7 @@ def usable_cores() -> int:
 
 
 def load_average() -> float | None:
-    """Over the last minute: what else is running here."""
+    """The load of the last minute, which shows what else is running."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 

@@ -103,7 +103,7 @@ def run_for_counting(variant: Variant, *, prepared: int, executed: int, empty: b
 
 
 def measure_memory(variant: Variant, operations: int) -> int:
-    """By how many bytes the process grows where the loop fills what the setup made."""
+    """The bytes by which the process grows while the loop fills the object of the setup."""
     work = range(operations)
     state = variant.setup(work)
     share = variant.plan(state, work)
@@ -115,7 +115,7 @@ def measure_memory(variant: Variant, operations: int) -> int:
 
 
 def empty_loop(_state: Any, work: Sequence[Any]) -> None:
-    """What a loop costs that does nothing."""
+    """The cost of a loop that does nothing."""
     for _ in work:
         pass
 
@@ -163,7 +163,7 @@ def _span(loop: Loop, state: Any, work: Sequence[Any], barrier: threading.Barrie
 
 
 def _time_without_core() -> int:
-    """For how many nanoseconds this thread has been ready to run and not running."""
+    """The nanoseconds for which this thread has been ready to run, but not running."""
     try:
         with open("/proc/thread-self/schedstat", encoding="ascii") as statistics:
             return int(statistics.read().split()[1])
@@ -172,7 +172,7 @@ def _time_without_core() -> int:
 
 
 def _resident_bytes() -> int:
-    """The memory that this process has, of the machine's."""
+    """The resident memory of this process, in bytes."""
     with open("/proc/self/statm", encoding="ascii") as statistics:
         return int(statistics.read().split()[1]) * mmap.PAGESIZE
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line that the programs have in common."""
+"""The options that the command lines of the programs share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.registry import WORKLOADS, Workload, load_workloads
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """Which interpreters to use, and where to write."""
+    """Add the options for the interpreters and the output."""
     parser.add_argument(
         "--ours", required=True, metavar="PYTHON", help="interpreter with this project installed"
     )
@@ -24,7 +24,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """What to measure."""
+    """Add the options that select workloads."""
     parser.add_argument(
         "--only",
         action="append",
@@ -36,7 +36,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 def selected_workloads(
     parser: argparse.ArgumentParser, only: Iterable[str] | None
 ) -> list[Workload]:
-    """What `--only` asks for; a text that matches nothing ends the program here."""
+    """The workloads that `--only` selects; exits if a text matches none."""
     known = load_workloads()
     if only is None:
         return list(known.values())
@@ -56,7 +56,7 @@ def given_pythons(arguments: argparse.Namespace) -> dict[str, str]:
 def describe_environments(
     parser: argparse.ArgumentParser, pythons: dict[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """What is installed in each; a path that is no interpreter ends the program here."""
+    """The packages in each environment; exits if a path is not an interpreter."""
     described = {}
     for environment, python in pythons.items():
         try:

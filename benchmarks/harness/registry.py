@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be measured: implementations, workloads, and the variants that join the two.
+"""The things to measure: implementations, workloads, and variants, which join the two.
 
 Workers import this module under every interpreter, so it needs the standard library only.
 """

@@ -33,7 +33,7 @@ def make_console() -> Console:
 
 
 def print_report(console: Console, rows: Sequence[Row], environments: Environments) -> None:
-    """All tables, and what failed."""
+    """Print all tables, and the failures."""
     operations = [row for row in rows if row.workload.kind is Kind.OPERATION]
     programs = [row for row in rows if row.workload.kind is Kind.PROGRAM]
     tables = (

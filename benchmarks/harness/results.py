@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The samples of a run, and the numbers that are made of them."""
+"""The samples of a run, and the numbers that are computed from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_DELAYED = 0.1
 
 
 class Metric(Enum):
-    """Which of the two times."""
+    """One of the two times of a sample."""
 
     CPU = "cpu"
     WALL = "wall"
@@ -52,7 +52,7 @@ class Row:
         return of in self.samples or of in self.errors
 
     def value(self, of: Implementation, metric: Metric, statistic: Statistic) -> float | None:
-        """In nanoseconds, of the undisturbed samples if there are any.
+        """The value in nanoseconds, of the undisturbed samples if there are any.
 
         None if there are no samples; an incomplete set is not judged.
         """
@@ -69,7 +69,7 @@ class Row:
         return None if ours is None or not other else ours / other
 
     def fastest_peer(self, metric: Metric, statistic: Statistic) -> Implementation | None:
-        """The one to beat; None where no peer can do this."""
+        """The fastest peer; None if no peer can do this."""
         values = {
             peer: value
             for peer in IMPLEMENTATIONS
@@ -83,7 +83,7 @@ class Row:
         return None if peer is None else self.ratio(peer, metric, statistic)
 
     def verdict(self, metric: Metric) -> Verdict | None:
-        """Whether ours is faster; None where there is nothing to compare."""
+        """Whether ours is faster; None without a peer."""
         ratios = [self.ratio_to_fastest(metric, statistic) for statistic in STATISTICS.values()]
         losses = [ratio >= 1 for ratio in ratios if ratio is not None]
         if not losses:
@@ -93,12 +93,12 @@ class Row:
         return Verdict.WINS
 
     def disturbances(self) -> tuple[int, int]:
-        """In how many samples, of how many, another process took a core."""
+        """The number of samples in which another process took a core, and the number of all."""
         samples = [sample for taken in self.samples.values() for sample in taken]
         return sum(sample.delayed > MAX_DELAYED for sample in samples), len(samples)
 
     def as_json(self) -> dict[str, Any]:
-        """What goes into the file: every sample, and the numbers of the tables."""
+        """The entry in the JSON file: every sample, and the numbers of the tables."""
         return {
             "workload": self.workload.key,
             "title": self.workload.title,

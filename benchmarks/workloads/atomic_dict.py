@@ -40,7 +40,7 @@ STR_KEYS = 200_000
 
 @workload("dict lookup, int keys", FILLED, plan=PRESENT)
 def lookup(d: Any, keys: Iterable[int]) -> None:
-    """Of a million keys, at random."""
+    """Keys at random, in a dict of a million."""
     for key in keys:
         _value = d[key]
 
@@ -58,7 +58,7 @@ def lookup_str(d: Any, keys: Iterable[str]) -> None:
 
 @workload("dict lookup, absent keys", FILLED, plan=absent_keys)
 def lookup_absent(d: Any, keys: Iterable[int]) -> None:
-    """By `get`, since cereggii has no `in`."""
+    """`get` is used, since cereggii 1.x has no `in`."""
     for key in keys:
         d.get(key)
 
@@ -94,7 +94,7 @@ def insert(d: Any, keys: Iterable[int]) -> None:
 
 @workload("dict insert, str keys", EMPTY, operations=200_000, plan=own_keys(str_key))
 def insert_str(d: Any, keys: Iterable[str]) -> None:
-    """The same with strings."""
+    """Like the row above, with strings."""
     for key in keys:
         d[key] = key
 
@@ -115,7 +115,7 @@ def insert_presized(d: Any, keys: Iterable[int]) -> None:
 
 @workload("dict update, int keys", FILLED, plan=PRESENT)
 def update(d: Any, keys: Iterable[int]) -> None:
-    """Of a million keys, at random; the key becomes its own value."""
+    """Keys at random, in a dict of a million; the key becomes its own value."""
     for key in keys:
         d[key] = key
 
@@ -129,7 +129,7 @@ def update_few(d: Any, keys: Iterable[int]) -> None:
 
 @workload("dict delete", FILLED_WITH_OWN, plan=OWN)
 def delete(d: Any, keys: Iterable[int]) -> None:
-    """Each thread deletes keys of its own, until none is left."""
+    """Each thread deletes its own keys, until none is left."""
     for key in keys:
         del d[key]
 
@@ -138,7 +138,7 @@ def delete(d: Any, keys: Iterable[int]) -> None:
 
 
 def passes(d: Any, work: range) -> range:
-    """How often to go over the dict, to see as many entries as there are operations."""
+    """The number of iterations over the dict that see as many entries as there are operations."""
     return range(max(1, len(work) // len(d)))
 
 
@@ -147,7 +147,7 @@ ITERATED = in_each(partial(filled, entries=KEYS // 2, per_operation=0.5))
 
 @workload("dict items()", ITERATED, operations=KEYS)
 def items(d: Any, work: range) -> None:
-    """Twice over half a million entries in each thread, per entry."""
+    """Each thread iterates twice over half a million entries; the time is per entry."""
     for _ in passes(d, work):
         for _item in d.items():
             pass
@@ -155,7 +155,7 @@ def items(d: Any, work: range) -> None:
 
 @workload("dict fast_iter()", ITERATED, operations=KEYS)
 def fast_iter(d: Any, work: range) -> None:
-    """The same, by the name that cereggii has for it."""
+    """The same iteration by `fast_iter`, the method of cereggii 1.x."""
     for _ in passes(d, work):
         for _item in d.fast_iter():
             pass

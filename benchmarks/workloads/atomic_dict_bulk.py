@@ -33,7 +33,7 @@ BATCH = 10_000
 
 
 class Batches(Sequence[Any]):
-    """Goes over batches of what there is; but its length, and a part of it, are of single keys."""
+    """Iterates over batches of keys. Its length and its slices are those of single keys."""
 
     def __init__(self, keys: Sequence[Any], make: Callable[[Sequence[Any]], Any]) -> None:
         self._keys = keys
@@ -51,7 +51,7 @@ class Batches(Sequence[Any]):
     @overload
     def __getitem__(self, index: slice) -> Batches: ...
     def __getitem__(self, index: int | slice) -> Any:
-        """A part has batches of its own."""
+        """A slice has its own batches."""
         return (
             Batches(self._keys[index], self._make)
             if isinstance(index, slice)
@@ -60,7 +60,7 @@ class Batches(Sequence[Any]):
 
 
 def in_batches(plan: Plan, make: Callable[[Sequence[Any]], Any] = list) -> Plan:
-    """A plan: what `make` makes of the keys of another plan, batch by batch."""
+    """A plan: the results of `make` for the keys of another plan, batch by batch."""
     return lambda d, work: Batches(plan(d, work), make)
 
 
@@ -111,7 +111,7 @@ def increment_locked(counters: LockedCounters, batches: Iterable[list[int]]) -> 
 
 
 def add_locked(counters: LockedCounters, batches: Iterable[list[tuple[int, int]]]) -> None:
-    """The same for pairs."""
+    """Add pairs, with the lock taken once for a batch."""
     d = counters.d
     for pairs in batches:
         with counters.lock:
@@ -120,7 +120,7 @@ def add_locked(counters: LockedCounters, batches: Iterable[list[tuple[int, int]]
 
 
 def update_locked(counters: LockedCounters, batches: Iterable[list[int]]) -> None:
-    """What a Counter has for it."""
+    """`Counter.update`, with a lock."""
     d = counters.d
     for keys in batches:
         with counters.lock:
@@ -128,13 +128,13 @@ def update_locked(counters: LockedCounters, batches: Iterable[list[int]]) -> Non
 
 
 def add(_key: int, current: Any, number: int) -> int:
-    """For `reduce`, which gives an object that is no int where there is no value."""
+    """A function for `reduce`. `current` is an object that is not an int if there is no value."""
     return current + number if isinstance(current, int) else number
 
 
 @workload("dict counting, compare_and_set, Zipf", AGGREGATING, operations=OPERATIONS, plan=ZIPF)
 def compare_and_set_zipf(counters: ComparedCounters, batches: Iterable[list[int]]) -> None:
-    """Without aggregation, for comparison with the rows below."""
+    """Counting without aggregation, to compare with the rows below."""
     increment(counters, batches)
 
 
@@ -142,13 +142,13 @@ def compare_and_set_zipf(counters: ComparedCounters, batches: Iterable[list[int]
     "dict counting, compare_and_set, uniform", AGGREGATING, operations=OPERATIONS, plan=UNIFORM
 )
 def compare_and_set_uniform(counters: ComparedCounters, batches: Iterable[list[int]]) -> None:
-    """Of half a million keys, at random."""
+    """Half a million keys, at random."""
     increment(counters, batches)
 
 
 @workload("dict reduce(), Zipf", AGGREGATING, operations=OPERATIONS, plan=ZIPF_PAIRS)
 def reduce_zipf(counters: Counters, batches: Iterable[list[tuple[int, int]]]) -> None:
-    """With a function in Python."""
+    """Aggregation with a function in Python."""
     for pairs in batches:
         counters.d.reduce(pairs, add)
 
@@ -162,28 +162,28 @@ def reduce_uniform(counters: Counters, batches: Iterable[list[tuple[int, int]]])
 
 @workload("dict reduce_sum(), Zipf", AGGREGATING, operations=OPERATIONS, plan=ZIPF_PAIRS)
 def reduce_sum_zipf(counters: Counters, batches: Iterable[list[tuple[int, int]]]) -> None:
-    """Without a function."""
+    """Aggregation without a Python function."""
     for pairs in batches:
         counters.d.reduce_sum(pairs)
 
 
 @workload("dict reduce_sum(), uniform", AGGREGATING, operations=OPERATIONS, plan=UNIFORM_PAIRS)
 def reduce_sum_uniform(counters: Counters, batches: Iterable[list[tuple[int, int]]]) -> None:
-    """Without a function."""
+    """Aggregation without a Python function."""
     for pairs in batches:
         counters.d.reduce_sum(pairs)
 
 
 @workload("dict reduce_count(), Zipf", AGGREGATING, operations=OPERATIONS, plan=ZIPF)
 def reduce_count_zipf(counters: Counters, batches: Iterable[list[int]]) -> None:
-    """Of keys alone."""
+    """Aggregation of keys, which count 1 each."""
     for keys in batches:
         counters.d.reduce_count(keys)
 
 
 @workload("dict reduce_count(), uniform", AGGREGATING, operations=OPERATIONS, plan=UNIFORM)
 def reduce_count_uniform(counters: Counters, batches: Iterable[list[int]]) -> None:
-    """Of keys alone."""
+    """Aggregation of keys, which count 1 each."""
     for keys in batches:
         counters.d.reduce_count(keys)
 
@@ -212,7 +212,7 @@ def look_up(d: Any, batches: Iterable[dict[int, Any]]) -> None:
     plan=in_batches(present_keys(), dict.fromkeys),
 )
 def batch_getitem(d: Any, batches: Iterable[dict[int, Any]]) -> None:
-    """Of a million keys at random, ten thousand at a time."""
+    """Keys at random in a dict of a million, ten thousand to a call."""
     for batch in batches:
         d.batch_getitem(batch)
 
@@ -223,7 +223,7 @@ def batch_getitem(d: Any, batches: Iterable[dict[int, Any]]) -> None:
     plan=in_batches(present_keys(), dict.fromkeys),
 )
 def batch_by_loop(d: Any, batches: Iterable[dict[int, Any]]) -> None:
-    """The same without it."""
+    """The same lookups without `batch_getitem`."""
     look_up(d, batches)
 
 
@@ -239,7 +239,7 @@ THREADS = 2
 
 @dataclass(frozen=True)
 class Corpus:
-    """Texts, and what counts their words."""
+    """Texts, and the counter of their words."""
 
     texts: list[str]
     d: Any
@@ -247,13 +247,13 @@ class Corpus:
 
 @dataclass(frozen=True)
 class LockedCorpus(Corpus):
-    """The same with a lock."""
+    """Texts, and a Counter of their words with a lock."""
 
     lock: threading.Lock
 
 
 def sources(work: range) -> list[str]:
-    """As many modules of the standard library, the same in each environment."""
+    """The texts of as many modules of the standard library, the same in each environment."""
     library = Path(sysconfig.get_path("stdlib"))
     paths = sorted([*library.glob("*.py"), *library.glob("[a-z]*/*.py")])
     return [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AtomicDict with operations in turn: lookups beside writes, hot keys, read-modify-write.
+"""AtomicDict with mixed operations: lookups beside writes, hot keys, read-modify-write.
 
 A thread's operations are drawn before the clock starts, the same in each run. It inserts, updates
 and deletes keys of its own, so that each operation finds what it expects, and looks up all.
@@ -24,11 +24,11 @@ OPERATIONS = 250_000
 READ, WRITE, DELETE = range(3)
 
 Steps = list[tuple[int, int]]
-"""What to do, and with which key."""
+"""An operation, and the key for it."""
 
 
 def run(d: Any, steps: Iterable[tuple[int, int]]) -> None:
-    """Do it. For a dict, to insert and to update are the same."""
+    """Do the step. For a dict, inserting and updating are the same."""
     for operation, key in steps:
         if operation == READ:
             d.get(key)
@@ -102,8 +102,8 @@ def exchange(d: Any, steps: Steps) -> None:
 # ── hot keys ────────────────────────────────────────────────────────────────────────────────────
 
 SKEW = 0.99
-"""Of Zipf's distribution: of the draws from a million numbers, one in twenty is the most frequent
-number, and half are among the first thousand."""
+"""The exponent of Zipf's distribution. Of the draws from a million numbers, one in twenty is the
+most frequent number, and half are among the first thousand."""
 
 
 def zipf_number(chance: random.Random, size: int) -> int:
@@ -124,7 +124,7 @@ def zipf_keys(d: Any, work: range) -> list[int]:
 
 
 def zipf_mix(d: Any, work: range) -> Steps:
-    """A plan: 10 % updates, 45 % lookups of what there is and 45 % of what there is not."""
+    """A plan: 10 % updates, 45 % lookups of present keys and 45 % of absent keys."""
     chance = random.Random(work.start)
     size = len(d)
     steps = []
@@ -159,7 +159,7 @@ class Counters:
     d: Any
 
     def __len__(self) -> int:
-        """For the plan."""
+        """The number of keys, for the plan."""
         return len(self.d)
 
 
@@ -168,12 +168,12 @@ class ComparedCounters(Counters):
     """The dict can compare and set."""
 
     failure: type[Exception]
-    """What it raises if the value is another."""
+    """The exception that it raises if the value is another."""
 
 
 @dataclass(frozen=True)
 class LockedCounters(Counters):
-    """The dict has a lock around all of it."""
+    """The dict has one lock for all of it."""
 
     lock: threading.Lock
 
@@ -198,7 +198,7 @@ def locked(path: str) -> Setup:
     plan=zipf_keys,
 )
 def compare_and_set(counters: ComparedCounters, keys: Iterable[int]) -> None:
-    """Until it succeeds: how any function of a value is applied atomically, here to hot keys."""
+    """A loop until it succeeds: the way to apply any function atomically, here on hot keys."""
     d = counters.d
     failure = counters.failure
     for key in keys:

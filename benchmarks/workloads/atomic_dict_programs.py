@@ -18,7 +18,7 @@ from workloads.dicts import PATHS
 
 
 class Spam:
-    """As in that program."""
+    """The object of that program."""
 
     def __init__(self, d: Any) -> None:
         self.d = d

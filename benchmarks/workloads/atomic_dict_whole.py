@@ -23,7 +23,7 @@ BOTH = (OURS, BUILTIN)
 
 
 def big(make: Callable[[Any], Any] = lambda d: d, **how: Any) -> Setups:
-    """A setup: what `make` makes of a dict of a million keys, and the type of that dict."""
+    """A setup: the result of `make` for a dict of a million keys, and the type of that dict."""
 
     def setup_of(path: str) -> Setup:
         fill = filled(path, per_operation=1, **how)
@@ -51,31 +51,31 @@ def builtin_of(make_key: Callable[[int], Any] = int_key) -> Setups:
 
 @program("dict copy() of ints", big(), threads=1, operations=KEYS)
 def copy_ints(state: tuple[Any, Any], _work: range) -> None:
-    """All at one instant."""
+    """The copy is that of one instant."""
     state[0].copy()
 
 
 @program("dict copy() of strings", big(make_key=str_key), threads=1, operations=KEYS)
 def copy_strings(state: tuple[Any, Any], _work: range) -> None:
-    """The same for keys whose hashes are kept in them."""
+    """The same for keys that keep their hashes."""
     state[0].copy()
 
 
 @program("dict of a builtin dict of ints", builtin_of(), threads=1, operations=KEYS)
 def fill_from_dict(state: tuple[Any, Any], _work: range) -> None:
-    """What a copy is compared with."""
+    """Filling a new dict from a builtin one, to compare with a copy."""
     state[1](state[0])
 
 
 @program("dict update() from a builtin dict", builtin_of(), threads=1, operations=KEYS)
 def update_from_dict(state: tuple[Any, Any], _work: range) -> None:
-    """Into a dict that is empty."""
+    """The dict that is updated is empty."""
     state[1]().update(state[0])
 
 
 @program("dict copied by a loop over items()", big(), threads=1, operations=KEYS)
 def copy_by_loop(state: tuple[Any, Any], _work: range) -> None:
-    """In the order of the one that is copied, into one that grows."""
+    """The keys come in the order of the copied dict, and the new one grows."""
     copied = state[1]()
     for key, value in state[0].items():
         copied[key] = value
@@ -83,13 +83,13 @@ def copy_by_loop(state: tuple[Any, Any], _work: range) -> None:
 
 @program("dict unpickled", big(pickle.dumps), threads=1, operations=KEYS)
 def unpickle(state: tuple[Any, Any], _work: range) -> None:
-    """Of ints."""
+    """A dict of ints."""
     pickle.loads(state[0])
 
 
 @program("dict pickled", big(), threads=1, operations=KEYS)
 def pickle_it(state: tuple[Any, Any], _work: range) -> None:
-    """Of ints."""
+    """A dict of ints."""
     pickle.dumps(state[0])
 
 
@@ -133,13 +133,13 @@ FEW_BESIDE_IDLE = {of: beside_idle_threads(setup) for of, setup in FEW.items()}
 
 
 def delete(d: Any, keys: Iterable[int]) -> None:
-    """Each key once."""
+    """Delete each key once."""
     for key in keys:
         del d[key]
 
 
 def length(d: Any, keys: Iterable[int]) -> None:
-    """As often as there are keys."""
+    """Ask for the length as often as there are keys."""
     for _ in keys:
         len(d)
 
@@ -149,17 +149,17 @@ delete_alone = workload("dict del", OWN_KEYS, plan=OWN)(delete)
 
 @workload("dict del, beside 1000 idle threads", OWN_BESIDE_IDLE, plan=OWN)
 def delete_beside_idle(d: Any, keys: Iterable[int]) -> None:
-    """What they cost those that are not."""
+    """The cost of idle threads for a thread that is not idle."""
     delete(d, keys)
 
 
 @workload("dict len()", FEW, plan=PRESENT)
 def length_alone(d: Any, keys: Iterable[int]) -> None:
-    """Exact."""
+    """`len` is exact."""
     length(d, keys)
 
 
 @workload("dict len(), beside 1000 idle threads", FEW_BESIDE_IDLE, plan=PRESENT)
 def length_beside_idle(d: Any, keys: Iterable[int]) -> None:
-    """What they cost those that are not."""
+    """The cost of idle threads for a thread that is not idle."""
     length(d, keys)

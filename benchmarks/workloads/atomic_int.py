@@ -65,7 +65,7 @@ def locked_spam(_work: range) -> LockedSpam:
 
 
 def new_get_handle(path: str) -> Setup:
-    """A setup: what a thread calls to get a handle of its own."""
+    """A setup: the function that a thread calls to get its own handle."""
     return lambda _work: resolve_name(path)(start()).get_handle
 
 
@@ -106,7 +106,7 @@ def _(obj: Any, work: range) -> None:
 
 @workload("h += 1", HANDLES | {FT_UTILS: new_local_wrapper})
 def handle_in_place_add(get_handle: Any, work: range) -> None:
-    """The same counter through a handle of the thread's own."""
+    """The same counter through the thread's own handle."""
     h = get_handle()
     for _ in work:
         h += 1
@@ -134,7 +134,7 @@ def _(obj: Any, work: range) -> None:
 
 @workload("h.increment_and_get()", HANDLES)
 def handle_increment_and_get(get_handle: Any, work: range) -> None:
-    """Through a handle of the thread's own."""
+    """The method of the thread's own handle."""
     h = get_handle()
     for _ in work:
         h.increment_and_get()
@@ -149,21 +149,21 @@ def _(get_handle: Any, work: range) -> None:
 
 @workload("x.get()", INTS | {FT_UTILS: new(FT_UTILS_INT)})
 def get(x: Any, work: range) -> None:
-    """Read only."""
+    """Threads only read."""
     for _ in work:
         x.get()
 
 
 @get.variant({BUILTIN: racy_spam})
 def _(obj: Any, work: range) -> None:
-    """To read an attribute needs no lock."""
+    """Reading an attribute needs no lock."""
     for _ in work:
         _value = obj.counter
 
 
 @workload("h.get()", HANDLES | {FT_UTILS: new_local_wrapper})
 def handle_get(get_handle: Any, work: range) -> None:
-    """Read only, through a handle of the thread's own."""
+    """Threads only read, each through its own handle."""
     h = get_handle()
     for _ in work:
         h.get()
@@ -171,7 +171,7 @@ def handle_get(get_handle: Any, work: range) -> None:
 
 @workload("get and compare_and_set loop", INTS)
 def compare_and_set(x: Any, work: range) -> None:
-    """Until it succeeds: how any function of the value is applied atomically."""
+    """A loop until it succeeds: the way to apply any function to the value atomically."""
     for _ in work:
         while True:
             value = x.get()
@@ -206,7 +206,7 @@ spam: Any = None
 
 
 def global_spam(setup: Setup) -> Setup:
-    """Make what `setup` makes the module's `spam`."""
+    """Store the result of `setup` as the module's `spam`."""
 
     def set_global(work: range) -> None:
         global spam
@@ -216,7 +216,7 @@ def global_spam(setup: Setup) -> Setup:
 
 
 def in_two_threads(target: Callable[[], None]) -> None:
-    """As the seed's program does."""
+    """Run the work in two threads, like the seed's program."""
     t1 = threading.Thread(target=target)
     t2 = threading.Thread(target=target)
     t1.start()
@@ -259,7 +259,7 @@ def _(_state: None, work: range) -> None:
     operations=1_000_000,
 )
 def seed_counter_handle(_state: None, work: range) -> None:
-    """The same with a handle in each thread."""
+    """The same program with a handle in each thread."""
 
     def incr() -> None:
         h = spam.counter.get_handle()

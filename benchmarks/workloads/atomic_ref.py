@@ -12,7 +12,7 @@ from harness.registry import BUILTIN, CEREGGII, FT_UTILS, OURS, Setup, workload
 
 
 class Item:
-    """What is stored: an object that is counted, as almost all are."""
+    """The stored object. Its references are counted, as those of almost all objects."""
 
 
 class LockedAttribute:
@@ -29,7 +29,7 @@ def new(path: str) -> Setup:
 
 
 def new_get_handle(path: str) -> Setup:
-    """A setup: what a thread calls to get a handle of its own."""
+    """A setup: the function that a thread calls to get its own handle."""
     return lambda _work: resolve_name(path)(Item()).get_handle
 
 
@@ -59,21 +59,21 @@ HANDLES = {
 
 @workload("ref.get()", REFS)
 def get(ref: Any, work: range) -> None:
-    """Read only, always the same object."""
+    """Threads only read, always the same object."""
     for _ in work:
         ref.get()
 
 
 @get.variant({BUILTIN: locked_attribute})
 def _(obj: Any, work: range) -> None:
-    """To read an attribute needs no lock."""
+    """Reading an attribute needs no lock."""
     for _ in work:
         _value = obj.value
 
 
 @workload("ref handle get()", HANDLES)
 def handle_get(get_handle: Any, work: range) -> None:
-    """Read only, through a handle of the thread's own."""
+    """Threads only read, each through its own handle."""
     h = get_handle()
     for _ in work:
         h.get()
@@ -81,7 +81,7 @@ def handle_get(get_handle: Any, work: range) -> None:
 
 @workload("ref.set()", REFS)
 def set_(ref: Any, work: range) -> None:
-    """Each thread stores an object of its own."""
+    """Each thread stores its own object."""
     item = Item()
     for _ in work:
         ref.set(item)
@@ -97,7 +97,7 @@ def _(obj: Any, work: range) -> None:
 
 @workload("ref swap", {OURS: new(OUR_REF), CEREGGII: new(CEREGGII_REF)})
 def swap(ref: Any, work: range) -> None:
-    """Each thread stores what it last got back."""
+    """Each thread stores the object that it got from its last swap."""
     item = Item()
     for _ in work:
         item = ref.get_and_set(item)
@@ -120,7 +120,7 @@ def _(obj: Any, work: range) -> None:
 
 @workload("ref get and compare_and_set loop", {OURS: new(OUR_REF), CEREGGII: new(CEREGGII_REF)})
 def compare_and_set(ref: Any, work: range) -> None:
-    """Until it succeeds: how any function of the object is applied atomically."""
+    """A loop until it succeeds: the way to apply any function to the object atomically."""
     item = Item()
     for _ in work:
         while True:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the meta-package makes of the atomic types, against the same of cereggii 1.x.
+"""The types that the meta-package builds of the atomic types, against those of cereggii 1.x.
 
 Both are called `cereggii`, each in its own environment. Builtin is what the standard library has:
 `threading.Event`, `functools.cache`, `collections.Counter` with a lock.
@@ -33,7 +33,7 @@ def made(name: str, *arguments: Any) -> Setup:
 
 
 def both(make: Callable[[], Setup]) -> dict[Any, Setup]:
-    """The same setup for the two that have the name."""
+    """The same setup for both packages with the name `cereggii`."""
     return {OURS: make(), CEREGGII: make()}
 
 
@@ -42,21 +42,21 @@ def both(make: Callable[[], Setup]) -> dict[Any, Setup]:
 
 @workload("AtomicBool.get()", both(lambda: made("AtomicBool", True)))
 def bool_get(flag: Any, work: range) -> None:
-    """Read only."""
+    """Threads only read."""
     for _ in work:
         flag.get()
 
 
 @workload("AtomicRef.get() of a bool", both(lambda: made("AtomicRef", True)))
 def ref_get(ref: Any, work: range) -> None:
-    """What AtomicBool.get() is to cost."""
+    """To compare with AtomicBool.get(), which should cost the same."""
     for _ in work:
         ref.get()
 
 
 @workload("AtomicBool.set()", both(lambda: made("AtomicBool", True)))
 def bool_set(flag: Any, work: range) -> None:
-    """With a check that it is a bool."""
+    """The argument is checked to be a bool."""
     for _ in work:
         flag.set(True)
 
@@ -68,7 +68,7 @@ def builtin_event(_work: range) -> threading.Event:
 
 @workload("AtomicEvent.is_set()", both(lambda: made("AtomicEvent")) | {BUILTIN: builtin_event})
 def is_set(event: Any, work: range) -> None:
-    """Looking, as a loop that is to be stopped does."""
+    """A look at the flag, as in a loop that ends when it is set."""
     for _ in work:
         event.is_set()
 
@@ -101,7 +101,7 @@ def latch(work: range) -> Any:
 
 @workload("CountDownLatch.decrement()", {OURS: latch, CEREGGII: latch})
 def decrement(latch: Any, work: range) -> None:
-    """By one each."""
+    """Each call subtracts one."""
     for _ in work:
         latch.decrement()
 
@@ -152,21 +152,21 @@ def hit(cache: Any, keys: Iterable[int]) -> None:
 
 @workload("AtomicDict lookup, the same", both(lambda: few("cereggii:AtomicDict")), plan=few_keys)
 def same_lookup(d: Any, keys: Iterable[int]) -> None:
-    """What a hit is compared with."""
+    """To compare with a hit."""
     for key in keys:
         _value = d[key]
 
 
 @workload("AtomicCache with a ttl, hit", both(lambda: cache(ttl=3600.0)), plan=few_keys)
 def hit_ttl(cache: Any, keys: Iterable[int]) -> None:
-    """With a look at the clock."""
+    """Each hit looks at the clock."""
     for key in keys:
         _value = cache[key]
 
 
 @workload("AtomicCache with a maxsize, hit", {OURS: cache(maxsize=1000)}, plan=few_keys)
 def hit_maxsize(cache: Any, keys: Iterable[int]) -> None:
-    """Only ours can be bounded."""
+    """Only our cache has a maximal size."""
     for key in keys:
         _value = cache[key]
 
@@ -180,7 +180,7 @@ def memoized(_work: range) -> Any:
 
 
 def builtin_memoized(_work: range) -> Any:
-    """Not once per key: two threads may compute the same."""
+    """Two threads may compute the same key."""
     return functools.cache(lambda number: object())
 
 
@@ -189,7 +189,7 @@ MEMOIZED = {OURS: memoized, CEREGGII: memoized, BUILTIN: builtin_memoized}
 
 @workload("memoized function, hit", MEMOIZED, plan=few_keys)
 def memoized_hit(function: Any, keys: Iterable[int]) -> None:
-    """Of one argument."""
+    """The function has one argument."""
     for key in keys:
         function(key)
 

@@ -32,7 +32,7 @@ def subclass(path: str) -> Setup:
 
 
 def get_handle(path: str) -> Setup:
-    """A setup: what gives a handle of an instance."""
+    """A setup: the function that returns a handle of an instance."""
     return lambda _work: resolve_name(path)().get_handle
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the workloads of AtomicDict have in common: the dicts to compare, and keys for them.
+"""The dicts that the workloads of AtomicDict compare, and keys for them.
 
 Keys and values are made before the clock starts. Those that a dict is filled with are made by the
 main thread. Those that a thread looks up are its own: they are equal to the keys in the dict and
@@ -35,8 +35,8 @@ PATHS = {
 }
 
 SCATTER = 2_654_435_761
-"""A prime. The multiples of it, modulo a size below it, are all numbers below that, far from their
-neighbours."""
+"""A prime. Its multiples, modulo a size below it, are all numbers below that size, and each is far
+from the one before."""
 
 Setups = dict[Implementation, Setup]
 MakeKey = Callable[[int], Any]
@@ -92,14 +92,14 @@ EMPTY = in_each(empty)
 FILLED = in_each(filled)
 FILLED_WITH_FEW = in_each(partial(filled, entries=FEW))
 FILLED_WITH_OWN = in_each(partial(filled, entries=inf, per_operation=1))
-"""With the keys that are the own ones of all threads."""
+"""Filled with the own keys of all threads."""
 
 
 # ── plans ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def own_keys(make_key: MakeKey = int_key) -> Plan:
-    """A plan: the keys that have the thread's own numbers, once each, in no simple order.
+    """A plan: the keys with the thread's own numbers, once each, in no simple order.
 
     It leaves no garbage: a dict that grows into the place of some seems to take no memory.
     """
@@ -123,7 +123,7 @@ def present_keys(make_key: MakeKey = int_key) -> Plan:
 
 
 def absent_keys(d: Any, work: range) -> list[int]:
-    """A plan: as many other keys at random."""
+    """A plan: as many absent keys at random."""
     chance = random.Random(work.start)
     size = len(d)
     return [int_key(size + int(chance.random() * size)) for _ in work]
