@@ -46,7 +46,7 @@ def print_report(console: Console, rows: Sequence[Row], environments: Environmen
             console.print(make_table(title, shown, metric, scale, environments))
     console.print(
         "Best (median) of all rounds. A ratio is ours to the fastest peer, < 1 is a win; racy "
-        "loses updates, and is no peer."
+        "loses updates, and is not a peer."
     )
     disturbances = [row.disturbances() for row in operations]
     disturbed = sum(some for some, _ in disturbances)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the test suites of all packages share; their fixtures are in packages/conftest.py."""
+"""Helpers that the test suites of all packages share. Fixtures are in packages/conftest.py."""

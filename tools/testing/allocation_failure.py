@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests need in which allocations fail."""
+"""Helpers for tests in which allocations fail."""
 
 from __future__ import annotations
 

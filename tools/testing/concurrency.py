@@ -26,7 +26,7 @@ def concurrent(test: Any) -> Any:
 
 
 class Task(threading.Thread):
-    """A thread that keeps what its target returned or raised."""
+    """A thread that keeps the result or the exception of its target."""
 
     def __init__(self, target: Callable[[], Any], start: threading.Barrier | None = None) -> None:
         super().__init__(daemon=True)  # a stuck thread fails its test, not the whole run
@@ -44,7 +44,7 @@ class Task(threading.Thread):
             self._error = error
 
     def result(self, timeout: float = PATIENCE) -> Any:
-        """What the target returned; raises what it raised, or AssertionError if it is stuck."""
+        """The result of the target, or its exception. AssertionError if it is stuck."""
         self.join(timeout)
         assert not self.is_alive(), f"still running after {timeout} s: {self._work}"
         if self._error is not None:
@@ -53,15 +53,15 @@ class Task(threading.Thread):
 
 
 class Thing:
-    """Each is another."""
+    """An object that equals only itself."""
 
 
 class FailedError(Exception):
-    """What a Gate raises."""
+    """Raised by a Gate."""
 
 
 class Gate:
-    """A function of a key that can be held, and that notes what it is asked for."""
+    """A function of a key that the test can hold. It notes the keys of its calls."""
 
     def __init__(self) -> None:
         self.entered = threading.Semaphore(0)
@@ -78,12 +78,12 @@ class Gate:
         return Thing()
 
     def wait_until_entered(self) -> None:
-        """Until a thread has called it, one more each time."""
+        """Wait until one more thread has called it."""
         assert self.entered.acquire(timeout=PATIENCE)
 
 
 def run_threads(*targets: Callable[[], Any]) -> list[Any]:
-    """Run every target in a thread of its own, started on a barrier; their results, in order."""
+    """Run each target in its own thread, started on a barrier. Their results, in order."""
     barrier = threading.Barrier(len(targets))
     tasks = [Task(target, barrier) for target in targets]
     for task in tasks:
@@ -97,14 +97,14 @@ def in_threads(work: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
 
 
 def meet(things: list[_T], *works: Callable[[_T], Any]) -> list[tuple[Any, ...]]:
-    """Run every work on every thing, each in a thread of its own, all on the same at a time.
+    """Run each work on each thing. Each work has its own thread; all meet at one thing at a time.
 
     The results for each thing, in the order of the works.
     """
-    arrived = [0] * len(works)  # at how many of the things each has been
+    arrived = [0] * len(works)  # the number of things at which each work has been
 
     def wait_for_all(index: int) -> None:
-        # Not blocked, but looking: threads that are woken up come one after the other.
+        # The threads look again and again: if they slept, they would wake one after the other.
         end = time.monotonic() + PATIENCE
         for looks in itertools.count():
             if min(arrived) > index:
@@ -127,7 +127,7 @@ def meet(things: list[_T], *works: Callable[[_T], Any]) -> list[tuple[Any, ...]]
 
 @contextlib.contextmanager
 def background(*targets: Callable[[], Any]) -> Iterator[list[Task]]:
-    """Run the targets while the body runs; at its end wait for them and raise what they raised."""
+    """Run the targets while the body runs. At its end, wait for them and raise their exceptions."""
     tasks = [Task(target) for target in targets]
     for task in tasks:
         task.start()
@@ -138,7 +138,7 @@ def background(*targets: Callable[[], Any]) -> Iterator[list[Task]]:
 
 @contextlib.contextmanager
 def beside(*works: Callable[[], Any]) -> Iterator[None]:
-    """Call each of the works again and again, in a thread of its own, while the body runs."""
+    """Call each work again and again, in its own thread, while the body runs."""
     done = threading.Event()
 
     def repeat(work: Callable[[], Any]) -> None:
@@ -153,7 +153,7 @@ def beside(*works: Callable[[], Any]) -> Iterator[None]:
 
 
 def give_time_to_block() -> None:
-    """Long enough, as a rule, for a thread just started to block; no test is wrong if it is not."""
+    """Sleep for long enough, as a rule, that a started thread blocks. No test relies on it."""
     time.sleep(0.1)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for the handles of all atomic types."""
+"""Checks that hold for the handles of all atomic types."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 
 def check_class_of_handle(kind: type[Any]) -> None:
-    """A handle is an instance of what it is a handle of, as a ThreadHandle is of its object.
+    """A handle is an instance of the class of its target, as a ThreadHandle is.
 
-    Its own type is no such class, and stays what it is.
+    Its own type is another class, and cannot be changed.
     """
 
     class Derived(kind):  # type: ignore[misc]

@@ -3,7 +3,7 @@
 
 After J. M. Wing and C. Gong, "Testing and verifying concurrent objects" (1993), with the memory of
 visited configurations of G. Lowe, "Testing for linearizability" (2017). That makes long histories
-cheap, too: what is searched is no wider than the number of calls that overlap.
+cheap, too: the search is as wide as the number of calls that overlap, and no wider.
 """
 
 from __future__ import annotations

@@ -15,12 +15,12 @@ where_objects_get_help = pytest.mark.skipif(
     reason="shared objects get help by themselves on free-threaded 3.14 and later only",
 )
 
-# What the programs begin with; `extension` is imported before. They run in processes of their own,
-# since what is spent is spent for the whole process.
+# The beginning of the programs; `extension` is imported before it. Each program runs in its own
+# process, since a policy has one budget for the whole process.
 SHARE = """
     import gc, sys, threading, time, weakref
 
-    TURN = 257  # one of so many uses by a thread is looked at
+    TURN = 257  # the sampler looks at one of so many uses by a thread
     MS = 1_000_000
     STEP = 2.5  # ms; the age in use grows by an eighth of what is required at the most
     now = 0
@@ -57,7 +57,7 @@ SHARE = """
 
 
 def run_sharing(extension: str, use: str, program: str, *arguments: str) -> str:
-    """Run a program in a fresh interpreter; what it prints.
+    """Run a program in a fresh interpreter. Its output.
 
     `extension` is the module of the types; `use` is the body of a function that uses `instance`
     for `times` times.

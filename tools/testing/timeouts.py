@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every wait accepts and refuses as its timeout, and the tests of that."""
+"""The timeouts that every wait accepts and refuses, and the tests of that."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class OnlyIndex:
 
 
 class Broken:
-    """A number that is none after all."""
+    """An object whose conversion to a number raises."""
 
     def __float__(self) -> float:
         raise LookupError("no float")
@@ -103,8 +103,8 @@ REFUSED: list[tuple[Any, type[Exception]]] = [
     *((value, OverflowError) for value in TOO_LARGE),
 ]
 
-# A wait that has to wait: called with a timeout, it returns whether it has been let go. And what
-# lets it go, and all that come later; it may be called again.
+# A wait, and the function that lets it go. The wait takes a timeout, and returns whether it was let
+# go. The function also lets later calls of the wait go; it may be called again.
 Wait: TypeAlias = tuple[Callable[[Any], bool], Callable[[], Any]]
 MakeWait: TypeAlias = Callable[[], Wait]
 

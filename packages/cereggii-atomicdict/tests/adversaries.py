@@ -14,7 +14,7 @@ from cereggii_atomicdict import ANY, NOT_FOUND, AtomicDict, ExpectationFailed
 
 from tools.testing.concurrency import PATIENCE
 
-# ── what runs in the middle ────────────────────────────────────────────────────────────────────
+# ── programs in the middle of an operation ─────────────────────────────────────────────────────
 
 
 class Provoked(Exception):  # noqa: N818 - no error of anybody's

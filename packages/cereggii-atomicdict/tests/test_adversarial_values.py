@@ -22,7 +22,7 @@ from .workloads import access, check_whole, in_threads
 every_program = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 threaded = pytest.mark.thread_unsafe(reason="starts threads of its own")
 
-# ── what is dropped uses the dict ──────────────────────────────────────────────────────────────
+# ── finalizers that use the dict ───────────────────────────────────────────────────────────────
 
 
 class Last:

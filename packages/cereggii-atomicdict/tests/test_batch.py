@@ -27,7 +27,7 @@ MOST = 1024  # keys that are looked up at a time
 every_program = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 
 
-# ── what is found ──────────────────────────────────────────────────────────────────────────────
+# ── results ────────────────────────────────────────────────────────────────────────────────────
 
 
 @both_forms

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.usefixtures("switch_often"),
 ]
 
-# ── what a dict does ───────────────────────────────────────────────────────────────────────────
+# ── the model of a dict ────────────────────────────────────────────────────────────────────────
 
 # The value of each key by its number; None: absent. Values are a few ints, so that they come back.
 State: TypeAlias = "tuple[int | None, ...]"

@@ -234,7 +234,7 @@ def test_it_is_the_same_for_small_dicts(count: int, seed: int) -> None:
     assert fill.worst <= 6 * shuffled.worst + 6
 
 
-# ── what stays when keys leave ─────────────────────────────────────────────────────────────────
+# ── removal ────────────────────────────────────────────────────────────────────────────────────
 
 
 @every_kind
@@ -261,7 +261,7 @@ def test_partitions_of_a_large_dict_can_be_copied_one_by_one() -> None:
     assert e.keys() == d.keys()
 
 
-# ── what is there, not what there is room for ──────────────────────────────────────────────────
+# ── the cost follows the entries, not the room ─────────────────────────────────────────────────
 
 
 def filled_and_emptied(empty: Callable[[Dict], object]) -> Dict:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import NOT_FOUND, AtomicDict, AtomicDictHandle
 
-# ── who reads another mapping ──────────────────────────────────────────────────────────────────
+# ── operations that read another mapping ───────────────────────────────────────────────────────
 
 
 def by_update(source: Any) -> dict[Any, Any]:
@@ -48,7 +48,7 @@ READERS: dict[str, Callable[[Any], dict[Any, Any]]] = {
     "reduce_count": by_reduce("reduce_count"),
 }
 readers = pytest.mark.parametrize("read", READERS.values(), ids=READERS)
-# reduce_count counts the elements of what is no Mapping, as Counter does.
+# reduce_count counts the elements of an iterable that is not a Mapping, as Counter does.
 PAIR_READERS = {name: read for name, read in READERS.items() if name != "reduce_count"}
 pair_readers = pytest.mark.parametrize("read", PAIR_READERS.values(), ids=PAIR_READERS)
 
@@ -59,7 +59,7 @@ def _of_handle(source: Any) -> dict[Any, Any]:
     return d.snapshot()
 
 
-# ── what they read ─────────────────────────────────────────────────────────────────────────────
+# ── the items that they read ───────────────────────────────────────────────────────────────────
 
 
 class Plain(AtomicDict[Any, Any]):
@@ -331,7 +331,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "update: element": lambda new: new().update([None]),
     "update: length": lambda new: new().update([(1, 2, 3)]),
     "update: self and other": lambda new: new().update(self=1, other=2),
-    "keys is no method": lambda new: new(types.SimpleNamespace(keys=5)),
+    "keys is not a method": lambda new: new(types.SimpleNamespace(keys=5)),
     "keys gives no iterable": lambda new: new(Keys(5)),
     "keys gives an unhashable": lambda new: new(Keys([[]])),
     "popitem": lambda new: new().popitem(),

@@ -102,7 +102,7 @@ def test_a_long_chain_is_freed() -> None:
     assert collected(first)
 
 
-# ── what is replaced or deleted is released before the call returns ────────────────────────────
+# ── replaced and deleted objects are released before the call returns ──────────────────────────
 
 REPLACE: dict[str, Callable[[Any, Any], Any]] = {
     "[]=": lambda m, key: m.__setitem__(key, 1),

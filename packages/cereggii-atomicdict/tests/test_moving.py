@@ -83,7 +83,7 @@ HASHES = [at_the_end, at_both_ends, in_one_group, in_few_groups, of_one_bit, at_
 
 def keys_of(hashes: Hashes, seed: int) -> list[Placed]:
     chosen = {*hashes(random.Random(seed))}
-    return [Placed(hash_) for hash_ in chosen if unmixed(hash_) != 2**64 - 1]  # -1 is no hash
+    return [Placed(hash_) for hash_ in chosen if unmixed(hash_) != 2**64 - 1]  # -1 is not a hash
 
 
 def check(d: AtomicDict[Placed, int], keys: list[Placed]) -> None:

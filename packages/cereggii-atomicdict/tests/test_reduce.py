@@ -41,7 +41,7 @@ def shown(mapping: Mapping[Any, Any] | AtomicDict[Any, Any]) -> dict[Any, str]:
     return {key: repr(value) for key, value in mapping.items()}
 
 
-# ── what is computed ───────────────────────────────────────────────────────────────────────────
+# ── results ────────────────────────────────────────────────────────────────────────────────────
 
 INPUTS: dict[str, list[tuple[int, int]]] = {
     "none": [],

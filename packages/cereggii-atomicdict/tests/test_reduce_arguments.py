@@ -23,7 +23,7 @@ from .reductions import FUNCTIONS, Broken, Source, add, all_true, not_reduced, r
 
 
 class Proxy(collections.UserDict[Any, Any]):
-    """A mapping that is no dict."""
+    """A mapping that is not a dict."""
 
 
 @both_forms

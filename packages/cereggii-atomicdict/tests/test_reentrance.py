@@ -12,7 +12,7 @@ from tools.testing.interpreters import run_program
 
 pytestmark = pytest.mark.thread_unsafe(reason="starts processes")
 
-# ── what a comparison does meanwhile ───────────────────────────────────────────────────────────
+# ── comparisons that change the dict ───────────────────────────────────────────────────────────
 
 INSERT = """
     import threading, time

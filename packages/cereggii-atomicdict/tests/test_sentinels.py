@@ -33,7 +33,7 @@ SENTINELS: dict[str, Any] = {
 every_sentinel = pytest.mark.parametrize("name", SENTINELS)
 
 
-# ── what they are ──────────────────────────────────────────────────────────────────────────────
+# ── the objects ────────────────────────────────────────────────────────────────────────────────
 
 
 @every_sentinel

@@ -138,7 +138,7 @@ def resizing(
             done.set()
 
 
-# ── what must hold at rest ─────────────────────────────────────────────────────────────────────
+# ── checks of a dict at rest ───────────────────────────────────────────────────────────────────
 
 
 def check_whole(shared: AtomicDict[Any, Any], expected: dict[Any, Any] | None = None) -> None:

@@ -25,7 +25,7 @@ DUNDERS = {
 COMPARISONS = ["__lt__", "__le__", "__eq__", "__ne__", "__gt__", "__ge__"]
 
 
-# ── what it is ─────────────────────────────────────────────────────────────────────────────────
+# ── types ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @both_forms
@@ -349,7 +349,7 @@ def test_numpy_functions_take_the_value(make: Make) -> None:
     assert numpy.array([number], dtype="int64")[0] == 4
     assert list(numpy.add([1.0], 1, where=number, out=numpy.zeros(1))) == [2.0]
     with pytest.raises(TypeError):
-        numpy.add(1, 1, out=number)  # it is no array
+        numpy.add(1, 1, out=number)  # it is not an array
 
 
 @with_numpy

@@ -247,7 +247,7 @@ def test_a_counter_costs_what_its_cells_take() -> None:
     run_sharing(program)
 
 
-# ── who stays mortal ───────────────────────────────────────────────────────────────────────────
+# ── objects that stay mortal ───────────────────────────────────────────────────────────────────
 
 
 @where_objects_get_help

@@ -33,7 +33,7 @@ def flat(lists: list[list[Any]]) -> list[Any]:
     return [item for items in lists for item in items]
 
 
-# ── what get() returns was stored ──────────────────────────────────────────────────────────────
+# ── get() returns stored objects ───────────────────────────────────────────────────────────────
 #
 # A reader finds an address, and before it has taken a reference, the object there may be replaced,
 # freed, and its memory given to the next object of that size, which is stored in another ref. So

@@ -154,7 +154,7 @@ def test_equal_objects_of_other_types_do_not_match(value: Any) -> None:
     check(derived, derived)
 
 
-# ── what else the rule means ───────────────────────────────────────────────────────────────────
+# ── consequences of the rule ───────────────────────────────────────────────────────────────────
 
 
 @both_forms

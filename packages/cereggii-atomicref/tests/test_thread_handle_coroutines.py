@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cereggii_atomicref import ThreadHandle
 
-# ── what can be awaited ────────────────────────────────────────────────────────────────────────
+# ── awaitables ─────────────────────────────────────────────────────────────────────────────────
 
 
 async def coroutine() -> str:
@@ -29,7 +29,7 @@ def generator_based() -> Generator[Any, Any, str]:
 
 
 class Custom:
-    """An awaitable that is no coroutine."""
+    """An awaitable that is not a coroutine."""
 
     def __await__(self) -> Generator[Any, Any, str]:
         return coroutine().__await__()
@@ -431,7 +431,7 @@ def test_context_managers_made_of_generators_and_stacks_of_them() -> None:
     assert seen == ["a", "c", "b", "d"]
 
 
-# ── what inspect says ──────────────────────────────────────────────────────────────────────────
+# ── inspect ────────────────────────────────────────────────────────────────────────────────────
 
 
 def generator() -> Iterator[int]:

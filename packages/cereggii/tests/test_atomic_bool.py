@@ -15,7 +15,7 @@ from cereggii import AtomicBool, AtomicBoolHandle, AtomicRef, ExpectationFailed,
 
 from .flags import both_forms, both_values
 
-# ── what it does ───────────────────────────────────────────────────────────────────────────────
+# ── operations ─────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_flag_is_false_unless_told_otherwise() -> None:

@@ -538,7 +538,7 @@ def test_a_cache_that_is_not_constructed_yet_does_not_crash(limits: Limits) -> N
             act(AtomicCache.__new__(AtomicCache))
 
 
-# ── what programs rely on ──────────────────────────────────────────────────────────────────────
+# ── programs of earlier releases ───────────────────────────────────────────────────────────────
 
 
 def test_a_program_written_for_an_earlier_release_runs_unchanged(clock: Clock) -> None:

@@ -387,7 +387,7 @@ def test_the_one_that_is_called_takes_as_long_as_it_takes() -> None:
     assert sleep() == "slept"
 
 
-# ── what is kept ───────────────────────────────────────────────────────────────────────────────
+# ── references ─────────────────────────────────────────────────────────────────────────────────
 
 
 @call_once

@@ -18,7 +18,7 @@ from tools.testing.concurrency import Task, concurrent, eventually, give_time_to
 
 from .calls import THREADS, FailedError, Held, Thing, names_of_frames, outcome_of, raising
 
-# ── who gets what ──────────────────────────────────────────────────────────────────────────────
+# ── the exception of each caller ───────────────────────────────────────────────────────────────
 
 
 def test_an_exception_is_the_result_for_all() -> None:

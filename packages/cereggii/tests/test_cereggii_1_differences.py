@@ -44,7 +44,7 @@ from .cereggii_1 import (
     no_longer,
 )
 
-# ── what is different, and why a program does not mind ─────────────────────────────────────────
+# ── new and fixed behaviour ────────────────────────────────────────────────────────────────────
 
 
 @differs
@@ -372,7 +372,7 @@ def test_a_thread_handle_gives_the_text_of_its_object_and_iterates_with_it() -> 
     assert next(ThreadHandle(iter([1]))) == 1
 
 
-# ── what else a program for 1.x does, and what it can do no longer ─────────────────────────────
+# ── other uses, and uses that are no longer possible ───────────────────────────────────────────
 
 
 @pytest.mark.parametrize("make", [AtomicInt64, AtomicRef, AtomicDict, AtomicBool])

@@ -145,7 +145,7 @@ def test_a_writer_that_comes_back_at_once_does_not_pass_the_first_of_the_queue_f
     assert is_free(lock)
 
 
-# ── who is inside, while others wait ───────────────────────────────────────────────────────────
+# ── holders, while others wait ─────────────────────────────────────────────────────────────────
 
 
 @concurrent

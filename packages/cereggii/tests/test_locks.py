@@ -14,7 +14,7 @@ from tools.testing.concurrency import run_threads
 
 from .lock_threads import THREADS, both_sides, can_enter, inside, is_free, side_of
 
-# ── who is let in ──────────────────────────────────────────────────────────────────────────────
+# ── readers and writers ────────────────────────────────────────────────────────────────────────
 
 
 def test_a_new_lock_is_free() -> None:

@@ -188,7 +188,7 @@ def test_it_needs_no_output() -> None:
 
 
 @pytest.mark.parametrize("without", ["rich", "nothing"])
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is not a signal there")
 def test_ctrl_c_ends_it_at_once(without: str) -> None:
     # A shell may have SIGINT ignored in what it runs in the background, as these tests.
     handled = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"

@@ -401,7 +401,7 @@ def test_every_timeout_is_taken(timeout: Any) -> None:
     assert holder.value is holder.value
 
 
-# ── what is kept ───────────────────────────────────────────────────────────────────────────────
+# ── references ─────────────────────────────────────────────────────────────────────────────────
 
 
 @every_kind

@@ -186,7 +186,7 @@ def test_args_are_kept_and_shown() -> None:
     assert ThreadSet.Args(args=1, kwargs=2).kwargs == {"args": 1, "kwargs": 2}
 
 
-# ── what all of them do ────────────────────────────────────────────────────────────────────────
+# ── methods for all threads ────────────────────────────────────────────────────────────────────
 
 
 def test_threads_are_started_and_joined_in_order() -> None:

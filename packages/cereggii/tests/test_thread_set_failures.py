@@ -302,7 +302,7 @@ def test_others_may_wrap_what_a_thread_does(
     assert reported == []
 
 
-# ── what no join has raised ────────────────────────────────────────────────────────────────────
+# ── exceptions that no join has raised ─────────────────────────────────────────────────────────
 
 
 def test_it_is_reported_when_the_set_is_freed(reported: list[Any]) -> None:
@@ -368,7 +368,7 @@ def test_a_program_that_never_joins_shows_it_at_its_end() -> None:
     ]
 
 
-# ── what is kept ───────────────────────────────────────────────────────────────────────────────
+# ── references ─────────────────────────────────────────────────────────────────────────────────
 
 
 @contextlib.contextmanager
