@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Free-threaded Pythons built from the source packages that Debian publishes.
 
-A version names its variant after a dash: "3.14t" is as users have it, "3.14t-tsan" and "3.14t-asan"
-are the same Python with a sanitizer in it, which extensions need to be checked by that sanitizer.
-What was built is kept in the user's cache folder.
+A version names its variant after a dash: "3.14t" is the Python of users; "3.14t-tsan" and
+"3.14t-asan" are the same Python with a sanitizer in it. A sanitizer can check extensions only in
+such a Python. Built interpreters are kept in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class Variant:
     tools: Mapping[str, str]
     cc: str
     cxx: str
-    # What `configure` is told; a build of this variant is known by the first of them.
+    # The options of `configure`. The first one identifies a build of this variant.
     options: tuple[str, ...] = ()
-    # What extensions are compiled with, and the package of the library that this links.
+    # The flags that extensions are compiled with, and the package of the library that they link.
     flags: str = ""
     runtime: str = ""
     # The variables without which it does not run.
@@ -140,13 +140,13 @@ VARIANTS = {
         ),
         flags="-fsanitize=address,undefined -fno-sanitize-recover=all",
         runtime="gcc",
-        # Objects are in mimalloc's memory, where the leak detector looks for no pointers: what is
-        # owned by those that live to the end, as types do, is leaked to it.
+        # Objects are in mimalloc's memory, where the leak detector does not look for pointers. It
+        # would report memory that belongs to objects which live to the end, such as types.
         environment={"ASAN_OPTIONS": "detect_leaks=0"},
     ),
 }
 
-# What pip needs in a Python, by the header that shows it.
+# The packages that pip needs in a Python, by a header of each.
 BUILD_HEADERS = {
     "zlib.h": "zlib1g-dev",
     "openssl/ssl.h": "libssl-dev",
@@ -166,7 +166,7 @@ def variant(version: str) -> Variant:
 
 
 def check(version: str) -> None:
-    """Raises Unavailable if what extensions for this version are built with is missing."""
+    """Raises Unavailable if a tool to build extensions for this version is missing."""
     missing = variant(version).missing()
     if missing:
         raise Unavailable(_advice(version, missing))
@@ -184,7 +184,7 @@ def sources(version: str) -> tuple[Source, ...]:
 
 
 def python_of(source: Source, version: str) -> Path:
-    """Where the interpreter is that was built from this source, if it was."""
+    """The path of the interpreter that is built from this source. It need not exist."""
     return cache() / f"cpython-{_label(source, version)}" / "bin" / f"python{_plain(version)}"
 
 
@@ -303,7 +303,7 @@ def _require_build_tools(version: str) -> None:
     missing += [name for header, name in BUILD_HEADERS.items() if not _compiles(how.cc, header)]
     if not missing:
         return
-    # Not for a sanitizer: a compiler is a large thing, and few need this one.
+    # Compilers for a sanitizer are not installed unasked: they are large, and few users need them.
     unasked = how == VARIANTS[""]
     if unasked and shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         with step(f"Python {version}: installing {' '.join(missing)}"):
@@ -338,7 +338,7 @@ def _run(command: list[str], directory: Path, environment: Mapping[str, str], lo
 
 @contextmanager
 def step(message: str) -> Iterator[None]:
-    """Shows what is being done, for as long as it is."""
+    """Shows a message while the body runs."""
     if console.is_terminal:
         with console.status(message):
             yield

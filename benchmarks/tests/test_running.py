@@ -114,7 +114,7 @@ def test_a_worker_measures_what_it_is_asked_for() -> None:
     assert answer["cores"] > 0
 
 
-def test_what_fails_is_kept_as_the_row_s_error() -> None:
+def test_a_failure_is_kept_as_the_error_of_its_row() -> None:
     row = make_rows([load_workloads()["atomic_int.get"]], [1])[0]
     steps = make_steps([row], 2, ["peers"])
     assert len(list(take(steps, {"peers": str(BENCHMARKS / "no-such-python")}))) == len(steps)

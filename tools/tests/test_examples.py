@@ -29,7 +29,7 @@ LITTLE_TO_DO = {
     "worker_pool.py": "--threads 3 --waiting 4 --tasks 100",
 }
 
-# Of some examples, what may be wrong in cereggii, and has to be noticed.
+# Faults in cereggii that some examples have to notice.
 DAMAGE = {
     "config_hot_swap.py: half a configuration": """
 class AtomicRef(cereggii.AtomicRef):
@@ -129,7 +129,7 @@ def start(*command: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def run(example: str) -> str:
-    """What an example prints that finds its results right, and writes no more than that."""
+    """The output of an example, which has to find its results right and print no warnings."""
     command = [str(EXAMPLES / example), *LITTLE_TO_DO[example].split()]
     done = start("-W", "error", *command)
     assert (done.returncode, done.stderr) == (0, ""), f"{done.stdout}\n{done.stderr}"
@@ -286,7 +286,7 @@ def test_worker_pool_reports_how_each_task_ended() -> None:
 def test_distributed_word_count_adds_up(tmp_path: Path) -> None:
     command = [str(EXAMPLES / "distributed_word_count.py")]
     command += LITTLE_TO_DO["distributed_word_count.py"].split()
-    # Not with warnings as errors: they would be others'.
+    # Warnings are not errors here: they would be those of other projects.
     done = start(*command, DASK_TEMPORARY_DIRECTORY=str(tmp_path))
     shown = done.stdout
     assert done.returncode == 0, f"{shown}\n{done.stderr}"

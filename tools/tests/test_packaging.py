@@ -26,7 +26,7 @@ TOOLS = ["build", "cmake>=3.25", "nanobind>=3.1,<4", "scikit-build-core>=1.1", "
 
 every_package = pytest.mark.parametrize("name", NAMES)
 
-# What a working tree may have in it, and a release must not: folders and files.
+# Folders and files that may be in a working tree, but not in a release.
 FOLDERS = {
     *(".hypothesis", ".mypy_cache", ".nox", ".pytest_cache", ".ruff_cache", ".venv"),
     *("__pycache__", "build", "cereggii.egg-info", "dist"),
@@ -48,7 +48,7 @@ if sysconfig.get_config_var("Py_GIL_DISABLED"):
 print({name}.__file__)
 """
 
-# Of each sdist's tests, all are collected, and the files of these names are run.
+# All tests of each sdist are collected. The files with these names are run.
 FEW_TESTS = "test_import or test_main or test_namespace or test_object_model"
 
 

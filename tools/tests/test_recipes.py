@@ -15,7 +15,7 @@ from tools.testing.interpreters import run_program
 
 RECIPES = Path(__file__).resolve().parents[2] / "docs" / "recipes.md"
 
-# What each section imports that does not come with Python.
+# The modules that each section imports and that do not come with Python.
 NEEDS = {
     "json": [],
     "pydantic": ["pydantic"],

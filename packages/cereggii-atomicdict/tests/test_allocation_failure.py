@@ -141,7 +141,7 @@ PROGRAM = """
         "reduce to copy": lambda d: d.__reduce_ex__(4),
     }
     MANY = {f"many {n}": n for n in range(40)}
-    # Of these, what was stored before one fails stays.
+    # If one of these fails, the items that were stored before stay.
     BULK = {
         "update": lambda d: d.update(MANY),
         "update pairs": lambda d: d.update(MANY.items()),
@@ -338,14 +338,14 @@ def test_a_dict_that_cannot_grow_is_filled_and_then_goes_on_when_it_can() -> Non
     assert int(run_program(FULL)) > 0
 
 
-# What comes after the pair that there was no memory for.
+# An iteration goes on after a pair that there was no memory for.
 ITERATION = """
     import sys
     import _testcapi
     from cereggii_atomicdict import AtomicDict
 
     class Key:
-        # Of one hash, and so taken together.
+        # All keys have one hash, so they are taken together.
         def __init__(self, number): self.number = number
         def __hash__(self): return 7
         def __eq__(self, other): return isinstance(other, Key) and self.number == other.number

@@ -169,7 +169,7 @@ def test_a_sentinel_is_not_a_key_and_the_batch_stays_unchanged(make: Make, senti
     with pytest.raises(ValueError, match=repr(sentinel)):
         mapping.batch_getitem(batch)
     assert batch == before
-    # As values in it they are what any other value is.
+    # As values of the batch, sentinels are like any other value.
     assert mapping.batch_getitem({1: sentinel, "absent": sentinel}) == {1: -1, "absent": NOT_FOUND}
 
 

@@ -110,7 +110,7 @@ EFFECTS: dict[str, Callable[[int | None, Arguments], tuple[int | None, Any]]] = 
     ),
 }
 
-# What is about all keys.
+# Operations on all keys.
 WHOLE_CALLS: dict[str, Callable[[Any, dict[Any, int]], Any]] = {
     "clear": lambda d, numbers: d.clear(),
     "len": lambda d, numbers: len(d),

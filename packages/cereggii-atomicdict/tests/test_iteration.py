@@ -17,7 +17,7 @@ from tools.testing.lifetimes import collected
 
 from .mapping_forms import BadEq, Collider, Make, Thing, both_forms, without_init
 
-# What is iterated over, as the keys.
+# Each way to iterate, as an iterator over the keys.
 ITERATORS: dict[str, Callable[[Any], Iterator[Any]]] = {
     "iter": iter,
     "keys": lambda mapping: iter(mapping.keys()),

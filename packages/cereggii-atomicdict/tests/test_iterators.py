@@ -55,7 +55,7 @@ def test_a_copy_has_what_is_left(make: Any, size: int, taken: int) -> None:
     copies = ways_to_copy(iterator)
     left = list(iterator)
     for each in copies:
-        # As of a dict: an iterator over a list.
+        # The copy is an iterator over a list, like that of a dict's iterator.
         assert type(each) is type(iter([]))
         assert sorted(each) == sorted(left)
     assert sorted(first + left) == sorted(make(filled(size)))
@@ -173,7 +173,7 @@ def test_copies_while_others_iterate_and_write(make: Any) -> None:
     for thread in threads:
         thread.join()
     assert not problems
-    # What is left does not become more, but for the keys that come and go.
+    # The items that are left do not become more, except for the keys that come and go.
     assert all(later <= sooner + 40 for sooner, later in itertools.pairwise(lengths))
     assert len(list(stable)) == 2000
 

@@ -168,7 +168,7 @@ def test_filling_does_what_it_does_to_a_dict(
 @both_forms
 @every_fill
 @every_broken
-def test_what_a_dict_cannot_be_filled_from_is_refused_alike(
+def test_an_input_that_dict_refuses_is_refused_alike(
     make: Make, fill: Fill, source: Callable[[], Any]
 ) -> None:
     """Items that were stored before the error stay, as in a dict."""

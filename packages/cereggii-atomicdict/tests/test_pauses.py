@@ -232,7 +232,7 @@ def test_an_interrupt_is_answered_meanwhile() -> None:
         """
         import _thread, signal, threading, time
         from cereggii_atomicdict import AtomicDict
-        # Also where the run of the tests ignores SIGINT, as a shell's background jobs do.
+        # A shell's background jobs ignore SIGINT, so Python has not installed this handler there.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         d = AtomicDict(dict.fromkeys(range(300_000)))
         other = d.copy()

@@ -328,7 +328,7 @@ def test_a_dict_is_usable_after_ctrl_c_at_any_moment() -> None:
     run_program("""
         import signal
         from cereggii_atomicdict import AtomicDict
-        # Not installed where the tests run in the background of a shell, with SIGINT ignored.
+        # A shell's background jobs ignore SIGINT, so Python has not installed this handler there.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGALRM, signal.default_int_handler)
 

@@ -119,7 +119,7 @@ def test_only_inputs_from_before_a_wrong_one_are_in_the_dict(
 def test_a_value_that_cannot_be_combined_is_not_counted(name: str) -> None:
     for place in (1, TOGETHER, TABLE + 500):
         pairs: list[Any] = inputs_of("skewed")[:place]
-        # What is true or false is asked of the first, too.
+        # These functions ask the first value, too, whether it is true.
         key = -1 if name in ("reduce_and", "reduce_or") else pairs[0][0]
         refused = (key, Uncombinable())
         source = Source([*pairs, refused, (1, 1), (key, 1)])
@@ -167,7 +167,7 @@ def test_a_function_may_not_return_a_sentinel(sentinel: Any) -> None:
                 ),
             )
         assert d == reduced(add, pairs, {3: 5})
-    # Of what is in the dict.
+    # The function returns a sentinel for a value that is in the dict.
     d = AtomicDict({3: "bad"})
     with pytest.raises(ValueError, match=str(sentinel)) as caught:
         d.reduce(pairs, lambda k, current, v: sentinel if current == "bad" else add(k, current, v))
@@ -197,7 +197,7 @@ def test_pairs_that_cannot_be_combined_are_named_and_all_others_are_in_the_dict(
         error = caught.value
         assert error is there.raised[0]
         missing = not_reduced(error)
-        # As often as a key has left the table.
+        # One pair is missing for each time that a key has left the table.
         assert len(missing) == len(there.raised)
         expected = reduced(function, taken)
         assert reduced(function, missing) == {k: v for k, v in expected.items() if k in refused}

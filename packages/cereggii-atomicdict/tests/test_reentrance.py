@@ -186,7 +186,7 @@ def test_a_dict_survives_keys_whose_hashes_change_all_the_time() -> None:
         def __del__(self):
             Tracked.alive -= 1
     def anywhere():
-        # Of few places, so that others are found there by chance.
+        # One of few places, so that other keys are there by chance.
         return at(choose.randrange(64), 64, choose.randrange(3))
     for _ in range(20):
         keys = [Tracked() for _ in range(200)]

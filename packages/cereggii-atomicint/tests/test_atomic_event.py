@@ -306,7 +306,7 @@ def test_ctrl_c_ends_a_wait_and_others_wait_on(timeout: str) -> None:
     run_program(f"""
         import signal, threading, time
         from cereggii_atomicint import AtomicEvent
-        # Not installed where the tests run in the background of a shell, with SIGINT ignored.
+        # A shell's background jobs ignore SIGINT, so Python has not installed this handler there.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         event = AtomicEvent()
         others = [threading.Thread(target=event.wait, daemon=True) for _ in range(3)]

@@ -23,7 +23,7 @@ pytestmark = [
 
 REPEATS = 10_000
 
-# What the thread of this number uses of the shared integer.
+# The shared integer, or a handle of it, for the thread of this number.
 ACCESS: dict[str, Callable[[AtomicInt, int], Integer]] = {
     "int": lambda integer, _: integer,
     "handles": lambda integer, _: integer.get_handle(),

@@ -295,7 +295,7 @@ ALWAYS_REFUSED = {"__itruediv__", "__imatmul__"}
 NO_MEMBERS = {"__doc__", "__module__", "__class__", "__slotnames__"}
 # These are methods of the class: they do not use an instance.
 NO_MEMBERS |= {"from_bytes", "__array_ufunc__", "__get_pydantic_core_schema__"}
-# By which counters are not compared, whatever they are.
+# Comparisons that counters do not have.
 ORDERING = {"__lt__", "__le__", "__gt__", "__ge__"}
 
 

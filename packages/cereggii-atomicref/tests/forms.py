@@ -25,7 +25,7 @@ def handle_of(value: Any) -> AtomicRefHandle[Any]:
 # Runs a test with `make`, which makes an AtomicRef or a handle with the given object.
 both_forms = pytest.mark.parametrize("make", [ref_of, handle_of], ids=["ref", "handle"])
 
-# What the thread of this number uses of the shared reference.
+# The shared reference, or a handle of it, for the thread of this number.
 Access: TypeAlias = Callable[[AtomicRef[Any], int], Reference]
 ACCESS: dict[str, Access] = {
     "ref": lambda ref, _: ref,

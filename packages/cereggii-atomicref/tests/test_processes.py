@@ -26,7 +26,7 @@ def test_ctrl_c_ends_a_wait_at_once(target: str, timeout: str) -> None:
     program = f"""
         import signal, threading
         from cereggii_atomicref import AtomicRef
-        # Not installed where the tests run in the background of a shell, with SIGINT ignored.
+        # A shell's background jobs ignore SIGINT, so Python has not installed this handler there.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         target = {target}
         print("waiting", flush=True)

@@ -99,7 +99,7 @@ USES: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "await in another frame": from_another_frame,
     "wait_for": lambda awaitable: asyncio.wait_for(awaitable, 60),
 }
-# What makes a future of it. Other awaitables are in test_thread_handle_limits.py.
+# Functions that make a future of it. Other awaitables are in test_thread_handle_limits.py.
 USES_OF_FUTURES: dict[str, Callable[[Any], Awaitable[Any]]] = {
     "gather": asyncio.gather,
     "ensure_future": asyncio.ensure_future,

@@ -311,7 +311,7 @@ def in_place(operation: Callable[[Any, Any], Any], operand: Any) -> Callable[[An
     return lambda x: (bare(operation(x, operand)), bare(x))
 
 
-# What changes the object; it is looked at afterwards.
+# Uses that change the object. The test looks at it afterwards.
 CHANGING: dict[str, Callable[[Any], Any]] = {
     "set attribute": lambda x: setattr(x, "size", 9),
     "delete attribute": lambda x: delattr(x, "size"),

@@ -45,7 +45,7 @@ class Held:
 
 
 def outcome_of(call: Callable[..., Any], *arguments: Any) -> Any:
-    """What a call returned or raised."""
+    """The result of a call, or its exception."""
     try:
         return call(*arguments)
     except BaseException as error:

@@ -26,7 +26,7 @@ from .flags import both_forms, both_values
 
 THREADS = 4
 
-# What the thread of this number uses of the shared flag.
+# The shared flag, or a handle of it, for the thread of this number.
 Access: TypeAlias = Callable[[AtomicBool, int], Any]
 ACCESS: dict[str, Access] = {
     "flag": lambda flag, _: flag,

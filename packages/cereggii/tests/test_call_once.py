@@ -105,7 +105,7 @@ def test_the_decorated_function_looks_like_the_function() -> None:
     assert once.__wrapped__ is compute  # type: ignore[attr-defined]
 
 
-def test_whatever_can_be_called_can_be_called_once() -> None:
+def test_any_callable_can_be_called_once() -> None:
     class Callable_:  # noqa: N801
         __hash__ = None  # type: ignore[assignment]
 

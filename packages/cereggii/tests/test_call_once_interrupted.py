@@ -16,7 +16,7 @@ def test_ctrl_c_ends_a_wait_and_the_call_goes_on(timeout: str) -> None:
     run_program(f"""
         import signal, threading, time
         from cereggii import call_once
-        # Not installed where the tests run in the background of a shell, with SIGINT ignored.
+        # A shell's background jobs ignore SIGINT, so Python has not installed this handler there.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         entered, proceed, calls, found = threading.Event(), threading.Event(), [], []
 

@@ -300,7 +300,7 @@ def test_ctrl_c_ends_a_wait_and_others_wait_on(timeout: str) -> None:
     run_program(f"""
         import signal, threading, time
         from cereggii import CountDownLatch
-        # Not installed where the tests run in the background of a shell, with SIGINT ignored.
+        # A shell's background jobs ignore SIGINT, so Python has not installed this handler there.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         latch = CountDownLatch(2)
         others = [threading.Thread(target=latch.wait, daemon=True) for _ in range(3)]

@@ -79,7 +79,7 @@ MAPPINGS: dict[str, Callable[[], Any]] = {
     f"{base.__name__} with {way.__name__}": derived(way, base)
     for base in BASES
     for way in (ByItems, ByIteration, ByKeys)
-    # What a dict shows is not up to its `__iter__`: `dict(mapping)` asks for its keys.
+    # `dict(mapping)` asks a dict for its keys, so its `__iter__` does not decide what it shows.
     if base in OURS or way is not ByIteration
     if base is not collections.OrderedDict or way is ByItems
 }
@@ -89,7 +89,7 @@ MAPPINGS |= {
     "cache with ttl": cache(ttl=1e9),
     "cache with both": cache(ttl=1e9, maxsize=10),
     "abstract": Abstract,
-    # What shows what it stores.
+    # These show what they store.
     **{base.__name__: lambda base=base: base(SHOWN) for base in BASES},
     "handle": lambda: AtomicDict(SHOWN).get_handle(),
     "handle of a counter": lambda: AtomicKeyedCounter(SHOWN).get_handle(),

@@ -10,7 +10,7 @@ from typing import Any
 import cereggii
 import pytest
 
-# Of protocol 0 and of protocol 5, as version 2.0 made them when its types were nanobind's.
+# Pickles of protocols 0 and 5, as version 2.0 made them when its types were nanobind's.
 PICKLES: dict[str, tuple[bytes, ...]] = {
     "AtomicInt": (
         b"ccereggii_atomicint._copying\n_restore\np0\n(ccereggii_atomicint\nAtomi"
@@ -172,7 +172,7 @@ def _is_its_own_value(dict_or_ref: Any, key: Any = None) -> bool:
     return value is dict_or_ref
 
 
-# What is true of the object that was pickled.
+# A condition that is true for the object of each pickle.
 EXPECTED: dict[str, Callable[[Any], bool]] = {
     "AtomicInt": lambda a: type(a) is cereggii.AtomicInt and a.get() == 5,
     "AtomicIntHandle": lambda h: type(h) is cereggii.AtomicIntHandle and h.get() == -5,

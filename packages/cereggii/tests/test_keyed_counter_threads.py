@@ -28,7 +28,7 @@ from tools.testing.concurrency import (
 
 from .keyed_counters import both_forms, handle_of, plain
 
-# What the thread of this number uses of the shared counter.
+# The shared counter, or a handle of it, for the thread of this number.
 Access: TypeAlias = Callable[[AtomicKeyedCounter[Any], int], Any]
 ACCESS: dict[str, Access] = {
     "counter": lambda shared, _: shared,
@@ -72,7 +72,7 @@ WORDS = [Word(f"word{number}") for number in range(5)]
 ONES = dict.fromkeys(WORDS, 1)
 MINUS_ONES = dict.fromkeys(WORDS, -1)
 
-# What changes the count of each of the words by 1, or by -1.
+# The ways to change the count of each of the words by 1, or by -1.
 WAYS: dict[str, tuple[Callable[[Any], Any], int]] = {
     "add": (lambda mine: [mine.add(word) for word in WORDS], 1),
     "add less": (lambda mine: [mine.add(word, -1) for word in WORDS], -1),
@@ -246,7 +246,7 @@ def test_threads_may_delete_the_same_key_at_the_same_time() -> None:
 
 IN_TURN = [Word(f"word{number}") for number in range(20)]
 
-# What is said about all keys, as counts.
+# The results of operations on all keys, as counts.
 SNAPSHOTS: dict[str, Callable[[Any], Any]] = {
     "most_common": lambda mine: dict(mine.most_common()),
     "elements": lambda mine: Counter(map(str, mine.elements())),

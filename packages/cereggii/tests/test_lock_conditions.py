@@ -250,7 +250,7 @@ def test_a_wait_that_ctrl_c_ends_has_the_lock(moment: str, timeout: str) -> None
     run_program(f"""
         import signal, threading, time
         from cereggii import ReadersWriterLock
-        # Not installed where the tests run in the background of a shell, with SIGINT ignored.
+        # A shell's background jobs ignore SIGINT, so Python has not installed this handler there.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         lock = ReadersWriterLock()
         condition = threading.Condition(lock.writer())

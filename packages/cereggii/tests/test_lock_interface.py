@@ -106,7 +106,7 @@ def test_calls_without_a_limit_or_with_a_long_one_wait_for_the_lock(side: str) -
 
 
 @both_sides
-def test_whatever_is_true_or_false_says_whether_to_wait(side: str) -> None:
+def test_any_truth_value_says_whether_to_wait(side: str) -> None:
     """The lock of Python 3.12 and later does the same."""
     lock = ReadersWriterLock()
     one = side_of(lock, side)

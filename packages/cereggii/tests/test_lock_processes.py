@@ -24,7 +24,7 @@ def test_ctrl_c_ends_a_wait_and_those_behind_go_on(
     run_program(f"""
         import signal, threading, time
         from cereggii import ReadersWriterLock
-        # Not installed where the tests run in the background of a shell, with SIGINT ignored.
+        # A shell's background jobs ignore SIGINT, so Python has not installed this handler there.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         lock = ReadersWriterLock()
         held, go, behind_is_in = threading.Event(), threading.Event(), threading.Event()

@@ -311,7 +311,7 @@ def test_class_methods_and_static_methods_can_be_memoized() -> None:
     assert found == (Base, 5)
     assert Base().of_class(5) is Base.of_class(5) is found
     assert Derived.of_class(5) == (Derived, 5)
-    # What a bound class method has for attributes is not the same in all releases of Python.
+    # The attributes of a bound class method differ between releases of Python.
     memoized = vars(Base)["of_class"].__func__
     memoized.invalidate(Base, 5)
     assert Base.of_class(5) is not found

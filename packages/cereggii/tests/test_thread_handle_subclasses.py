@@ -58,7 +58,7 @@ class GenericMixin(Generic[_T]):
         return f"mixed {self}"
 
 
-# What can be bases together with a class whose metaclass is `type`, and the metaclass that follows
+# Bases that go with a class whose metaclass is `type`, and the metaclass that follows.
 MIXINS: dict[str, tuple[Any, type]] = {
     "nothing": ((), type),
     "class": ((Mixin,), type),

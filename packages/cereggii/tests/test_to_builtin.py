@@ -82,7 +82,7 @@ for _name, (_make, _plain) in PLAIN.items():
             _plain,
         )
 every_form = pytest.mark.parametrize(("make", "plain"), FORMS.values(), ids=FORMS)
-# Of these, the ones that can be a key.
+# The forms that can be a key.
 HASHABLE = {name: form for name, form in FORMS.items() if not isinstance(form[1], dict)}
 
 
@@ -95,7 +95,7 @@ class MyList(list[Any]):
     pass
 
 
-# What may be inside of ours: how it is made around a member, and what that becomes.
+# Containers that may be in our objects: how each is made around a member, and what it becomes.
 Around = Callable[[Any], Any]
 CONTAINERS: dict[str, tuple[Around, Around]] = {
     "list": (lambda x: [x, 1], lambda x: [x, 1]),

@@ -59,7 +59,7 @@ class Calls:
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of the first of these calls."""
         raised: list[BaseException] = []
-        # Not a lambda: to have the arguments in its closure would cost every call.
+        # Not a lambda: arguments in its closure would cost every call some time.
         lead = functools.partial(self._lead, args, kwargs, raised)
         outcome = self._outcomes.get_or_compute(self._name, lead, self._seconds)
         if outcome.error is not None:

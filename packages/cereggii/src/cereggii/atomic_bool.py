@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         def reset_or_raise(self) -> None: ...
         def get_handle(self) -> AtomicBoolHandle: ...  # type: ignore[override]
 else:
-    # Not derived: what is looked up in a type itself is found sooner.
+    # These are not subclasses: a lookup in the type itself is faster than in a base.
     AtomicBool = _atomicref.AtomicBool
     AtomicBoolHandle = _atomicref.AtomicBoolHandle
     _methods = {"set_or_raise": set_or_raise, "reset_or_raise": reset_or_raise}

@@ -23,7 +23,7 @@ from cereggii import (
     to_builtin,
 )
 
-# Of declared types: otherwise some checkers give a variable the type of what is wrongly assigned.
+# The types are declared: otherwise some checkers give a variable the type of a wrong value.
 number: AtomicInt = AtomicInt()
 handle: AtomicIntHandle = number.get_handle()
 AtomicInt("5")  # error
