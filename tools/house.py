@@ -68,6 +68,7 @@ RETIRED = [
         HandleForm="HandleAccessor",
         Hammered="WithBackoff",
         Loan="Participant",
+        Turns="ContentionState",
         mover="migrator",
         movers="migrators",
         bury="unlink_and_retire",
@@ -108,6 +109,12 @@ RETIRED = [
         "group (eight slots) or bundle (cells that a scan visits together)",
         "one word for one thing",
         allowed_in=("atomics/*/sharing_policy*",),  # objects at addresses that are close together
+    ),
+    Retired(
+        "Session",
+        "Guard",
+        "the literature has a name for it",
+        allowed_in=("noxfile.py",),  # nox has sessions
     ),
     Retired("pairs.hpp", "iterables.hpp", "the file has another name"),
     Retired("whole.cpp", "exact.cpp", "the file has another name"),
