@@ -44,7 +44,7 @@ NOT_FOUND: Sentinel
 ANY: Sentinel
 EXPECTATION_FAILED: Sentinel
 
-# What iter() gives of a dict and of its views, and fast_iter().
+# The iterators that iter() of a dict or of a view returns, and fast_iter().
 @final
 class AtomicDictIterator(Iterator[_T]):
     def __next__(self) -> _T: ...
@@ -56,7 +56,8 @@ class AtomicDictIterator(Iterator[_T]):
 class ExpectationFailed(Exception): ...  # noqa: N818 - its name in cereggii 1.x
 class ConcurrentUsageDetected(Exception): ...  # noqa: N818 - its name in cereggii 1.x
 
-# What AtomicDict and AtomicDictHandle share. For type checkers only: there is no such class.
+# The members that AtomicDict and AtomicDictHandle share. For type checkers only: there is no such
+# class.
 # For cereggii 1.x programs, some parameters have another keyword, such as `desired`.
 class _Dict(MutableMapping[_K, _V]):
     def __getitem__(self, key: _K, /) -> _V: ...
@@ -105,7 +106,7 @@ class _Dict(MutableMapping[_K, _V]):
     def update(self: _Dict[str, _V], other: _Items[str, _V], /, **keywords: _V) -> None: ...
     @overload
     def update(self: _Dict[str, _V], **keywords: _V) -> None: ...
-    # Any: or NOT_FOUND, from which no type checker can tell a value.
+    # Any, since it may be NOT_FOUND: a type checker could not tell that from a value.
     @overload
     def get_and_set(self, key: _K, updated: _V) -> _V | Any: ...
     @overload
@@ -127,7 +128,7 @@ class _Dict(MutableMapping[_K, _V]):
         factory: Callable[[_K], _V],
         timeout: SupportsFloat | SupportsIndex | None = None,
     ) -> _V: ...
-    # Any: or NOT_FOUND, as argument and as result.
+    # Any, since the argument and the result of the function may be NOT_FOUND.
     def compute(self, key: _K, fn: Callable[[_K, _V | Any], _V | Any]) -> _V | Any: ...
     def merge(self, key: _K, value: _V, fn: Callable[[_V, _V], _V | Any]) -> _V | Any: ...
     def remove_if(self, predicate: Callable[[_K, _V], object]) -> int: ...
@@ -268,5 +269,5 @@ class AtomicDictHandle(_Dict[_K, _V]):
 
 def _items_at_one_instant(mapping: AtomicDict[_K, _V], /) -> Iterator[tuple[_K, _V]]: ...
 
-# Adds what is written in Python, and makes the type immutable.
+# Adds the members that are written in Python, and makes the type immutable.
 def _finish_type(type: type, attributes: dict[str, Any], /) -> None: ...  # noqa: A002

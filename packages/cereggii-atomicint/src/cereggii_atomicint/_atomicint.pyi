@@ -23,10 +23,11 @@ _Number = TypeVar("_Number", float, complex, Fraction, Decimal)
 _Int: TypeAlias = int | _Integer
 _Real: TypeAlias = float | Fraction | Decimal | _Integer
 
-# For waits that are written in Python: the seconds that `timeout` stands for, inf for None.
+# For waits that are written in Python: the seconds of a `timeout`, inf for None.
 def _to_seconds(timeout: SupportsFloat | SupportsIndex | None, /) -> float: ...
 
-# What AtomicInt and AtomicIntHandle share. For type checkers only: there is no such class.
+# The members that AtomicInt and AtomicIntHandle share. For type checkers only: there is no such
+# class.
 # For cereggii 1.x programs, some parameters have another keyword: `desired`, `callable`.
 class _Integer:
     def get(self) -> int: ...
@@ -72,7 +73,7 @@ class _Integer:
     def notify_all(self) -> None: ...
     def get_handle(self) -> AtomicIntHandle: ...
 
-    # Of int, on the current value.
+    # The members of int, on the current value.
     @property
     def real(self) -> int: ...
     @property
@@ -207,8 +208,8 @@ class _Integer:
     def __xor__(self, other: _Int, /) -> int: ...
     def __rxor__(self, other: _Int, /) -> int: ...
 
-    # In place: one atomic update, and the same object. Takes less than the plain operator does,
-    # which the checkers object to: `a += 0.5` is a TypeError, as is every `/=` and `@=`.
+    # In-place operators: one atomic update, which keeps the object. Type checkers object that they
+    # take fewer types than the plain ones: `a += 0.5` is a TypeError, as is every `/=` and `@=`.
     def __iadd__(self, other: SupportsIndex, /) -> Self: ...  # type: ignore[misc]
     def __isub__(self, other: SupportsIndex, /) -> Self: ...  # type: ignore[misc]
     def __imul__(self, other: SupportsIndex, /) -> Self: ...  # type: ignore[misc]
@@ -255,7 +256,7 @@ class AtomicIntHandle(_Integer):
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> str | tuple[Any, ...]: ...
     def __copy__(self) -> Self: ...
 
-# What AtomicCounter and AtomicCounterHandle share. For type checkers only.
+# The members that AtomicCounter and AtomicCounterHandle share. For type checkers only.
 class _Counter:
     def add(self, n: SupportsIndex = 1) -> None: ...
     def sum(self) -> int: ...
@@ -293,5 +294,5 @@ class AtomicEvent:
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any: ...
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> str | tuple[Any, ...]: ...
 
-# Adds what is written in Python, and makes the type immutable.
+# Adds the members that are written in Python, and makes the type immutable.
 def _finish_type(type: type, attributes: dict[str, Any], /) -> None: ...  # noqa: A002

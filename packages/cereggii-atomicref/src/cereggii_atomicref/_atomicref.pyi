@@ -9,7 +9,8 @@ from typing_extensions import disjoint_base
 _T = TypeVar("_T")
 _X = TypeVar("_X")
 
-# What AtomicRef and AtomicRefHandle share. For type checkers only: there is no such class.
+# The members that AtomicRef and AtomicRefHandle share. For type checkers only: there is no such
+# class.
 # For cereggii 1.x programs, some parameters have another keyword: `desired`, `callable`.
 class _Ref(Generic[_T]):
     def get(self) -> _T: ...
@@ -115,7 +116,7 @@ class AtomicStampedRef(Generic[_T]):
     def __setstate__(self, state: Any) -> None: ...
     def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
 
-# A transparent proxy: what its attributes and operators are depends on the object.
+# A transparent proxy: its attributes and operators are those of the object.
 @disjoint_base
 class ThreadHandle(Generic[_T]):
     def __init__(self, obj: _T | ThreadHandle[_T]) -> None: ...
@@ -226,5 +227,5 @@ class ThreadHandle(Generic[_T]):
     def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[Any, ...]: ...
     def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
 
-# Adds what is written in Python, and makes the type immutable.
+# Adds the members that are written in Python, and makes the type immutable.
 def _finish_type(type: type, attributes: dict[str, Any], /) -> None: ...  # noqa: A002
