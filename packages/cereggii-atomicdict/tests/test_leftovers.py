@@ -174,14 +174,14 @@ def test_leftovers_of_an_idle_thread_are_freed_although_nobody_calls_again(
 ) -> None:
     died: list[int] = []
     with others_pinned():
-        for _ in range(5):
+        for count in range(1, 6):
             reference = worker.do(functools.partial(leave_something, remove, note=died.append))
             assert reference() is not None
             hold_back(False)
             assert eventually(lambda: reference() is None)  # noqa: B023
             # The finalizer comes a moment later than the weak reference dies.
-            assert eventually(lambda: died[-1:] != [worker.task.ident])
-            assert died[-1] != threading.get_ident()
+            assert eventually(lambda: len(died) == count)  # noqa: B023
+            assert died[-1] not in (worker.task.ident, threading.get_ident())
             hold_back(True)
 
 
