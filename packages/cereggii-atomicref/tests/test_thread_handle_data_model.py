@@ -358,6 +358,21 @@ def described(value: Any) -> Any:
 
 STRINGS = {"str", "digits", "empty str", "str subclass"}
 BUFFERS = {"bytes", "bytearray", "memoryview", "array"}
+
+
+def gives_bytes_by_iteration(make: Callable[[], Any]) -> bool:
+    """Whether `int.from_bytes()` takes the object, but not as a buffer."""
+    try:
+        int.from_bytes(make(), "big")
+    except Exception:
+        return False
+    try:
+        memoryview(make())
+    except TypeError:
+        return True
+    return False
+
+
 # Where a handle gives something else, and the row of docs/thread-handle.md that says why.
 WRONG_TYPE = "`math.sqrt(handle)` of a text, `int.from_bytes(handle)` of an int: they are no errors"
 PERCENT = '`"%s %s" % handle` of a tuple; `"text" % handle`, which is no error'
@@ -366,7 +381,12 @@ TEXTS = next(row for row in LIMITS if "re.match" in row)
 LIMITED: dict[str, tuple[str, set[str]]] = {
     "percent d": (WRONG_TYPE, STRINGS | BUFFERS),
     "sqrt": (WRONG_TYPE, STRINGS | BUFFERS),
-    "from_bytes": (WRONG_TYPE, {"int", "large int", "bool", "IntEnum member", "flag"}),
+    "from_bytes": (
+        WRONG_TYPE,
+        {"int", "large int", "bool", "IntEnum member", "flag"}
+        if sys.version_info < (3, 15)
+        else {kind for kind, make in OBJECTS.items() if gives_bytes_by_iteration(make)},
+    ),
     "percent with names": (PERCENT, {"generic class"}),
     "as a position": (SLICES, {"slice"}),
     "in a slice": (SLICES, {"None"}),
