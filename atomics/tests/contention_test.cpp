@@ -112,7 +112,7 @@ private:
         Time free_at = 0;
     };
 
-    // Of the requests that are due, the one that was made first is served first.
+    // Requests that are due are served in the order in which they were made.
     struct Request {
         Time due, asked;
         std::size_t thread;

@@ -102,8 +102,8 @@ def exchange(d: Any, steps: Steps) -> None:
 # ── hot keys ────────────────────────────────────────────────────────────────────────────────────
 
 SKEW = 0.99
-"""The exponent of Zipf's distribution. Of the draws from a million numbers, one in twenty is the
-most frequent number, and half are among the first thousand."""
+"""The exponent of Zipf's distribution. With a million numbers, one draw in twenty gives the most
+frequent number, and every second draw gives one of the thousand most frequent."""
 
 
 def zipf_number(chance: random.Random, size: int) -> int:

@@ -254,7 +254,7 @@ int.as_integer_ratio of the current value.)";
 inline constexpr const char* is_integer = R"(is_integer($self, /)
 --
 
-Always True, as for every int.)";
+Return True: an AtomicInt is always an integer. It has the method because int has it.)";
 
 inline constexpr const char* conjugate = R"(conjugate($self, /)
 --

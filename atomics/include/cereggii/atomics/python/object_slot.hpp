@@ -23,8 +23,9 @@ namespace cereggii::atomics {
 // anything, because the memory may already be another object. Then the reader drops it, and starts
 // again.
 //
-// A try cannot fail forever: while the word holds the object, the word's own reference keeps its
-// count above zero, and tries have been enabled for everything that was stored.
+// A try cannot fail forever. While the word holds an object, it owns a reference to it, so the count
+// of the object is above zero. And enable_try_incref() is called for each object before it is
+// stored.
 //
 // All operations are sequentially consistent and lock-free; exchange() is wait-free. None of them
 // runs Python code, with one exception: a reader that starts again may drop the last reference to
