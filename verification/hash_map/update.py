@@ -66,7 +66,7 @@ for _kind in ("get", "set", "insert", "delete", "cas", "popitem"):
 
 
 def probe(w: World, t: Thread) -> Step:
-    """`Probe::find`: load the next slot of the path."""
+    """`find_key`: load the next slot of the path."""
     op = op_of(w, t)
     state, node = slot = w.slot(t.table, probed(w, t))
     if op.kind == "popitem":
@@ -111,7 +111,7 @@ def absent(w: World, t: Thread) -> Step:
 
 
 def next_table(w: World, t: Thread) -> Step:
-    """`Probe::find`: load `next`, where a FROZEN path goes on. It never changes once it is set."""
+    """`find_key`: load `next`, where a FROZEN path goes on. It never changes once it is set."""
     following = w.table(t.table).next
     assert following != NOWHERE
     t.table, t.i = following, 0
@@ -119,7 +119,7 @@ def next_table(w: World, t: Thread) -> Step:
 
 
 def table_is_full(w: World, t: Thread) -> Step:
-    """`Probe::find`: load `next`, after the last slot. No slot ends a path in a full table."""
+    """`find_key`: load `next`, after the last slot. No slot ends a path in a full table."""
     if w.table(t.table).next != NOWHERE:
         return next_table(w, t)
     return append_table if op_of(w, t).kind in ("set", "insert") else absent(w, t)

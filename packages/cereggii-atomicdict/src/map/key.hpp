@@ -107,10 +107,12 @@ inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
         return true;
     }
     if (PyLong_CheckExact(object)) {
-        const auto value = atomics::compat::compact_value(object);
-        if (value && *value != -1) [[likely]] {
-            key = {object, mix(*value), pointer | own_hash_bit};
-            return true;
+        if (atomics::compat::is_compact(object)) [[likely]] {
+            const Py_ssize_t value = atomics::compat::compact_value(object);
+            if (value != -1) [[likely]] {
+                key = {object, mix(value), pointer | own_hash_bit};
+                return true;
+            }
         }
     }
     return make_general_key(object, key);
@@ -119,10 +121,10 @@ inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
 // The mixed hash of the int that is eight larger, if the key is the first of the eight ints that
 // are at home in one group. A loop over consecutive ints needs that group next.
 inline std::optional<std::uint64_t> next_group_of(const Key& key) noexcept {
-    if (key.stored & own_hash_bit) {
-        const auto value = atomics::compat::compact_value(key.object);
-        if (value && (static_cast<std::uint64_t>(*value) & group_mask) == 0)
-            return mix(*value + static_cast<Py_ssize_t>(group_mask + 1));
+    if ((key.stored & own_hash_bit) && atomics::compat::is_compact(key.object)) {
+        const Py_ssize_t value = atomics::compat::compact_value(key.object);
+        if ((static_cast<std::uint64_t>(value) & group_mask) == 0)
+            return mix(value + static_cast<Py_ssize_t>(group_mask + 1));
     }
     return std::nullopt;
 }
@@ -159,21 +161,26 @@ inline bool is_text(PyObject* object) noexcept {
     return PyUnicode_CheckExact(object) && atomics::compat::has_characters(object);
 }
 
-// Compares two keys with one hash, without Python code. Unless both are exact str, int or bytes,
-// the result is `unknown`.
-inline Equality compare_natively(std::uintptr_t stored, const Key& key) noexcept {
-    if (stored == key.stored) return Equality::equal;
-    if (stored & key.stored & own_hash_bit) return Equality::equal;
-    PyObject* other = key_object(stored);
-    const bool text = is_text(key.object), other_text = is_text(other);
-    const bool integer = PyLong_CheckExact(key.object), other_integer = PyLong_CheckExact(other);
-    const bool bytes = PyBytes_CheckExact(key.object), other_bytes = PyBytes_CheckExact(other);
+// The part of compare_natively() that reads the objects.
+inline Equality compare_objects(PyObject* a, PyObject* b) noexcept {
+    const bool text = is_text(a), other_text = is_text(b);
+    const bool integer = PyLong_CheckExact(a), other_integer = PyLong_CheckExact(b);
+    const bool bytes = PyBytes_CheckExact(a), other_bytes = PyBytes_CheckExact(b);
     if (!(text || integer || bytes) || !(other_text || other_integer || other_bytes))
         return Equality::unknown;
-    const bool same = (text && other_text && same_text(key.object, other)) ||
-                      (integer && other_integer && same_int(key.object, other)) ||
-                      (bytes && other_bytes && same_bytes(key.object, other));
+    const bool same = (text && other_text && same_text(a, b)) ||
+                      (integer && other_integer && same_int(a, b)) ||
+                      (bytes && other_bytes && same_bytes(a, b));
     return same ? Equality::equal : Equality::different;
+}
+
+// Compares two keys with one hash, without Python code. Unless both are exact str, int or bytes,
+// the result is `unknown`.
+[[gnu::always_inline]] inline Equality compare_natively(std::uintptr_t stored,
+                                                        const Key& key) noexcept {
+    if (stored == key.stored) return Equality::equal;
+    if (stored & key.stored & own_hash_bit) return Equality::equal;
+    return compare_objects(key.object, key_object(stored));
 }
 
 }  // namespace cereggii::atomicdict

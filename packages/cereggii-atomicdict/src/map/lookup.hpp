@@ -61,7 +61,7 @@ template <bool with_value>
         Probe probe;
         probe.start(root, key.hash);
         for (;; probe.advance()) {
-            const ProbeResult probed = probe.find(key);
+            const ProbeResult probed = find_key(probe, key);
             if (probed == ProbeResult::end || probed == ProbeResult::full) return Found::absent;
             if (probed == ProbeResult::needs_eq) [[unlikely]] {
                 const KeyComparison comparison = compare_keys<false>(map, guard, probe, key);

@@ -61,41 +61,6 @@ struct Probe {
         --left;
     }
 
-    // Looks at slots from this one on, until there is a result. Only while pinned.
-    [[gnu::always_inline]] ProbeResult find(const Key& key) noexcept {
-        for (;;) {
-            while (left > 0) {
-                seen = slot().load(std::memory_order_seq_cst);
-                if (same_fingerprint(seen, fingerprint)) {
-                    // NODE, MOVING or MOVED: as long as a slot names a node, the value is in the
-                    // node.
-                    const Node* candidate = node();
-                    if (candidate->key == key.stored) return ProbeResult::match;
-                    // Relaxed: the node was complete before a slot named it. (If it has been
-                    // retired since, this is a link. Then the node is dead, so it does not matter
-                    // whether the link looks like the hash.)
-                    if (candidate->hash.load(std::memory_order_relaxed) == key.hash) {
-                        const Equality equality = compare_natively(candidate->key, key);
-                        if (equality == Equality::equal) return ProbeResult::match;
-                        if (equality == Equality::unknown) return ProbeResult::needs_eq;
-                    }
-                } else if (ends_path(seen)) {
-                    // EMPTY: a key of this path was never inserted behind it, or it would be
-                    // FROZEN.
-                    if (seen == slot_empty) return ProbeResult::end;
-                    break;  // FROZEN: the path goes on in the next table
-                }
-                // TOMB, or another key: the path goes on in the next slot.
-                advance();
-            }
-            // FROZEN, or no slot of a full table ends the path. `next` is read after the last slot:
-            // if there is none now, the key was in no table.
-            Table* next = table->next.load(std::memory_order_seq_cst);
-            if (!next) return ProbeResult::full;
-            start(next, key.hash);
-        }
-    }
-
     std::atomic<Slot>& slot() const noexcept { return table->slot(index); }
     Node* node() const noexcept { return node_of(seen); }
 
@@ -108,6 +73,39 @@ struct Probe {
                reinterpret_cast<std::uintptr_t>(node);
     }
 };
+
+// Looks at the slots from `probe` on, until there is a result. Only while pinned.
+[[gnu::always_inline]] inline ProbeResult find_key(Probe& probe, const Key& key) noexcept {
+    for (;;) {
+        while (probe.left > 0) {
+            const Slot seen = probe.seen = probe.slot().load(std::memory_order_seq_cst);
+            if (same_fingerprint(seen, probe.fingerprint)) {
+                // NODE, MOVING or MOVED: as long as a slot names a node, the value is in the node.
+                const Node* node = node_of(seen);
+                if (node->key == key.stored) return ProbeResult::match;
+                // Relaxed: the node was complete before a slot named it. (If it has been retired
+                // since, this is a link. Then the node is dead, so it does not matter whether the
+                // link looks like the hash.)
+                if (node->hash.load(std::memory_order_relaxed) == key.hash) {
+                    const Equality equality = compare_natively(node->key, key);
+                    if (equality == Equality::equal) return ProbeResult::match;
+                    if (equality == Equality::unknown) return ProbeResult::needs_eq;
+                }
+            } else if (ends_path(seen)) {
+                // EMPTY: a key of this path was never inserted behind it, or it would be FROZEN.
+                if (seen == slot_empty) return ProbeResult::end;
+                break;  // FROZEN: the path goes on in the next table
+            }
+            // TOMB, or another key: the path goes on in the next slot.
+            probe.advance();
+        }
+        // FROZEN, or no slot of a full table ends the path. `next` is read after the last slot: if
+        // there is none now, the key was in no table.
+        Table* next = probe.table->next.load(std::memory_order_seq_cst);
+        if (!next) return ProbeResult::full;
+        probe.start(next, key.hash);
+    }
+}
 
 enum class KeyComparison {
     equal,      // pinned, at the same slot, which still names the node

@@ -34,7 +34,7 @@ void find(Table* root, BatchLookup& lookup) noexcept {
     }
     Probe probe;
     for (probe.start(root, lookup.key.hash);; probe.advance()) {
-        const ProbeResult probed = probe.find(lookup.key);
+        const ProbeResult probed = find_key(probe, lookup.key);
         if (probed == ProbeResult::end || probed == ProbeResult::full) {
             lookup.value = Py_NewRef(not_found);
             return;

@@ -3,23 +3,32 @@
 
 #include <Python.h>
 
-#include <optional>
-
 // What differs between the versions of CPython, under one name for all of them. A mechanism that
 // depends on the version as a whole has a file of its own: try_incref.hpp, immortal.hpp,
 // deferred.hpp, stop_the_world.hpp and the map's pauses.hpp.
 namespace cereggii::atomics::compat {
 
-// The value of an exact int that CPython keeps in one word. Nothing for other ints, and for all
-// ints before 3.12: then ask PyLong_AsLongLongAndOverflow. Never fails.
-[[gnu::always_inline]] inline std::optional<Py_ssize_t> compact_value(
+// Whether CPython keeps an exact int in one word, so that compact_value() is fast. Never before
+// 3.12. If it does not, ask PyLong_AsLongLongAndOverflow for the value.
+//
+// Two functions, and not one with an optional result: the compiler takes the empty optional for
+// the likely case, and moves what is done with an int out of the way.
+[[gnu::always_inline]] inline bool is_compact([[maybe_unused]] PyObject* integer) noexcept {
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyUnstable_Long_IsCompact(reinterpret_cast<const PyLongObject*>(integer));
+#else
+    return false;
+#endif
+}
+
+// The value of an int that is compact. Never fails.
+[[gnu::always_inline]] inline Py_ssize_t compact_value(
     [[maybe_unused]] PyObject* integer) noexcept {
 #if PY_VERSION_HEX >= 0x030C0000
-    const auto* number = reinterpret_cast<const PyLongObject*>(integer);
-    if (PyUnstable_Long_IsCompact(number)) [[likely]]
-        return PyUnstable_Long_CompactValue(number);
+    return PyUnstable_Long_CompactValue(reinterpret_cast<const PyLongObject*>(integer));
+#else
+    return 0;
 #endif
-    return std::nullopt;
 }
 
 // Whether the characters of an exact str can be read. Up to 3.11 a str may hold them in an older

@@ -52,8 +52,8 @@ inline void set_error(PyObject* exception, const char* format, const char* name,
 // Whether an int is outside 64 bits. If it is not, *result is its value. Never fails.
 inline bool exceeds_int64(PyObject* integer, std::int64_t* result) {
     static_assert(sizeof(long long) == sizeof(std::int64_t));
-    if (const auto value = compat::compact_value(integer)) [[likely]] {
-        *result = *value;
+    if (compat::is_compact(integer)) [[likely]] {
+        *result = compat::compact_value(integer);
         return false;
     }
     int overflow = 0;
