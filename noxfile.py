@@ -353,8 +353,8 @@ def tools(session: nox.Session) -> None:
     """Run the tests of tools/ and benchmarks/."""
     environment = Environment(session, "tools", HERE)
     environment.install("pytest", "rich")
-    environment.run("-m", "pytest", "tools/tests/test_interpreters.py",
-                    "tools/tests/test_linearizability.py",
+    environment.run("-m", "pytest", "tools/tests/test_house.py",
+                    "tools/tests/test_interpreters.py", "tools/tests/test_linearizability.py",
                     "benchmarks/tests", *session.posargs)  # fmt: skip
 
 
@@ -369,11 +369,11 @@ def examples(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def recipes(session: nox.Session) -> None:
-    """Run docs/recipes.md, and what tests numpy and pydantic, with these libraries."""
+    """Run the code in README and docs, and what tests numpy and pydantic, with libraries."""
     environment = Environment(session, "recipes", MAIN)
     environment.install(*TEST_REQUIREMENTS, *RECIPES)
     environment.install_packages()
-    environment.run("-m", "pytest", "tools/tests/test_recipes.py",
+    environment.run("-m", "pytest", "tools/tests/test_documents.py", "tools/tests/test_recipes.py",
                     "packages/cereggii/tests/test_pydantic.py",
                     "packages/cereggii-atomicint/tests/test_integral.py", *session.posargs,
                     env={"CEREGGII_RECIPES": "1"})  # fmt: skip
@@ -391,8 +391,7 @@ def build(session: nox.Session) -> None:
 def lint(session: nox.Session) -> None:
     """Check layout and language (tools/house.py), Python (ruff) and C++ (clang-format)."""
     environment = Environment(session, "lint", HERE)
-    environment.install("pytest", "ruff", "clang-format==19.1.*")
-    environment.run("-m", "pytest", "-q", "tools/tests/test_house.py")
+    environment.install("ruff", "clang-format==19.1.*")
     environment.run("tools/house.py")
     environment.run("-m", "ruff", "check", str(ROOT))
     environment.run("-m", "ruff", "format", "--check", str(ROOT))
