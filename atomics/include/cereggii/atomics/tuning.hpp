@@ -23,7 +23,8 @@ namespace reclamation {
 
 // A thread packs its waiting items into a bag when it has retired so many. A larger value frees
 // later and holds more memory; a smaller one looks at all participants and advances the epoch more
-// often. Not measured alone. RESULTS: `dict delete`, 2 threads.
+// often. RESULTS, "Whole dicts": `dict delete` with 2 threads takes 718 ns with bags of this size,
+// and 766 with one list for all threads. The size was not measured alone.
 inline constexpr std::uint32_t items_per_bag = 32;
 
 // A thread has so many bags, each with the tag of its own epoch. With fewer, items have to wait
@@ -121,7 +122,7 @@ namespace stripes {
 
 // The stripes double when threads have met so many times on one: a single meeting may be chance. A
 // lower value uses memory sooner; a higher one lets threads that meet wait longer for room. Not
-// measured alone. RESULTS: `AtomicCounter.add()`, 2 to 16 threads.
+// measured alone. RESULTS: `AtomicCounter.add()`, 2 threads.
 inline constexpr std::uint32_t collisions_to_grow = 4;
 
 // The most stripes there may be, per core. Their number is rounded up to a power of two. With

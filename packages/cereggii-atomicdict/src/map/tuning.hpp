@@ -56,6 +56,10 @@ inline constexpr std::size_t looks_for_each_key = 16;
 // a tombstone: the search has cost as much as the clearing will. Not measured alone.
 inline constexpr std::size_t tombstones_one_in_after_looks = 64;
 
+// update() with at most so many keys does not look how large the table is: to make room for them
+// all at once saves less than to take the length costs. Not measured alone.
+inline constexpr std::size_t keys_without_preparation = 8;
+
 // ── migration ──────────────────────────────────────────────────────────────────────────────────
 
 // The slots that a migrator empties under one pin, with one fence for all of them. A larger chunk
@@ -77,6 +81,10 @@ inline constexpr std::size_t moved_nodes_ahead = 16;
 // over a batch` 614.9 ns.
 inline constexpr std::size_t lookups_together = 64;
 
+// A batch_getitem() with a larger chunk_size has so many lookups under one pin at most. More would
+// hold up a thread that waits for the pin to end. Not measured alone.
+inline constexpr std::size_t lookups_per_pin = 1024;
+
 // The slots, from its home on, in which a lookup that is fetched ahead looks for its node. Nearly
 // all keys are that near; the others are found by the lookup itself. Not measured alone.
 inline constexpr int slots_searched_ahead = 8;
@@ -93,6 +101,10 @@ inline constexpr std::size_t groups_ahead = 32, group_nodes_ahead = 16, group_ob
 // A snapshot fetches a key so many items before the builtin dict asks it for its hash. RESULTS,
 // "Whole dicts": `snapshot()` of 10^6 strings takes 321 ns a key with it, and 386 without.
 inline constexpr std::size_t snapshot_keys_ahead = 8;
+
+// update() from another AtomicDict fetches the home of a key so many items before it inserts it. Not
+// measured alone.
+inline constexpr std::size_t homes_ahead = 8;
 
 // An iterator fetches a key and its value so many items before it returns them: for about as long
 // as memory takes to answer, and no more at a time than a processor asks for at a time. RESULTS,
@@ -122,8 +134,8 @@ inline constexpr std::size_t slots_collected_at_once = std::size_t{1} << 14;
 
 // A thread that meets another one at the reference count of a value stands back for so long, which
 // is about a hundred items. Threads in step take two to three times as long for each item
-// (architecture, "Iteration"). RESULTS, `dict fast_iter()`: 41.3 ns with one thread, and 42.0 with
-// two.
+// (architecture, "Iteration"). RESULTS, "Whole dicts": `dict items()` with two threads takes 57 ns
+// an item with it, and 115 without.
 inline constexpr std::chrono::microseconds stand_back_for{5};
 
 // It does not stand back again before so many items: where all values are one object, or the map is
@@ -151,9 +163,14 @@ inline constexpr std::size_t items_per_block = 1 << 12;
 inline constexpr std::chrono::milliseconds between_pauses{2};
 
 // The pieces of work between two looks at the clock. Fewer would pay for the clock more often, and
-// more would be late for a pause. The pieces of an iterator are bundles. Not measured alone.
+// more would be late for a pause. Most pieces are one key. Those of an iterator are bundles, those
+// of batch_getitem() are chunks, and those of repr() are a key with its value, and then joined
+// texts. Not measured alone.
 inline constexpr std::uint32_t pieces_between_looks = 256;
 inline constexpr std::uint32_t bundles_between_looks = 8;
+inline constexpr std::uint32_t chunks_between_looks = 4;
+inline constexpr std::uint32_t reprs_between_looks = 64;
+inline constexpr std::uint32_t texts_between_looks = 16;
 
 // How long a pause waits to be stopped, after it was asked to. The thread that stops the world
 // looks once a millisecond, so this is one and a half of its periods.
@@ -161,6 +178,10 @@ inline constexpr std::chrono::microseconds longest_wait_to_be_stopped{1500};
 
 // The sleeps between two looks whether it was stopped. Not measured alone.
 inline constexpr std::chrono::microseconds nap_until_stopped{50};
+
+// How many short texts repr() joins to one. Fewer copy more often, and more are longer without a
+// pause. Not measured alone.
+inline constexpr std::ptrdiff_t reprs_joined = 1024;
 
 // ── memory ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -191,7 +212,8 @@ inline constexpr int naps_between_looks = 10;
 inline constexpr int looks_until_reclaimer_ends = 5;
 
 // A finalizer that takes longer is left alone, and another thread frees what comes after it. At
-// most so many are left alone at a time. Not measured alone.
+// most so many are left alone at a time. Without it, garbage waits for as long as the finalizer
+// takes (RESULTS, "Whole dicts").
 inline constexpr std::chrono::milliseconds finalizer_patience{100};
 inline constexpr int most_finalizers_left_alone = 8;
 

@@ -12,6 +12,7 @@
 #include "cereggii/atomics/python/instances.hpp"
 #include "map/pauses.hpp"
 #include "map/prefetch.hpp"
+#include "map/tuning.hpp"
 #include "python/iterables.hpp"
 
 namespace cereggii::atomicdict {
@@ -101,8 +102,7 @@ bool fill_in_chunk(HashMap& map, PyObject* batch, std::span<const DictItems::Ite
 bool fill_in(HashMap& map, PyObject* batch, std::size_t chunk_size) {
     // A chunk is bounded, so that a pin is short: while a thread is pinned, what other threads have
     // deleted cannot be freed.
-    constexpr std::size_t most = 1024;
-    const std::size_t step = std::min(chunk_size, most);
+    const std::size_t step = std::min(chunk_size, tuning::lookups_per_pin);
     for (PyObject& sentinel : sentinels) {
         const int found = PyDict_Contains(batch, &sentinel);
         if (found != 0) return found > 0 && may_be_key(&sentinel);
@@ -110,7 +110,7 @@ bool fill_in(HashMap& map, PyObject* batch, std::size_t chunk_size) {
     try {
         DictItems items(batch);
         std::vector<BatchLookup> chunk;
-        Pace pace(4);
+        Pace pace(tuning::chunks_between_looks);
         for (;;) {
             const DictItems::Result result = items.next();
             if (result != DictItems::Result::block) return result == DictItems::Result::end;

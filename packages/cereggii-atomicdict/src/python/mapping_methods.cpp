@@ -3,6 +3,7 @@
 #include <span>
 
 #include "map/items.hpp"
+#include "map/tuning.hpp"
 #include "python/inputs.hpp"
 #include "python/iterables.hpp"
 #include "python/mapping_methods.hpp"
@@ -14,8 +15,7 @@ namespace cereggii::atomicdict {
 // Makes room for `keys` more keys, if most of them are likely to be new: if the map has fewer keys
 // than that. False with MemoryError.
 bool prepare_for(HashMap& map, std::size_t keys) {
-    constexpr std::size_t few = 8;
-    if (keys <= few) return true;
+    if (keys <= tuning::keys_without_preparation) return true;
     const Py_ssize_t length = approximate_length(map);
     if (length < 0) return false;
     return static_cast<std::size_t>(length) >= keys || prepare(map, keys);
@@ -29,11 +29,10 @@ bool update_from_dict(HashMap& map, PyObject* dict) {
 
 bool update_from_items(HashMap& map, Items& items) {
     if (!prepare_for(map, items.size())) return false;
-    constexpr std::size_t ahead = 8;
     constexpr UpdateSpec set{IfAbsent::insert, IfPresent::replace, Values::any, false, true};
     Pace pace;
     return items.give_away([&](const Items::Item& item, std::span<const Items::Item> rest) {
-        if (rest.size() > ahead) map.prefetch_home(rest[ahead].hash);
+        if (rest.size() > tuning::homes_ahead) map.prefetch_home(rest[tuning::homes_ahead].hash);
         // The hash is known, so that of the key is not called.
         const Key key{item.key_object(), item.hash, item.key};
         const UpdateResult result = KeyUpdate<set>(map, key, item.value).run();

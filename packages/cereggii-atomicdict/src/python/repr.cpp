@@ -6,6 +6,7 @@
 
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/items.hpp"
+#include "map/tuning.hpp"
 #include "python/types.hpp"
 
 // The repr of an AtomicDict. It gives what the repr of a dict would give, but other threads can
@@ -24,7 +25,7 @@ public:
 
     void add(const nb::object& text) {
         if (PyList_Append(block_.ptr(), text.ptr()) < 0) throw nb::python_error();
-        if (PyList_GET_SIZE(block_.ptr()) == block_size) end_block();
+        if (PyList_GET_SIZE(block_.ptr()) == tuning::reprs_joined) end_block();
     }
 
     nb::object take() {
@@ -38,7 +39,7 @@ public:
             largest = std::max<Py_UCS4>(largest, PyUnicode_MAX_CHAR_VALUE(text));
         }
         nb::object all = owned_or_throw(PyUnicode_New(length, largest));
-        Pace pace(16);
+        Pace pace(tuning::texts_between_looks);
         Py_ssize_t at = 0;
         for (Py_ssize_t i = 0; i < count; ++i) {
             PyObject* text = PyList_GET_ITEM(texts_.ptr(), i);
@@ -52,8 +53,6 @@ public:
     }
 
 private:
-    static constexpr Py_ssize_t block_size = 1024;  // parts
-
     void end_block() {
         const nb::object none = owned_or_throw(PyUnicode_FromString(""));
         const nb::object text = owned_or_throw(PyUnicode_Join(none.ptr(), block_.ptr()));
@@ -69,7 +68,7 @@ nb::object write(PyObject* self, const Items& items) {
     JoinedText text;
     text.add(owned_or_throw(PyUnicode_FromFormat("%s({", short_name(self))));
     bool is_first = true;
-    Pace pace(64);
+    Pace pace(tuning::reprs_between_looks);
     const bool ok = items.for_each([&](const Items::Item& item, const auto&) {
         const char* separator = std::exchange(is_first, false) ? "" : ", ";
         text.add(owned_or_throw(
