@@ -29,6 +29,7 @@ HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAIN = "3.14t"
 
 RECIPES = ["msgspec", "numpy", "prometheus_client", "pydantic", "pyyaml"]
+CLANG_TIDY = ["clang-tidy==23.1.*", "nanobind>=3.1,<4"]
 TYPE_CHECKERS = ["mypy", "pyrefly", "pyright[nodejs]", "ty"]
 # `tests` runs all suites on MAIN and HERE. On the other free-threaded versions it runs those files
 # only: what threads do at the same time, and what depends most on the version of CPython.
@@ -389,9 +390,9 @@ def build(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def lint(session: nox.Session) -> None:
-    """Check layout and language (tools/house.py), Python (ruff) and C++ (clang-format)."""
-    environment = Environment(session, "lint", HERE)
-    environment.install("ruff", "clang-format==19.1.*")
+    """Check layout and language (tools/house.py), Python (ruff), C++ (clang-format, clang-tidy)."""
+    environment = Environment(session, "checks", MAIN)
+    environment.install("ruff", "clang-format==19.1.*", *CLANG_TIDY)
     environment.run("tools/house.py")
     environment.run("-m", "ruff", "check", str(ROOT))
     environment.run("-m", "ruff", "format", "--check", str(ROOT))
@@ -400,6 +401,15 @@ def lint(session: nox.Session) -> None:
                if "build" not in path.parts]  # fmt: skip
     session.run(str(environment.bin / "clang-format"), "--dry-run", "--Werror", *sources,
                 external=True, log=False)  # fmt: skip
+    environment.run("tools/tidy.py", "--quick")
+
+
+@nox.session(python=False)
+def tidy(session: nox.Session) -> None:
+    """Check the C++ sources with clang-tidy and clang's static analyzer; takes eight minutes."""
+    environment = Environment(session, "checks", MAIN)
+    environment.install(*CLANG_TIDY)
+    environment.run("tools/tidy.py", *session.posargs)
 
 
 @nox.session(python=False)

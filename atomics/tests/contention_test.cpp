@@ -85,6 +85,7 @@ public:
             serve(request);
         }
         std::vector<std::uint64_t> updates;
+        updates.reserve(threads_.size());
         for (const Thread& thread : threads_) updates.push_back(thread.updates);
         return updates;
     }
@@ -363,7 +364,7 @@ TEST(a_loop_with_work_of_its_own_does_not_wait_for_tight_ones) {
                     Simulation simulation(std::move(loops), takes_turns, {.hold = hold});
                     updates[takes_turns] = simulation.run(50 * millisecond);
                 }
-                for (std::size_t i : {std::size_t{0}, others})
+                for (const std::size_t i : {std::size_t{0}, others})
                     check(static_cast<double>(updates[1][i]) >
                           0.93 * static_cast<double>(updates[0][i]));
                 check(compare(updates[1], updates[0]).gain > 0.97);

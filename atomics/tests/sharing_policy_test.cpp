@@ -161,6 +161,7 @@ TEST(objects_do_not_hide_each_other) {
     for (const std::size_t count : {2, 3, 64, 500}) {
         UseWatch watch;
         std::vector<std::uintptr_t> objects;
+        objects.reserve(count);
         for (std::uintptr_t i = 0; i < count; ++i) objects.push_back(0x10000 + i * 80);
         Program program;
         program.until = 2 * second;

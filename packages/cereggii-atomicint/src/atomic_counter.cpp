@@ -103,9 +103,8 @@ struct CounterMethods {
     static PyObject* size_in_bytes(PyObject* self, PyObject*) {
         StripedAdder* adder = Accessor::peek(self);
         if (!adder) return nullptr;
-        std::size_t size = static_cast<std::size_t>(Py_TYPE(self)->tp_basicsize);
-        if constexpr (!Accessor::is_handle) size += adder->memory();
-        return PyLong_FromSize_t(size);
+        const auto size = static_cast<std::size_t>(Py_TYPE(self)->tp_basicsize);
+        return PyLong_FromSize_t(Accessor::is_handle ? size : size + adder->memory());
     }
 
     static PyObject* repr(PyObject* self) {

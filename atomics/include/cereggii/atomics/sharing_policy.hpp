@@ -26,8 +26,7 @@
 //   CollectionRequests   how often a garbage collection may be asked for.
 namespace cereggii::atomics {
 
-using Nanoseconds = tuning::Nanoseconds;
-
+using tuning::Nanoseconds;
 using tuning::nanoseconds_per_second;
 inline constexpr Nanoseconds never = std::numeric_limits<Nanoseconds>::max();
 

@@ -232,7 +232,7 @@ std::size_t memory_of(HashMap& map) {
     std::size_t total = sizeof(HashMap);
     if (root) {
         const std::int64_t live = std::max<std::int64_t>(0, root->count->live());
-        total += root->count->memory() + static_cast<std::size_t>(live) * sizeof(Node);
+        total += root->count->size_in_bytes() + static_cast<std::size_t>(live) * sizeof(Node);
     }
     for_each_table(root, [&](Table* table) { total += Table::size_of(table->capacity()); });
     return total;

@@ -24,7 +24,8 @@ public:
         PyMem_RawFree(count);
     }
 
-    std::size_t memory() const noexcept { return sizeof(LiveCount) + atomics::LiveCount::memory(); }
+    // With this object itself.
+    std::size_t size_in_bytes() const noexcept { return sizeof(LiveCount) + memory(); }
 };
 
 }  // namespace cereggii::atomicdict

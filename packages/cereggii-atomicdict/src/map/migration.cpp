@@ -146,8 +146,9 @@ public:
             // Relaxed: if the node was retired, this is a link. Then no slot names the node any
             // more, and unlink() finds that another thread has won.
             const std::uint64_t hash = node->hash.load(std::memory_order_relaxed);
-            if (Node::is_dead(node->value.load(std::memory_order_seq_cst)))
-                if (unlink(map, node, hash)) guard.leave_for_all(node);
+            if (Node::is_dead(node->value.load(std::memory_order_seq_cst)) &&
+                unlink(map, node, hash))
+                guard.leave_for_all(node);
         }
     }
 

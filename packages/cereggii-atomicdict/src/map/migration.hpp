@@ -50,10 +50,10 @@ void empty_root(HashMap& map, int most = INT_MAX, bool can_wait = true);
     // before the root cannot be reached. Lost to a migrator (MOVING) or to another unlink (TOMB),
     // or it was another table: the general way.
     Slot seen = probe.seen;
-    if (table == root && (seen & state_mask) == 0 &&
-        probe.slot().compare_exchange_strong(seen, slot_tomb, std::memory_order_seq_cst)) [[likely]]
-        guard.retire(node);
-    else if (unlink(map, node, hash))
+    const bool was_unlinked =
+        table == root && (seen & state_mask) == 0 &&
+        probe.slot().compare_exchange_strong(seen, slot_tomb, std::memory_order_seq_cst);
+    if (was_unlinked || unlink(map, node, hash)) [[likely]]
         guard.retire(node);
 }
 

@@ -33,7 +33,7 @@
 namespace cereggii::atomicdict {
 
 // The lowest `bits` bits of a number in reverse order.
-inline constexpr std::uint64_t reversed(std::uint64_t number, int bits) noexcept {
+constexpr std::uint64_t reversed(std::uint64_t number, int bits) noexcept {
     std::uint64_t x = number;
     x = (x >> 1 & 0x5555'5555'5555'5555u) | (x & 0x5555'5555'5555'5555u) << 1;
     x = (x >> 2 & 0x3333'3333'3333'3333u) | (x & 0x3333'3333'3333'3333u) << 2;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/scan.hpp"
 #include "python/batch.hpp"
@@ -71,7 +73,7 @@ struct ConstructorArguments {
                             "AtomicDict() got `initial` as a positional and as a keyword argument");
             throw nb::python_error();
         }
-        if (initial.is_valid()) arguments.initial = initial;
+        if (initial.is_valid()) arguments.initial = std::move(initial);
         return arguments;
     }
 

@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "cereggii/atomics/never_destroyed.hpp"
 #include "cereggii/atomics/python/at_fork.hpp"
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/blocking.hpp"
@@ -140,10 +141,9 @@ private:
     Computation* first_ = nullptr;  // The first of the list, or null.
 };
 
-// Never destroyed: daemon threads outlive static destructors.
 RunningComputations& running() noexcept {
-    static RunningComputations& instance = *new RunningComputations;
-    return instance;
+    static atomics::NeverDestroyed<RunningComputations> instance;
+    return instance.get();
 }
 
 int traverse_computation(PyObject* self, visitproc visit, void* arg) {

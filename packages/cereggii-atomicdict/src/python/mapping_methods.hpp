@@ -182,14 +182,15 @@ struct MappingMethods {
     static PyObject* size_in_bytes(PyObject* self, PyObject*) {
         HashMap* map = Accessor::peek(self);
         if (!map) return nullptr;
-        std::size_t size = static_cast<std::size_t>(Py_TYPE(self)->tp_basicsize);
-        if constexpr (!Accessor::is_handle) {
+        const auto size = static_cast<std::size_t>(Py_TYPE(self)->tp_basicsize);
+        if constexpr (Accessor::is_handle) {
+            return PyLong_FromSize_t(size);
+        } else {
             const std::size_t memory = memory_of(*map);
             const std::size_t pending = memory_of(payload<AtomicDict>(self)->pending);
             if (memory == 0 || pending == 0) return nullptr;
-            size += memory + pending - 2 * sizeof(HashMap);
+            return PyLong_FromSize_t(size + memory + pending - 2 * sizeof(HashMap));
         }
-        return PyLong_FromSize_t(size);
     }
 
     // Converts a non-negative integer. False with an exception.

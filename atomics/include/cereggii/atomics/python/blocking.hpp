@@ -14,6 +14,7 @@
 #include <new>
 #include <optional>
 
+#include "cereggii/atomics/never_destroyed.hpp"
 #include "cereggii/atomics/parking_lot.hpp"
 #include "cereggii/atomics/python/values.hpp"
 #include "cereggii/atomics/tuning.hpp"
@@ -71,8 +72,8 @@ private:
     // threading.TIMEOUT_MAX: whole seconds that both CPython's locks and its clock can count.
     static double longest() noexcept {
         constexpr long long clock_max = std::numeric_limits<std::int64_t>::max() / 1000;
-        const long long microseconds = std::min<long long>(PY_TIMEOUT_MAX, clock_max);
-        return static_cast<double>(microseconds / 1'000'000);
+        const long long seconds = std::min<long long>(PY_TIMEOUT_MAX, clock_max) / 1'000'000;
+        return static_cast<double>(seconds);
     }
 
     // Called when the conversion has set an exception.
@@ -212,10 +213,10 @@ private:
 
     static inline std::atomic<unsigned> forks_{0};
 
-    // One for the module. It is never destroyed, since daemon threads outlive static destructors.
+    // One for the module.
     static Lot& lot() noexcept {
-        static Lot& instance = *new Lot;
-        return instance;
+        static NeverDestroyed<Lot> instance;
+        return instance.get();
     }
 
     // A wait is cut into slices. On Windows, Ctrl-C does not interrupt a slice, so it is answered

@@ -29,6 +29,8 @@ enum class Returns { before, after };
 //     static WaitResult wait(Value* value, Expected expected, const Deadline& deadline);
 template <class Accessor, class Methods>
 struct UpdateMethods {
+    UpdateMethods() = delete;
+
     template <MethodName Method, Returns Which>
     static PyObject* update(PyObject* self, PyObject* const* args, Py_ssize_t count,
                             PyObject* keywords) {
