@@ -55,6 +55,11 @@ Verdict explore(const Scenario& scenario, const Bounds& bounds, const Weakening*
             execution.is_recording = false;
             return verdict;
         }
+        if (!search.is_repeatable()) {
+            std::fprintf(stderr, "%s depends on something else than the checker's choices\n",
+                         scenario.name);
+            std::abort();
+        }
         if (verdict.executions == bounds.executions) return verdict;
     } while (search.next());
     verdict.is_complete = true;
