@@ -66,6 +66,8 @@ bool Execution::run(void (*scenario)(), Search& search, const Bounds& bounds,
         thread.to_pass.clear();
         thread.at_end.clear();
         thread.is_free = nullptr;
+        thread.is_stuck = false;
+        thread.changes_at_yield = UINT64_MAX;
     }
     me_ = 0;
     threads_[0].is_done = false;
@@ -92,6 +94,7 @@ void Execution::run_thread() {
         action(me);
     }
     if (me == 0) Fiber::leave_to(execution.outside_);
+    const OutsideOfExecution outside;
     execution.threads_[me].is_done = true;
     ++execution.changes_;
     --execution.unfinished_;
@@ -112,8 +115,6 @@ void Execution::run_threads(std::vector<std::function<void()>> bodies) {
         thread.view = threads_[0].view;
         thread.view.clock.steps[i + 1] = 1;
         thread.is_done = false;
-        thread.is_stuck = false;
-        thread.changes_at_yield = UINT64_MAX;
         thread.fiber.prepare(&run_thread);
     }
     end_step();
