@@ -381,6 +381,15 @@ def recipes(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def clients(session: nox.Session) -> None:
+    """Run other people's test suites on our types; arguments name some, as in `-- networkx`."""
+    environment = Environment(session, "clients", MAIN)
+    environment.install("pytest", "-r", str(ROOT / "clients" / "requirements.txt"))
+    environment.install_packages()
+    environment.run("-m", "clients", *session.posargs)
+
+
+@nox.session(python=False)
 def build(session: nox.Session) -> None:
     """Build each package's sdist, then a wheel from it elsewhere; install it alone and use it."""
     environment = Environment(session, "build", MAIN)

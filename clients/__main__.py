@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the clients: `python -m clients [NAME …] [-- ARGUMENTS OF PYTEST]`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from clients.client import NAMES, load
+
+ROOT = Path(__file__).resolve().parents[1]
+
+OUTCOMES = {
+    "passed": "passed",
+    "listed": "differ as listed",
+    "skipped": "skipped by the suite",
+    "xfailed": "expected to fail by the suite",
+    "xpassed": "pass against the suite's expectation",
+    "failed": "failed",
+    "error": "errors",
+}
+
+
+def run(name: str, arguments: list[str]) -> tuple[bool, str]:
+    """Runs the suite of a client; whether all is as listed, and a line for the summary."""
+    client = load(name)
+    reason = client.unavailable()
+    if reason:
+        return True, f"skipped: {reason}"
+    root = client.root()
+    with tempfile.TemporaryDirectory() as scratch:
+        tally = Path(scratch) / "tally.json"
+        command = [
+            sys.executable, "-m", "pytest", "-c", str(ROOT / "clients" / "pytest.ini"),
+            "-p", "clients.plugin", f"--client={name}", f"--tally={tally}", f"--rootdir={root}",
+            *client.options, *(str(root / test) for test in client.tests), *arguments,
+        ]  # fmt: skip
+        # Strings have the same hashes each time: so a dict that has no order has the same one.
+        environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=scratch, env=environment)
+        if not tally.exists():
+            return False, f"ended with exit code {done.returncode}"
+        numbers: dict[str, int] = json.loads(tally.read_text())
+    shown = [f"{numbers[key]} {text}" for key, text in OUTCOMES.items() if key in numbers]
+    return done.returncode == 0, ", ".join(shown)
+
+
+def main(arguments: list[str]) -> int:
+    """Runs these clients, or all; the exit code."""
+    split = arguments.index("--") if "--" in arguments else len(arguments)
+    names, options = arguments[:split], arguments[split + 1 :]
+    results = {name: run(name, options) for name in names or NAMES}
+    print()
+    for name, (ok, line) in results.items():
+        print(f"{'ok    ' if ok else 'FAILED'} {name}: {line}")
+    return 0 if all(ok for ok, _ in results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
