@@ -354,7 +354,7 @@ def tools(session: nox.Session) -> None:
     """Run the tests of tools/ and benchmarks/."""
     environment = Environment(session, "tools", HERE)
     environment.install("pytest", "rich")
-    environment.run("-m", "pytest", "tools/tests/test_house.py",
+    environment.run("-m", "pytest", "tools/tests/test_clients.py", "tools/tests/test_house.py",
                     "tools/tests/test_interpreters.py", "tools/tests/test_linearizability.py",
                     "benchmarks/tests", *session.posargs)  # fmt: skip
 
@@ -427,7 +427,7 @@ def typing(session: nox.Session) -> None:
     environment = Environment(session, "typing", HERE)
     environment.install("hypothesis", "nox", "pytest", "rich", *TYPE_CHECKERS)
     environment.install_packages()
-    environment.run("-m", "mypy", "noxfile.py", "tools", "examples", "benchmarks",
+    environment.run("-m", "mypy", "noxfile.py", "tools", "clients", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip
     environment.run("-m", "mypy", "-p", "verification")
     environment.run("-m", "mypy", "packages/cereggii/src")

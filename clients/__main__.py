@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the clients: `python -m clients [NAME …] [-- ARGUMENTS OF PYTEST]`."""
+"""Runs the clients: `python -m clients [NAME …] [-- ARGUMENTS OF PYTEST]`.
+
+`python -m clients --table` prints the table of all differences, which is in docs/clients.md.
+"""
 
 from __future__ import annotations
 
@@ -49,15 +52,38 @@ def run(name: str, arguments: list[str]) -> tuple[bool, str]:
     return done.returncode == 0, ", ".join(shown)
 
 
+def table() -> list[str]:
+    """The rows of the table in docs/clients.md, in Markdown."""
+    rows = ["| suite | what differs, and why | tests |", "|---|---|---|"]
+    for name in NAMES:
+        client = load(name)
+        for each in client.differences:
+            rows.append(f"| {client.suite} | {each.reason} | {len(each.tests)} |")
+    return rows
+
+
+def undocumented() -> list[str]:
+    """The rows that docs/clients.md does not have."""
+    lines = (ROOT / "docs" / "clients.md").read_text("utf-8").splitlines()
+    return [row for row in table() if row not in lines]
+
+
 def main(arguments: list[str]) -> int:
     """Runs these clients, or all; the exit code."""
+    if arguments == ["--table"]:
+        print(*table(), sep="\n")
+        return 0
     split = arguments.index("--") if "--" in arguments else len(arguments)
     names, options = arguments[:split], arguments[split + 1 :]
     results = {name: run(name, options) for name in names or NAMES}
     print()
     for name, (ok, line) in results.items():
         print(f"{'ok    ' if ok else 'FAILED'} {name}: {line}")
-    return 0 if all(ok for ok, _ in results.values()) else 1
+    missing = undocumented()
+    if missing:
+        print("FAILED docs/clients.md lacks what `python -m clients --table` prints:", *missing,
+              sep="\n")  # fmt: skip
+    return 0 if all(ok for ok, _ in results.values()) and not missing else 1
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ DIFFERENCES = (
 
 CLIENT = Client(
     title="cachetools, where each dict is an AtomicDict",
+    suite="cachetools",
     root=root,
     tests=("tests",),
     put_in_place=put_in_place,

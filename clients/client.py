@@ -37,14 +37,17 @@ class Difference:
     shows: str
     # Their ids, relative to the client's root.
     tests: tuple[str, ...]
+    # False if they would not end in hours. `shows` is of no use then.
+    runs: bool = True
 
 
 @dataclass(frozen=True)
 class Client:
     """A suite, and what it takes to run it on our types."""
 
-    # What runs on which type, for the summary.
+    # What is run, on which of our types. Then the suite alone, for the table.
     title: str
+    suite: str
     # The folder that the ids of tests are relative to.
     root: Callable[[], Path]
     # Files, folders or ids below the root.

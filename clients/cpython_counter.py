@@ -45,6 +45,7 @@ DIFFERENCES = (
 
 CLIENT = Client(
     title="test.test_collections.TestCounter on AtomicKeyedCounter",
+    suite="`test.test_collections`",
     root=standard_library,
     tests=("test/test_collections.py::TestCounter",),
     put_in_place=put_in_place,

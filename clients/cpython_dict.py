@@ -83,6 +83,7 @@ DIFFERENCES = (
 
 CLIENT = Client(
     title="test.test_dict, where each dict is an AtomicDict",
+    suite="`test.test_dict`",
     root=standard_library,
     tests=("test/test_dict.py",),
     put_in_place=put_in_place,

@@ -16,12 +16,12 @@ DIFFERENCES = (
         ),
     ),
     Difference(
-        reason="A private method of RLock, which no module but this suite calls.",
+        reason="A private method of RLock: the lock has the public ones.",
         shows="AttributeError: 'WriterLock' object has no attribute '_recursion_count'",
         tests=("suite_locks.py::TestWriterLock::test_recursion_count",),
     ),
     Difference(
-        reason="A private attribute of Event: an AtomicEvent has no lock inside.",
+        reason="A private attribute of Event: there is no lock in an AtomicEvent.",
         shows="AttributeError: '.*AtomicEvent' object has no attribute '_cond'",
         tests=("suite_locks.py::TestAtomicEvent::test_at_fork_reinit",),
     ),
@@ -34,6 +34,7 @@ DIFFERENCES = (
 
 CLIENT = Client(
     title="test.lock_tests on the writer's side of ReadersWriterLock and on AtomicEvent",
+    suite="`test.lock_tests`",
     root=here,
     tests=("suite_locks.py",),
     of_interpreter=True,

@@ -29,6 +29,7 @@ DIFFERENCES = (
 
 CLIENT = Client(
     title="test.mapping_tests on AtomicDict, a subclass, and handles",
+    suite="`test.mapping_tests`",
     root=here,
     tests=("suite_mappings.py",),
     of_interpreter=True,

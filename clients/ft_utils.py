@@ -75,6 +75,7 @@ DIFFERENCES = (
 
 CLIENT = Client(
     title="ft_utils' tests on AtomicDict, AtomicInt and AtomicRef",
+    suite="ft_utils",
     root=root,
     tests=("tests/test_concurrency.py",),
     put_in_place=put_in_place,

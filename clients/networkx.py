@@ -13,7 +13,7 @@ from typing import Any
 
 from cereggii import AtomicDict
 
-from clients.client import Client, Difference, folder_of
+from clients.client import Client, folder_of
 
 FACTORIES = {
     "Graph": (
@@ -43,6 +43,7 @@ def root() -> Path:
 
 CLIENT = Client(
     title="networkx, with AtomicDict as the factory of each dict of a graph",
+    suite="networkx",
     root=root,
     tests=(".",),
     put_in_place=put_in_place,

@@ -63,7 +63,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.nodeid in listed:
             difference = listed[item.nodeid]
             item.stash[DIFFERENCE] = difference
-            item.add_marker(pytest.mark.xfail(reason=difference.reason, strict=True))
+            reason, runs = difference.reason, difference.runs
+            item.add_marker(pytest.mark.xfail(reason=reason, strict=True, run=runs))
     missing = sorted(listed.keys() - {item.nodeid for item in items})
     if missing and not client.of_interpreter and not _is_partial(config):
         raise pytest.UsageError(f"listed as different, but not there: {', '.join(missing)}")
@@ -85,15 +86,13 @@ def pytest_runtest_makereport(
     """Does not excuse a listed test that fails in another way than the list shows."""
     report = yield
     difference = item.stash.get(DIFFERENCE, None)
-    if difference is not None and call.excinfo is not None and hasattr(report, "wasxfail"):
+    if difference and difference.runs and call.excinfo and hasattr(report, "wasxfail"):
         failure = f"{call.excinfo.type.__name__}: {call.excinfo.value}"
         if not re.search(difference.shows, failure):
             del report.wasxfail
             report.outcome = "failed"
             report.sections.append(("not as listed", f"{failure!r} shows no {difference.shows!r}"))
     return report
-
-
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -64,7 +64,7 @@ class _Loader(SourceFileLoader):
 class _Replacement(ast.NodeTransformer):
     # Each key is hashed once, as in the original: so no dict is made first.
 
-    def visit_Dict(self, node: ast.Dict) -> Any:  # noqa: N802 - ast's name
+    def visit_Dict(self, node: ast.Dict) -> Any:
         self.generic_visit(node)
         if None not in node.keys:
             pairs = [_pair(key, value) for key, value in zip(node.keys, node.values, strict=True)]
@@ -73,12 +73,12 @@ class _Replacement(ast.NodeTransformer):
             made = ast.Call(_type(), [node], [])
         return ast.copy_location(made, node)
 
-    def visit_DictComp(self, node: ast.DictComp) -> Any:  # noqa: N802
+    def visit_DictComp(self, node: ast.DictComp) -> Any:
         self.generic_visit(node)
         pairs = ast.ListComp(_pair(node.key, node.value), node.generators)
         return ast.copy_location(ast.Call(_type(), [pairs], []), node)
 
-    def visit_Name(self, node: ast.Name) -> Any:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> Any:
         if node.id == "dict" and isinstance(node.ctx, ast.Load):
             return ast.copy_location(_type(), node)
         return node

@@ -30,7 +30,9 @@ class TestCondition(_lock_tests.ConditionTests):  # type: ignore[misc]
     @staticmethod
     def condtype(lock: Any = None) -> threading.Condition:
         """Makes a condition."""
-        return threading.Condition(ReadersWriterLock().writer() if lock is None else lock)
+        if lock is None:
+            lock = ReadersWriterLock().writer()
+        return threading.Condition(lock)
 
 
 class TestAtomicEvent(_lock_tests.EventTests):  # type: ignore[misc]

@@ -18,7 +18,7 @@ class Subclass(AtomicDict[Any, Any]):
 class Handle(AtomicDictHandle[Any, Any]):
     """A handle that makes the dict that it is a handle of."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: D102
         return AtomicDict(*args, **kwargs).get_handle()
 
 

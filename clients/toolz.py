@@ -57,6 +57,7 @@ DIFFERENCES = (
 
 CLIENT = Client(
     title="toolz, where each dict is an AtomicDict",
+    suite="toolz",
     root=root,
     tests=("toolz/tests",),
     put_in_place=put_in_place,
