@@ -384,7 +384,8 @@ def recipes(session: nox.Session) -> None:
 def clients(session: nox.Session) -> None:
     """Run other people's test suites on our types; arguments name some, as in `-- networkx`."""
     environment = Environment(session, "clients", MAIN)
-    environment.install("pytest", "-r", str(ROOT / "clients" / "requirements.txt"))
+    requirements = str(ROOT / "clients" / "requirements.txt")
+    environment.install("pytest", "pytest-xdist", "-r", requirements)
     environment.install_packages()
     environment.run("-m", "clients", *session.posargs)
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ NAMES = (
     "cachetools",
     "toolz",
     "networkx",
+    "networkx_order",
     "ft_utils",
 )
 
@@ -32,12 +33,12 @@ class Difference:
 
     # One sentence, true by docs/api.md, the README or the docstring of the type.
     reason: str
-    # A regular expression. The failure of each test, as in "KeyError: 'a'", matches it. A test that
-    # fails in another way is not excused.
-    shows: str
     # Their ids, relative to the client's root.
     tests: tuple[str, ...]
-    # False if they would not end in hours. `shows` is of no use then.
+    # A regular expression. The failure of each test, as in "KeyError: 'a'", matches it. A test that
+    # fails in another way is not excused.
+    shows: str = ""
+    # False if they take hours, or pass by chance. Then they are not run, and need no `shows`.
     runs: bool = True
 
 
@@ -69,6 +70,11 @@ class Client:
                 " such as one that tools/builds.py builds."
             )
         return None
+
+
+def tests_in(files: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The ids of tests that are given by their file."""
+    return tuple(f"{file}::{test}" for file, tests in files.items() for test in tests)
 
 
 def load(name: str) -> Client:

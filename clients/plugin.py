@@ -46,6 +46,9 @@ def listed(client: Client) -> dict[str, Difference]:
     twice = [test for test, times in Counter(tests).items() if times > 1]
     if twice:
         raise pytest.UsageError(f"listed twice as different: {', '.join(twice)}")
+    vague = [each.reason for each in client.differences if each.runs and not each.shows]
+    if vague:
+        raise pytest.UsageError(f"without what the failure shows: {', '.join(vague)}")
     return {test: each for each in client.differences for test in each.tests}
 
 
