@@ -384,8 +384,7 @@ def recipes(session: nox.Session) -> None:
 def clients(session: nox.Session) -> None:
     """Run other people's test suites on our types; arguments name some, as in `-- networkx`."""
     environment = Environment(session, "clients", MAIN)
-    requirements = str(ROOT / "clients" / "requirements.txt")
-    environment.install("pytest", "pytest-xdist", "-r", requirements)
+    environment.install("-r", str(ROOT / "clients" / "requirements.txt"))
     environment.install_packages()
     environment.run("-m", "clients", *session.posargs)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import random
 import re
+import sys
+import sysconfig
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
@@ -60,6 +62,9 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Marks the tests that are listed. Each of them has to be there."""
+    has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    if has_gil and sysconfig.get_config_var("Py_GIL_DISABLED"):
+        raise pytest.UsageError("a module of the suite has enabled the GIL")
     listed = config.stash[LISTED]
     client = config.stash[CLIENT]
     for item in items:

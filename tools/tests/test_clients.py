@@ -104,6 +104,14 @@ def test_no_test_is_listed_twice(
     assert code == int(pytest.ExitCode.USAGE_ERROR)
 
 
+def test_a_suite_of_cpython_needs_its_test_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(title="", suite="", root=lambda: Path(), tests=(), of_interpreter=True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "has no package `test`" in str(client.unavailable())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    assert client.unavailable() is None
+
+
 def test_every_module_of_a_client_is_in_the_list_of_names() -> None:
     folder = Path(plugin.__file__).parent
     clients = {path.stem for path in folder.glob("*.py") if "CLIENT = " in path.read_text("utf-8")}
