@@ -105,7 +105,7 @@ DIFFERENCES = (
     ),
     Difference(
         reason="The repr names the type.",
-        shows=r"AssertionError: assert '.*AtomicDict\(",
+        shows=r"\n  \+ .*AtomicDict\(",
         tests=tests_in(
             {
                 "classes/tests/test_reportviews.py": (
