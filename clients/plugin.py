@@ -2,7 +2,7 @@
 """A pytest plugin: the tests of a client pass, except those that its list says differ.
 
 A test that is listed is expected to fail, in the way that the list shows. The run fails if such a
-test passes, fails in another way, or is not there.
+test passes, is skipped, fails in another way, or is not there.
 """
 
 from __future__ import annotations
@@ -100,6 +100,9 @@ def pytest_runtest_makereport(
             del report.wasxfail
             report.outcome = "failed"
             report.sections.append(("not as listed", f"{failure!r} shows no {difference.shows!r}"))
+    elif difference and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"listed as different, but skipped: {report.longrepr}"
     return report
 
 

@@ -22,6 +22,10 @@ SUITE = """
     def test_that_passes(): pass
     def test_that_raises_a_key_error(): raise KeyError("a")
 """
+SKIPS = """
+    import pytest
+    def test_that_is_skipped(): pytest.skip("a reason")
+"""
 PASSES = "test_suite.py::test_that_passes"
 RAISES = "test_suite.py::test_that_raises_a_key_error"
 
@@ -31,9 +35,10 @@ def outcomes(
     monkeypatch: pytest.MonkeyPatch,
     *differences: Difference,
     of_interpreter: bool = False,
+    suite: str = SUITE,
 ) -> tuple[int, dict[str, int]]:
-    """The exit code of a run of SUITE with this list, and the numbers that it writes down."""
-    pytester.makepyfile(test_suite=SUITE)
+    """The exit code of a run of a suite with this list, and the numbers that it writes down."""
+    pytester.makepyfile(test_suite=suite)
     client = Client(
         title="",
         suite="",
@@ -79,6 +84,14 @@ def test_a_listed_test_that_fails_in_another_way_fails_the_run(
 ) -> None:
     run = outcomes(pytester, monkeypatch, difference(RAISES, shows="KeyError: 'b'"))
     assert run == (1, {"passed": 1, "failed": 1})
+
+
+def test_a_listed_test_that_is_skipped_fails_the_run(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skipped = difference("test_suite.py::test_that_is_skipped")
+    assert outcomes(pytester, monkeypatch, skipped, suite=SKIPS) == (1, {"failed": 1})
+    assert outcomes(pytester, monkeypatch, suite=SKIPS) == (0, {"skipped": 1})
 
 
 def test_a_listed_test_that_is_not_there_fails_the_run(
