@@ -2,27 +2,24 @@
 """What can be done in this repository: `nox -l`, or `python3 tools/dev.py -l` without nox.
 
 Sessions prepare the interpreters that they need (tools/interpreters.py), so they run without an
-environment of nox's own and make theirs with `Environment`.
+environment of nox's own and make theirs with `Environment` (tools/environments.py).
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
-import filelock  # virtualenv needs it, and nox needs virtualenv
 import nox
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
-from tools import builds, interpreters  # noqa: E402
+from tools import interpreters  # noqa: E402
+from tools.environments import PACKAGES, Environment  # noqa: E402
 
-PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 FREE_THREADED = ["3.13t", "3.14t", "3.15t"]
 WITH_GIL = ["3.11", "3.12", "3.13", "3.14", "3.15"]
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -55,116 +52,6 @@ nox.options.sessions = ["tests"]
 nox.options.error_on_external_run = False
 # With `--parallel`, which tools/dev.py gives nox for a session that consists of others.
 nox.options.allow_parallel = True
-
-
-class Environment:
-    """A virtual environment of one session on one interpreter, kept from run to run."""
-
-    def __init__(self, session: nox.Session, name: str, version: str) -> None:
-        try:
-            interpreter = interpreters.ensure(version)
-        except builds.Unavailable as problem:
-            session.error(str(problem))
-        self.interpreter = interpreter
-        self._session = session
-        self._version = version
-        self._how = builds.variant(version)
-        self.home = ROOT / ".nox" / name
-        self.bin = self.home / ("Scripts" if sys.platform == "win32" else "bin")
-        if not (self.home / "ready").exists():
-            shutil.rmtree(self.home, ignore_errors=True)
-            session.run(sys.executable, "-m", "virtualenv", "-q", "-p", str(interpreter),
-                        str(self.home), env=self._how.environment, external=True,
-                        silent=True)  # fmt: skip
-            (self.home / "ready").touch()
-
-    @property
-    def python(self) -> str:
-        """The path of the environment's interpreter."""
-        return str(self.bin / "python")
-
-    def install(self, *arguments: str) -> None:
-        """`pip install`. Prefers a wheel to a newer version that would have to be built."""
-        self.run("-m", "pip", "install", "-q", "--disable-pip-version-check", "--prefer-binary",
-                 *arguments)  # fmt: skip
-
-    def install_packages(self) -> None:
-        """Builds and installs all packages of this repository, with warnings as errors.
-
-        For an interpreter with a sanitizer in it, they are built with the sanitizer.
-        """
-        settings = ["-Ccmake.define.CEREGGII_WERROR=ON"]
-        if self._how.flags:
-            # Debug: not optimized at link time, and with assertions.
-            settings += [
-                "-Ccmake.build-type=Debug",
-                f"-Ccmake.define.CMAKE_CXX_COMPILER={self._how.cxx}",
-                f"-Ccmake.define.CMAKE_CXX_FLAGS={self._how.flags} -DCEREGGII_SANITIZED",
-                "-Ccmake.define.CMAKE_CXX_FLAGS_DEBUG=-g -O1 -fno-omit-frame-pointer",
-            ]
-        for package in PACKAGES:
-            self.install_package(package, *settings)
-
-    def install_package(self, package: Path, *settings: str) -> None:
-        """Installs a package, built with these settings, unless it is installed already.
-
-        Without its dependencies, which are other packages of this repository.
-        """
-        state = _state_of([str(self.interpreter), *settings, *_sources(package)])
-        mark = self.home / f"{package.name}.installed"
-        if mark.exists() and mark.read_text() == state:
-            return
-        mark.unlink(missing_ok=True)
-        self.install("--no-deps", "--force-reinstall", str(self._wheel(package, settings, state)))
-        mark.write_text(state)
-
-    def _wheel(self, package: Path, settings: tuple[str, ...], state: str) -> Path:
-        """The wheel of a package, which all environments with this interpreter install.
-
-        Building it takes most of a minute, so one of the sessions that run at the same time builds
-        it, and the others wait. The wheels of the last states of the sources are kept.
-        """
-        shelf = ROOT / ".nox" / "wheels" / self._version / package.name
-        place = shelf / state[:16]
-        shelf.mkdir(parents=True, exist_ok=True)
-        with (
-            filelock.FileLock(f"{shelf}.lock"),
-            tempfile.TemporaryDirectory(prefix="cereggii-wheel-", dir=shelf.parent) as scratch,
-        ):
-            if not place.exists():
-                self.run("-m", "pip", "wheel", "-q", "--disable-pip-version-check",
-                         "--prefer-binary", "--no-deps", *settings, f"-Cbuild-dir={scratch}/build",
-                         "-w", f"{scratch}/wheel", str(package))  # fmt: skip
-                Path(scratch, "wheel").rename(place)
-            for old in sorted(shelf.iterdir(), key=lambda path: path.stat().st_mtime)[:-4]:
-                shutil.rmtree(old, ignore_errors=True)
-        (wheel,) = place.glob("*.whl")
-        return wheel
-
-    def run(self, *arguments: str, env: dict[str, str] | None = None) -> None:
-        """Runs the environment's Python."""
-        env = {**self._how.environment, **(env or {})}
-        self._session.run(self.python, *arguments, env=env, external=True)
-
-
-def _sources(package: Path) -> list[Path]:
-    """All files that a package is built from."""
-    folders = [package / "src", ROOT / "atomics"]
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [
-        *(path for path in sorted(package.iterdir()) if path.is_file()),
-        *(path for path in files if not {"__pycache__", "build", "tests"} & {*path.parts}),
-    ]
-
-
-def _state_of(parts: list[str | Path]) -> str:
-    """Names a list of texts and files, and what is in the files."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(f"{part}\0".encode())
-        if isinstance(part, Path):
-            digest.update(part.read_bytes())
-    return digest.hexdigest()
 
 
 def _test(session: nox.Session, version: str, *names: str) -> None:
@@ -327,6 +214,24 @@ def interrupted(session: nox.Session) -> None:
                                 "-Ccmake.define.CEREGGII_INTERRUPTED=ON")  # fmt: skip
     tests = [str(path) for path in sorted(package.glob("tests/test_concurrent_*.py"))]
     environment.run("-m", "pytest", *(session.posargs or tests))
+
+
+@nox.session(name="weak-memory", python=False, allow_parallel=False)
+def weak_memory(session: nox.Session) -> None:
+    """Explore the headers under C++20's memory model, and weaken each order; takes an hour."""
+    environment = Environment(session, "cpp", HERE)
+    environment.install("cmake>=3.25", "ninja")
+    env = {"PATH": f"{environment.bin}:{os.environ['PATH']}"}
+    cmake = str(environment.bin / "cmake")
+    build = ROOT / "build" / "weak-memory"
+    session.run(cmake, "-S", str(ROOT), "-B", str(build), "-G", "Ninja",
+                "-DCMAKE_BUILD_TYPE=Release", "-DCEREGGII_BUILD_TESTS=ON",
+                "-DCEREGGII_BUILD_EXTENSIONS=OFF", env=env, external=True)  # fmt: skip
+    session.run(cmake, "--build", str(build), "--target", "models", env=env, external=True)
+    if not session.posargs:
+        for program in sorted((build / "atomics" / "tests" / "model").glob("*_model")):
+            session.run(str(program), external=True)
+    environment.run("tools/weak_memory.py", str(build), *session.posargs)
 
 
 @nox.session(python=False)

@@ -45,6 +45,7 @@ class Operation:
 
     file: str
     code: str
+    occurrence: int  # of this line in the file, from 1 on
     kind: str
 
 
@@ -66,13 +67,19 @@ class Result:
         return self.scenario != "-"
 
 
+def operation_at(file: str, line: int, kind: str) -> Operation:
+    """The operation of this kind in a line."""
+    lines = [text.strip() for text in (ROOT / file).read_text("utf-8").splitlines()]
+    code = lines[line - 1]
+    return Operation(file, code, lines[:line].count(code), kind)
+
+
 def parse(output: str) -> Iterator[Result]:
     """The lines that a model prints with --weaken."""
     for text in output.splitlines():
         path, line, _, kind, order, weaker, scenario, executions, failure = text.split("\t")
-        file = Path(path).resolve().relative_to(ROOT)
-        code = (ROOT / file).read_text("utf-8").splitlines()[int(line) - 1].strip()
-        operation = Operation(str(file), code, kind)
+        file = str(Path(path).resolve().relative_to(ROOT))
+        operation = operation_at(file, int(line), kind)
         yield Result(operation, int(line), order, weaker, scenario, int(executions), failure)
 
 
@@ -103,8 +110,11 @@ def read_entries() -> dict[tuple[Operation, str], str]:
     """The reasons, by operation and weaker order."""
     entries = tomllib.loads(ENTRIES.read_text("utf-8"))["equivalent"]
     return {
-        (Operation(entry["file"], entry["code"], entry["kind"]), weaker): entry["because"]
+        (Operation(entry["file"], entry["code"], occurrence, entry["kind"]), weaker): (
+            entry["because"]
+        )
         for entry in entries
+        for occurrence in entry.get("occurrences", [1])
         for weaker in entry["weaker"].split(", ")
     }
 
@@ -155,7 +165,7 @@ def main() -> int:
             used.add(key)
             print(f"{where}  {what}  {verdict}", flush=True)
         for file, number, line in not_executed(results, model):
-            key = (Operation(file, line, "none"), "none")
+            key = (operation_at(file, number, "none"), "none")
             used.add(key)
             if key not in reasons:
                 problems += 1

@@ -15,6 +15,9 @@ struct Thing {
     Plain<int> value{1};
     Plain<Thing*> link{nullptr};
     int times_freed = 0;
+    Atomic<bool> is_freed{false};
+    // Its finalizer waits until this one is freed.
+    const Thing* waits_for = nullptr;
 };
 
 struct Things {
@@ -24,6 +27,9 @@ struct Things {
     static void free(Item item) {
         item->value = 0;
         ++item->times_freed;
+        item->is_freed.store(true, std::memory_order_release);
+        if (item->waits_for)
+            while (!item->waits_for->is_freed.load(std::memory_order_acquire)) yield();
     }
 };
 
@@ -174,6 +180,39 @@ SCENARIO(a_remover_frees_everything_itself, {.preemptions = 3, .stale_reads = 2}
                 world.remove(0);
                 world.free_everything();
                 check(world.things[0].times_freed == 1, "its own garbage is left");
+            });
+    world.check_end();
+}
+
+// The remover's garbage is on the list of what another thread takes while more is added to it.
+SCENARIO(more_is_removed_while_everything_is_freed, {.preemptions = 3, .stale_reads = 1}) {
+    Still world;
+    threads([&] { world.read(2); },
+            [&] {
+                world.remove(0);
+                world.remove(1);
+            },
+            [&] { world.free_everything(); });
+    world.check_end();
+}
+
+SCENARIO(a_thing_is_freed_although_a_finalizer_before_it_waits,
+         {.preemptions = 2, .stale_reads = 1}) {
+    Still world;
+    world.things[0].waits_for = &world.things[1];
+    world.things[1].waits_for = &world.things[0];
+    threads([&] { world.read(2); },
+            [&] {
+                world.remove(0);
+                world.remove(1);
+                world.free_everything();
+            },
+            [&] {
+                while (!world.things[0].is_freed.load(std::memory_order_acquire) ||
+                       !world.things[1].is_freed.load(std::memory_order_acquire)) {
+                    world.free_everything();
+                    yield();
+                }
             });
     world.check_end();
 }
