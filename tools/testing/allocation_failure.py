@@ -53,6 +53,44 @@ BUILTIN = """
             run(call, mode)
 """
 
+# Programs that try operations begin with it. The last argument of such a program says which
+# allocations fail: "one", or "all" from that one on.
+ATTEMPTS = """
+    import pickle, sys, sysconfig
+    import _testcapi
+
+    # Up to 3.13, Python itself makes a SystemError of a traceback that it has no memory for.
+    FAILURES = (MemoryError, SystemError) if sys.version_info < (3, 14) else (MemoryError,)
+    # Pickle makes an error of its own of any that an import raises.
+    FAILURES += (pickle.PicklingError,)
+
+    # Free-threaded Python itself crashes where it has no memory for the items of a new list, which
+    # copy and pickle make; and as it frees a list, what it keeps for the next one makes it so.
+    SKIPPED = ("copy", "deepcopy", "pickle") if sysconfig.get_config_var("Py_GIL_DISABLED") else ()
+
+    def attempts(name, make, operation):
+        # Runs the operation on one new instance after the other, whose allocation number `first`
+        # fails, until that one does not matter. Yields each instance, and `first`.
+        failures = 0
+        for first in range(1000):
+            instance = make()
+            failed = False
+            _testcapi.set_nomemory(first, 0 if sys.argv[-1] == "all" else first + 1)  # 0: never
+            try:
+                operation(instance)
+            except FAILURES:
+                failed = True
+            finally:
+                _testcapi.remove_mem_hooks()
+            yield instance, first
+            if not failed:
+                break
+            failures += 1
+        else:
+            raise AssertionError("never enough memory: " + name)
+        print(name, failures, flush=True)
+"""
+
 
 @functools.cache
 def python_crashes() -> bool:

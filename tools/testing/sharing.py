@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs in which threads share objects, by a clock that stands still until told otherwise."""
+"""Programs in which threads share objects, by a clock that stands still until told otherwise.
+
+And a check of objects that become immortal while threads share them.
+"""
 
 from __future__ import annotations
 
 import sys
 import textwrap
+import threading
+from typing import Any
 
 import pytest
 
+from tools.testing.concurrency import background
 from tools.testing.interpreters import FREE_THREADED, run_program
+from tools.testing.lifetimes import is_immortal
 
 where_objects_get_help = pytest.mark.skipif(
     not FREE_THREADED or sys.version_info < (3, 14),
@@ -76,3 +83,28 @@ def run_sharing(extension: str, use: str, program: str, *arguments: str) -> str:
         "main()",
     ]
     return run_program("\n".join(source), *arguments, timeout=90).strip()
+
+
+def check_made_immortal_while_used(atomic: Any, rounds: int) -> None:
+    """An object keeps working that becomes immortal after other threads have references to it."""
+
+    class Late(atomic):  # type: ignore[misc]
+        """Immortal only once other threads have references to it."""
+
+    for _ in range(rounds):
+        instance = Late.__new__(Late)
+        started = threading.Barrier(3)
+
+        def work(instance: Any = instance, started: threading.Barrier = started) -> None:
+            started.wait(30)
+            references = []
+            for _ in range(2000):
+                references.append(instance)
+                if len(references) > 100:
+                    references.clear()
+
+        with background(work, work):
+            started.wait(30)
+            atomic.__init__(instance, 5, immortal=True)
+        assert is_immortal(instance)
+        assert instance.get() == 5

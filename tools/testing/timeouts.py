@@ -103,6 +103,19 @@ REFUSED: list[tuple[Any, type[Exception]]] = [
     *((value, OverflowError) for value in TOO_LARGE),
 ]
 
+# A few of those, by name.
+WRONG_TIMEOUTS: dict[str, tuple[Any, type[Exception]]] = {
+    "text": ("soon", TypeError),
+    "list": ([1], TypeError),
+    "negative": (-1, ValueError),
+    "a little negative": (-0.25, ValueError),
+    "nan": (float("nan"), ValueError),
+    "too large": (2 * threading.TIMEOUT_MAX, OverflowError),
+}
+every_wrong_timeout = pytest.mark.parametrize(
+    ("timeout", "error"), WRONG_TIMEOUTS.values(), ids=WRONG_TIMEOUTS
+)
+
 # A wait, and the function that lets it go. The wait takes a timeout, and returns whether it was let
 # go. The function also lets later calls of the wait go; it may be called again.
 Wait: TypeAlias = tuple[Callable[[Any], bool], Callable[[], Any]]

@@ -22,6 +22,8 @@ from verification.hash_map.scenarios import HERE, draw, get, set_
 from verification.hash_map.state import Config
 from verification.search import TooManyStatesError
 
+from .mistakes import check_asked_for, check_counterexample, steps_in
+
 MODULES = (guard, update, unlink, migration, scan, exact)
 SHORT = [name for name, scenario in SCENARIOS.items() if not scenario.long]
 SHOWN = [(name, scenario) for name, mistake in MISTAKES.items() for scenario in mistake.shown_by]
@@ -45,30 +47,16 @@ def test_no_interleaving_breaks_a_promise(name: str) -> None:
 def test_each_mistake_has_a_counterexample(name: str, scenario: str) -> None:
     cfg = SCENARIOS[scenario].cfg._replace(mistakes=frozenset({name}))
     result = explore(cfg)
-    print(f"{name}: {MISTAKES[name].about}", *result.trace, result.violation, sep="\n")
-    assert result.violation is not None
-    assert MISTAKES[name].shown_by[scenario] in result.violation
+    check_counterexample(name, MISTAKES[name], scenario, result.violation, result.trace)
 
 
 def test_every_mistake_is_of_a_step_that_asks_for_it() -> None:
-    asked = "".join(
-        str(function.__code__.co_consts)
-        for module in MODULES
-        for function in vars(module).values()
-        if hasattr(function, "__code__")
-    )
-    assert all(repr(name) in asked for name in MISTAKES)
+    check_asked_for(MODULES, MISTAKES)
 
 
 def test_every_step_is_taken_somewhere() -> None:
-    steps = {
-        name
-        for module in MODULES
-        for name, thing in vars(module).items()
-        if getattr(thing, "__annotations__", {}) == {"w": "World", "t": "Thread", "return": "Step"}
-        and "(Mistake)" not in (thing.__doc__ or "")
-        and "; local" not in (thing.__doc__ or "")
-    }
+    annotations = {"w": "World", "t": "Thread", "return": "Step"}
+    steps = steps_in(MODULES, lambda found: found == annotations)
     taken = frozenset[str]().union(*(explored(name).taken for name in SHORT))
     assert steps - taken == set()
 

@@ -17,6 +17,8 @@ from verification.reclaimer import (
     state,
 )
 
+from .mistakes import check_asked_for, check_counterexample, steps_in
+
 MODULES = (participants, pinning, scan, retiring, freeing, state)
 SHOWN = [(name, scenario) for name, mistake in MISTAKES.items() for scenario in mistake.shown_by]
 _results: dict[str, Result] = {}
@@ -37,9 +39,7 @@ def test_no_interleaving_breaks_a_promise(name: str) -> None:
 @pytest.mark.parametrize(("name", "scenario"), SHOWN)
 def test_each_mistake_has_a_counterexample(name: str, scenario: str) -> None:
     result = explore(SCENARIOS[scenario], frozenset({name}))
-    print(f"{name}: {MISTAKES[name].about}", *result.trace, result.violation, sep="\n")
-    assert result.violation is not None
-    assert MISTAKES[name].shown_by[scenario] in result.violation
+    check_counterexample(name, MISTAKES[name], scenario, result.violation, result.trace)
 
 
 def test_participants_become_dormant() -> None:
@@ -47,25 +47,16 @@ def test_participants_become_dormant() -> None:
 
 
 def test_every_mistake_is_of_a_step_that_asks_for_it() -> None:
-    asked = "".join(
-        str(function.__code__.co_consts)
-        for module in MODULES
-        for function in vars(module).values()
-        if hasattr(function, "__code__")
-    )
-    assert all(repr(name) in asked for name in MISTAKES)
+    check_asked_for(MODULES, MISTAKES)
 
 
 def test_every_step_is_taken_somewhere() -> None:
-    steps = {
-        name
-        for module in MODULES
-        for name, thing in vars(module).items()
-        if getattr(thing, "__annotations__", {}).get("return") in ("Step", "Step | None")
-        and [*thing.__annotations__] == ["s", "t", "return"]
-        and "(Mistake)" not in (thing.__doc__ or "")
-        and "; local" not in (thing.__doc__ or "")
-    }
+    steps = steps_in(
+        MODULES,
+        lambda found: (
+            found.get("return") in ("Step", "Step | None") and [*found] == ["s", "t", "return"]
+        ),
+    )
     taken = frozenset[str]().union(*(explored(name).taken for name in SCENARIOS))
     assert steps - taken == set()
 

@@ -3,28 +3,13 @@
 
 from __future__ import annotations
 
-FORK = """
-    import faulthandler, gc, itertools, os, sys, threading, time, warnings
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from cereggii_atomicdict import ANY, NOT_FOUND, AtomicDict, ExpectationFailed
+from tools.testing.processes import IN_CHILD
 
-    def in_child(work):
-        # Runs work() in a forked process; it has to end in time, and well.
-        child = os.fork()
-        if child == 0:
-            faulthandler.dump_traceback_later(20, exit=True)
-            code = 1
-            try:
-                work()
-                code = 0
-            except BaseException:
-                import traceback
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 0, status
+FORK = (
+    IN_CHILD
+    + """
+    import gc, itertools
+    from cereggii_atomicdict import ANY, NOT_FOUND, AtomicDict, ExpectationFailed
 
     def check(d):
         items = list(d.items())
@@ -83,3 +68,4 @@ FORK = """
     stop = threading.Event()
     d = AtomicDict({("kept", n): n for n in range(100)})
 """
+)

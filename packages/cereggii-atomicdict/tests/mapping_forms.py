@@ -68,18 +68,6 @@ class BadRepr:
         raise RefusalError("repr")
 
 
-class MyInt(int):
-    pass
-
-
-class MyStr(str):
-    __slots__ = ()
-
-
-class MyBytes(bytes):
-    pass
-
-
 def contents(mapping: Any) -> dict[Any, Any]:
     """The items of a mapping, read one key after the other; no key may come twice."""
     found: dict[Any, Any] = {}

@@ -10,18 +10,14 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import ANY, NOT_FOUND, ExpectationFailed
 from hypothesis import given
-from hypothesis import strategies as st
 
-from tools.testing.matching import matches, twin
+from tools.testing.matching import MyBytes, MyInt, MyStr, alike, exact, matches, twin
 
 from .mapping_forms import (
     BadEq,
     BadHash,
     Collider,
     Make,
-    MyBytes,
-    MyInt,
-    MyStr,
     RefusalError,
     Thing,
     both_forms,
@@ -204,19 +200,6 @@ def test_every_value_matches_as_the_rule_says() -> None:
         if type(stored) in (int, str, bytes):
             check(stored, twin(stored))
             assert matches(stored, twin(stored))
-
-
-exact = st.integers() | st.text(st.characters()) | st.binary()
-alike = st.one_of(
-    exact,
-    st.booleans(),
-    st.none(),
-    st.floats(),
-    st.integers().map(MyInt),
-    st.text().map(MyStr),
-    st.binary().map(MyBytes),
-    st.tuples(st.integers()),
-)
 
 
 @given(stored=alike, expected=alike)

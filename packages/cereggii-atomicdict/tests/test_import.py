@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
-import inspect
 import typing
 
 import cereggii_atomicdict
-import pytest
 
-from tools.testing.interpreters import FREE_THREADED, run_program
+from tools.testing.imports import (
+    check_gil_stays_disabled,
+    check_import_after_all_is_gone,
+    check_import_in_a_subinterpreter,
+    check_module_documented,
+    every_subinterpreter,
+    needs_no_gil,
+)
+from tools.testing.interpreters import run_program
 
 
 def test_the_package_exports_its_types() -> None:
@@ -25,14 +31,7 @@ def test_the_package_exports_its_types() -> None:
 
 
 def test_everything_public_is_documented() -> None:
-    assert cereggii_atomicdict.__doc__
-    for name in cereggii_atomicdict.__all__:
-        kind = getattr(cereggii_atomicdict, name)
-        assert inspect.getdoc(kind), name
-        members = vars(kind) if isinstance(kind, type) else {}
-        for member_name, member in members.items():
-            if not member_name.startswith("_"):
-                assert inspect.getdoc(member), (name, member_name)
+    check_module_documented(cereggii_atomicdict)
 
 
 def test_the_types_can_be_named_in_annotations() -> None:
@@ -47,15 +46,9 @@ def test_the_types_can_be_named_in_annotations() -> None:
     assert typing.get_args(cereggii_atomicdict.AtomicDict[int, str]) == (int, str)
 
 
-@pytest.mark.skipif(not FREE_THREADED, reason="there is a GIL in this build")
+@needs_no_gil
 def test_the_import_leaves_the_gil_disabled() -> None:
-    program = """
-        import sys, warnings
-        warnings.simplefilter("error")
-        import cereggii_atomicdict
-        print(sys._is_gil_enabled())
-    """
-    assert run_program(program).strip() == "False"
+    check_gil_stays_disabled("cereggii_atomicdict")
 
 
 def test_the_module_may_be_imported_again() -> None:
@@ -80,54 +73,15 @@ def test_the_module_may_be_imported_again() -> None:
     assert run_program(program).strip() in ("imported", "refused")
 
 
-@pytest.mark.parametrize("isolated", [True, False])
+@every_subinterpreter
 def test_the_import_in_a_subinterpreter_is_an_import_error(isolated: bool) -> None:
-    program = """
-        import sys
-        try:
-            import _interpreters as interpreters
-        except ImportError:
-            import _xxsubinterpreters as interpreters
-        isolated = sys.argv[1] == "True"
-        if sys.version_info >= (3, 13):
-            made = interpreters.create("isolated" if isolated else "legacy")
-        else:
-            made = interpreters.create(isolated=isolated)
-        source = '''
-        try:
-            import cereggii_atomicdict
-        except ImportError as error:
-            text = "ImportError: " + str(error)
-        else:
-            text = "imported"
-        print(text, flush=True)
-        '''
-        run = getattr(interpreters, "exec", None) or interpreters.run_string
-        import textwrap
-        run(made, textwrap.dedent(source))
-        interpreters.destroy(made)
-    """
-    output = run_program(program, str(isolated))
-    assert output.startswith("ImportError: ")
-    assert "subinterpreter" in output
+    check_import_in_a_subinterpreter("cereggii_atomicdict", isolated)
 
 
 def test_the_module_may_be_imported_again_after_all_of_it_is_gone() -> None:
-    program = """
-        import gc, sys
-        for _ in range(3):
-            try:
-                import cereggii_atomicdict as module
-            except ImportError:
-                break
-            mapping = module.AtomicDict({1: 5})
-            instances = [mapping, mapping.get_handle(), mapping.items(), iter(mapping)]
-            instances += [module.NOT_FOUND, module.ANY, module.EXPECTATION_FAILED]
-            assert all(repr(instance) for instance in instances)
-            del instances, mapping, module
-            for name in [name for name in sys.modules if name.startswith("cereggii_atomicdict")]:
-                del sys.modules[name]
-            gc.collect()
-        print("survived")
+    make = """
+        mapping = module.AtomicDict({1: 5})
+        instances = [mapping, mapping.get_handle(), mapping.items(), iter(mapping)]
+        return [*instances, module.NOT_FOUND, module.ANY, module.EXPECTATION_FAILED]
     """
-    assert run_program(program).strip() == "survived"
+    check_import_after_all_is_gone("cereggii_atomicdict", make)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cereggii_atomicdict import AtomicDict
 
-from tools.testing.matching import twin
+from tools.testing.matching import MyInt, MyStr, twin
 
 from .mapping_forms import (
     BadEq,
@@ -20,8 +20,6 @@ from .mapping_forms import (
     BadRepr,
     Collider,
     Make,
-    MyInt,
-    MyStr,
     RefusalError,
     Thing,
     both_forms,

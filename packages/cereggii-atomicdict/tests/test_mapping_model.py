@@ -18,9 +18,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tools.testing.matching import matches, twin
+from tools.testing.matching import MyBytes, MyInt, MyStr, matches, twin
 
-from .mapping_forms import Collider, MyBytes, MyInt, MyStr, Thing
+from .mapping_forms import Collider, Thing
 
 # Few, so that they meet; equal ones of other types and other objects; unequal ones of one hash.
 KEYS: list[Any] = [

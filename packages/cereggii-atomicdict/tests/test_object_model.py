@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import gc
-import inspect
-import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +12,17 @@ import pytest
 from cereggii_atomicdict import AtomicDict, AtomicDictHandle
 
 from tools.testing.handles import check_class_of_handle
-from tools.testing.interpreters import FREE_THREADED
-from tools.testing.lifetimes import collected
+from tools.testing.lifetimes import (
+    check_usable_when_cleared,
+    collected,
+    where_classes_are_collected,
+)
+from tools.testing.object_model import (
+    check_methods_refuse,
+    check_no_attributes,
+    check_type_documented,
+    check_types_stay_apart,
+)
 
 from .mapping_forms import Make, Thing, both_forms, without_init
 
@@ -95,28 +102,18 @@ def test_a_cycle_through_an_object_that_is_finalized_is_collected(kind: type[Any
 @every_type
 def test_an_object_that_the_collector_has_cleared_is_still_usable(kind: type[Any]) -> None:
     """A weak reference callback of what is not garbage may find a dict that is."""
-    instance = new(kind, dict.fromkeys(range(100)))
-    thing = Thing()
-    instance["itself"] = [instance, thing]
-    uses: list[object] = []
 
-    def use(_: object, target: weakref.ref[Any] = weakref.ref(instance)) -> None:  # noqa: B008
-        found = target()
-        if found is None:
-            uses.append("nothing")
-            return
+    def make(thing: object) -> Any:
+        instance = new(kind, dict.fromkeys(range(100)))
+        instance["itself"] = [instance, thing]
+        return instance
+
+    def is_whole(found: Any) -> bool:
         found["used"] = len(found)
         whole = found["itself"][0] is found and found["used"] == 101
-        uses.append("all" if whole and len(found.snapshot()) == 102 else "a part")
+        return whole and len(found.snapshot()) == 102
 
-    callback = weakref.ref(thing, use)
-    reference = weakref.ref(instance)
-    del instance, thing
-    assert collected(reference)
-    assert callback() is None
-    # Up to 3.14 the collector clears all weak references to garbage before it calls anything; since
-    # 3.15 those without a callback only later, before it takes the garbage apart.
-    assert uses in (["nothing"], ["all"])
+    check_usable_when_cleared(make, is_whole)
 
 
 @every_type
@@ -196,10 +193,7 @@ def test_repr_may_change_the_dict(make: Make) -> None:
 # ── types ──────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.skipif(
-    FREE_THREADED and sys.version_info < (3, 14),
-    reason="free-threaded 3.13 makes classes immortal once a thread has been started",
-)
+@where_classes_are_collected
 @every_type
 def test_classes_made_at_run_time_are_collected(kind: type[Any]) -> None:
     class Passing(kind):  # type: ignore[misc]
@@ -214,50 +208,24 @@ def test_classes_made_at_run_time_are_collected(kind: type[Any]) -> None:
 
 @every_type
 def test_instances_have_no_attributes_of_their_own(kind: type[Any]) -> None:
-    instance = new(kind)
-    with pytest.raises(AttributeError):
-        instance.name = 1
-    with pytest.raises(AttributeError):
-        instance.get = None
+    check_no_attributes(new(kind))
 
 
 @every_type
 def test_methods_refuse_an_instance_of_another_type(kind: type[Any]) -> None:
     strangers = [5, {}, *(new(other) for other in TYPES if other is not kind)]
-    for name, member in vars(kind).items():
-        if not callable(member) or name in ("__new__", "__class_getitem__", "fromkeys"):
-            continue
-        for stranger in strangers:
-            for arguments in ((), (1,), (1, 1), (1, 1, 1)):
-                with pytest.raises(TypeError):
-                    member(stranger, *arguments)
+    check_methods_refuse(kind, strangers, (0, 1, 2, 3), but_not=["__class_getitem__", "fromkeys"])
 
 
 @every_type
 def test_instances_cannot_be_made_or_retyped_behind_our_back(kind: Any) -> None:
-    with pytest.raises(TypeError):
-        object.__new__(kind)
-    for other in (*TYPES, dict):
-        if other is kind:
-            continue
-        with pytest.raises(TypeError):
-            kind.__new__(other)
-        with pytest.raises(TypeError):
-            new(kind).__class__ = other
-        with pytest.raises(TypeError):
-            type("Both", (kind, other), {})
+    check_types_stay_apart(kind, [*TYPES, dict], lambda: new(kind))
     assert type(without_init(kind)) is kind
 
 
 @every_type
 def test_everything_public_is_documented(kind: type[Any]) -> None:
-    assert len(inspect.getdoc(kind) or "") > 80
-    for name, member in vars(kind).items():
-        if not name.startswith("_"):
-            assert len(inspect.getdoc(member) or "") > 15, name
-            if callable(member):
-                first = next(iter(inspect.signature(member).parameters))
-                assert first == ("type" if name == "fromkeys" else "self"), name
+    check_type_documented(kind, shortest=16, class_methods=["fromkeys"])
 
 
 def test_a_handle_is_an_instance_of_what_it_is_a_handle_of() -> None:

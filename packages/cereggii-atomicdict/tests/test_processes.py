@@ -9,6 +9,7 @@ import pytest
 
 from tools.testing.interpreters import run_program
 from tools.testing.platforms import needs_fork, needs_timer_signals
+from tools.testing.processes import END_AMID_DAEMONS
 
 from .forks import FORK
 
@@ -177,7 +178,7 @@ def test_a_thread_that_another_hook_starts_in_the_child_is_not_forgotten() -> No
 # ── the end of the interpreter ─────────────────────────────────────────────────────────────────
 
 END = """
-    import itertools, sys, threading, time
+    import itertools, threading, time
     from cereggii_atomicdict import NOT_FOUND, AtomicDict
     sleep = time.sleep
     numbers = itertools.count()
@@ -229,20 +230,13 @@ END = """
         "new dicts": lambda: [AtomicDict({1: 2}).get_handle().copy() for _ in range(100)],
         "lookups": lambda: [d.get(n) for n in range(100)],
     }
-    operation = operations[sys.argv[1]]
-    def work():
-        while True:
-            operation()
-    for _ in range(4):
-        threading.Thread(target=work, daemon=True).start()
-    sleep(0.1)
 """
-OPERATIONS = END[END.index("operations = {") : END.index("operation = operations")].split('"')[1::2]
+OPERATIONS = END[END.index("operations = {") :].split('"')[1::2]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_interpreter_may_end_while_daemon_threads_are_in(operation: str) -> None:
-    run_program(END, operation)
+    run_program(END + END_AMID_DAEMONS, operation)
 
 
 def test_objects_in_a_module_are_finalized_at_the_end() -> None:

@@ -16,7 +16,9 @@ from cereggii_atomicdict import AtomicDict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .mapping_forms import Make, MyInt, Thing, both_forms, contents, dict_of, handle_of
+from tools.testing.matching import MyInt
+
+from .mapping_forms import Make, Thing, both_forms, contents, dict_of, handle_of
 from .reductions import (
     FUNCTIONS,
     TABLE,

@@ -13,6 +13,7 @@ import pytest
 from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
 
 from tools.testing.concurrency import THREADS, in_threads
+from tools.testing.object_model import check_one_init_wins
 
 from .forms import Integer
 
@@ -342,22 +343,4 @@ def test_a_bit_is_seen_set_until_it_is_cleared_by_its_owner(
 @pytest.mark.parametrize("kind", [AtomicInt, AtomicCounter, AtomicIntHandle, AtomicCounterHandle])
 def test_one_of_many_concurrent_inits_wins(kind: type[Any]) -> None:
     atomic: type[Any] = AtomicInt if kind in (AtomicInt, AtomicIntHandle) else AtomicCounter
-    instances = [kind.__new__(kind) for _ in range(500)]
-
-    def work(number: int) -> list[bool]:
-        won = []
-        for instance in instances:
-            try:
-                instance.__init__(number if kind is atomic else atomic(number))
-            except RuntimeError:
-                won.append(False)
-            else:
-                won.append(True)
-            assert instance.get() in range(THREADS)
-        return won
-
-    results = in_threads(work)
-    for index, instance in enumerate(instances):
-        assert [won[index] for won in results] == [
-            number == instance.get() for number in range(THREADS)
-        ]
+    check_one_init_wins(kind, lambda number: number if kind is atomic else atomic(number))

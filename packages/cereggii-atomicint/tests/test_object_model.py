@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import inspect
 import sys
 import time
 import weakref
@@ -23,7 +22,19 @@ from cereggii_atomicint import (
 from tools.testing.concurrency import run_threads
 from tools.testing.handles import check_class_of_handle
 from tools.testing.interpreters import FREE_THREADED
-from tools.testing.lifetimes import collected
+from tools.testing.lifetimes import (
+    check_dies_with_last_reference,
+    check_immortal_argument,
+    collected,
+    every_wrong_immortal,
+    where_classes_are_collected,
+)
+from tools.testing.object_model import (
+    check_methods_refuse,
+    check_type_documented,
+    check_types_stay_apart,
+    errors_of,
+)
 
 from .forms import BINARY, IN_PLACE, UNARY
 
@@ -46,13 +57,7 @@ def new(kind: type[Any], value: int = 5) -> Any:
 
 @every_type
 def test_an_object_dies_with_its_last_reference(kind: type[Any]) -> None:
-    died: list[object] = []
-    instance = new(kind)
-    reference = weakref.ref(instance, died.append)
-    assert reference() is instance
-    del instance
-    assert reference() is None
-    assert died == [reference]
+    check_dies_with_last_reference(lambda: new(kind))
 
 
 @every_atomic
@@ -127,10 +132,7 @@ def test_cycles_through_a_handle_subclass_are_collected(handle_type: type[Any]) 
     assert collected(reference)
 
 
-@pytest.mark.skipif(
-    FREE_THREADED and sys.version_info < (3, 14),
-    reason="free-threaded 3.13 makes classes immortal once a thread has been started",
-)
+@where_classes_are_collected
 @every_atomic
 def test_classes_made_at_run_time_are_collected(atomic: type[Any]) -> None:
     class Passing(atomic):  # type: ignore[misc]
@@ -267,28 +269,6 @@ def test_an_init_that_failed_may_be_tried_again(atomic: type[Any]) -> None:
     assert instance.get() == 5
 
 
-class Anything(int):
-    """An argument that every method takes: an integer that can be called."""
-
-    def __call__(self, *_: object) -> int:
-        return 1
-
-
-def errors_of(instance: Any, name: str) -> set[type[BaseException] | None]:
-    """The errors of a member that is called with all sorts of arguments; None means no error."""
-    found: set[type[BaseException] | None] = set()
-    for arguments in ((), (Anything(1),), (Anything(1), Anything(1)), ("",)):
-        try:
-            member = getattr(instance, name)
-            if callable(member):
-                member(*arguments)
-        except Exception as error:
-            found.add(type(error))
-        else:
-            found.add(None)
-    return found
-
-
 CONSTRUCTING = {"__new__", "__init__", "__setstate__"}
 ALWAYS_REFUSED = {"__itruediv__", "__imatmul__"}
 # The last but one: see test_a_handle_is_an_instance…; the last: a cache of copyreg's.
@@ -365,28 +345,12 @@ def test_subclasses_may_override_operators() -> None:
 @every_type
 def test_methods_refuse_an_instance_of_another_type(kind: type[Any]) -> None:
     strangers = [5, *(new(other) for other in TYPES if other is not kind)]
-    for name, member in vars(kind).items():
-        if not callable(member) or name == "__new__":
-            continue
-        for stranger in strangers:
-            for arguments in ((), (1,), (1, 1)):
-                with pytest.raises(TypeError):
-                    member(stranger, *arguments)
+    check_methods_refuse(kind, strangers, (0, 1, 2))
 
 
 @every_type
 def test_instances_cannot_be_made_or_retyped_behind_our_back(kind: type[Any]) -> None:
-    with pytest.raises(TypeError):
-        object.__new__(kind)
-    for other in TYPES:
-        if other is kind:
-            continue
-        with pytest.raises(TypeError):
-            kind.__new__(other)
-        with pytest.raises(TypeError):
-            new(kind).__class__ = other
-        with pytest.raises(TypeError):
-            type("Both", (kind, other), {})
+    check_types_stay_apart(kind, TYPES, lambda: new(kind))
     if kind in (AtomicInt, AtomicIntHandle):
         with pytest.raises(TypeError):
             type("Both", (kind, int), {})
@@ -394,12 +358,7 @@ def test_instances_cannot_be_made_or_retyped_behind_our_back(kind: type[Any]) ->
 
 @every_type
 def test_everything_public_is_documented(kind: type[Any]) -> None:
-    assert len(inspect.getdoc(kind) or "") > 80
-    for name, member in vars(kind).items():
-        if not name.startswith("_"):
-            assert inspect.getdoc(member), name
-            if callable(member):
-                assert next(iter(inspect.signature(member).parameters)) == "self", name
+    check_type_documented(kind, shortest=1)
 
 
 # ── immortality ────────────────────────────────────────────────────────────────────────────────
@@ -440,15 +399,10 @@ def test_objects_are_mortal_unless_told_otherwise(atomic: type[Any]) -> None:
         atomic("5", immortal=True)
 
 
-@pytest.mark.parametrize("wrong", [0, 1, 1.0, "yes", "", [], object])
+@every_wrong_immortal
 @pytest.mark.parametrize("kind", [AtomicInt, AtomicCounter, AtomicEvent])
 def test_immortal_is_true_false_or_none(kind: Any, wrong: Any) -> None:
-    instance = kind.__new__(kind)
-    with pytest.raises(TypeError, match="immortal must be True, False or None, not ") as raised:
-        instance.__init__(immortal=wrong)
-    assert repr(wrong) in str(raised.value)
-    instance.__init__(immortal=None)  # nothing has been done
-    assert not FREE_THREADED or sys.getrefcount(instance) < 100
+    check_immortal_argument(kind, wrong)
 
 
 @pytest.mark.parametrize("kind", [AtomicInt, AtomicCounter])

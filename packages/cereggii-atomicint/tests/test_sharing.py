@@ -255,8 +255,6 @@ def test_a_counter_costs_what_its_cells_take() -> None:
 @pytest.mark.parametrize("atomic", ["AtomicInt", "AtomicCounter", "AtomicEvent"])
 def test_the_argument_immortal_decides(atomic: str, immortal: str) -> None:
     program = """
-        def look(instance, times):
-            for _ in range(times): bool(instance) if atomic == "AtomicEvent" else instance.get()
         atomic, immortal = sys.argv[1], eval(sys.argv[2])
         def look(instance, times):
             for _ in range(times):

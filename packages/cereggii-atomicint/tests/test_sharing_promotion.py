@@ -12,8 +12,7 @@ from cereggii_atomicint import AtomicInt
 
 from tools.testing.concurrency import background, run_threads
 from tools.testing.interpreters import FREE_THREADED, run_program
-from tools.testing.lifetimes import is_immortal
-from tools.testing.sharing import where_objects_get_help
+from tools.testing.sharing import check_made_immortal_while_used, where_objects_get_help
 
 from .shared import run_sharing, use
 
@@ -203,23 +202,4 @@ def test_garbage_that_a_finalizer_uses_is_freed() -> None:
 
 @only_free_threaded
 def test_an_object_made_immortal_while_others_use_it_keeps_working() -> None:
-    class Late(AtomicInt):
-        """Immortal only once other threads have references to it."""
-
-    for _ in range(30):
-        instance = Late.__new__(Late)
-        started = threading.Barrier(3)
-
-        def work(instance: Late = instance, started: threading.Barrier = started) -> None:
-            started.wait(30)
-            references = []
-            for _ in range(2000):
-                references.append(instance)
-                if len(references) > 100:
-                    references.clear()
-
-        with background(work, work):
-            started.wait(30)
-            AtomicInt.__init__(instance, 5, immortal=True)
-        assert is_immortal(instance)
-        assert instance.get() == 5
+    check_made_immortal_while_used(AtomicInt, rounds=30)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import random
 import threading
 import time
 from typing import Any
@@ -12,9 +11,20 @@ from typing import Any
 import pytest
 from cereggii_atomicint import AtomicInt
 
-from tools.testing.concurrency import PATIENCE, background, give_time_to_block, run_threads
+from tools.testing.concurrency import PATIENCE, background, give_time_to_block
+from tools.testing.waiting import (
+    check_enough_consumers_wake,
+    check_error_of_timeout,
+    check_negative_timeout,
+    check_timeout_of_another_type,
+    check_timeout_too_large,
+    every_negative_timeout,
+    every_timeout_of_another_type,
+    every_timeout_too_large,
+    take_turns,
+)
 
-from .forms import HIGHEST, LOWEST, Integer, Make, both_forms
+from .forms import HIGHEST, LOWEST, Make, both_forms
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own, and measures time"),
@@ -184,101 +194,49 @@ def test_other_threads_run_while_one_is_blocked(make: Make) -> None:
 
 
 @both_forms
-@pytest.mark.parametrize("timeout", [-1, -0.001, float("nan"), float("-inf"), -(10**400)])
+@every_negative_timeout
 def test_a_negative_timeout_is_refused_and_named(make: Make, timeout: Any) -> None:
-    with pytest.raises((ValueError, OverflowError)) as caught:
-        make(5).wait_while(5, timeout)
-    assert str(timeout)[:20] in str(caught.value) or abs(timeout) > 1e300
+    check_negative_timeout(make(5), timeout)
 
 
 @both_forms
-@pytest.mark.parametrize("timeout", [1e30, 2 * threading.TIMEOUT_MAX])
+@every_timeout_too_large
 def test_a_timeout_beyond_the_longest_is_refused_and_named(make: Make, timeout: float) -> None:
-    with pytest.raises(OverflowError) as caught:
-        make(5).wait_while(5, timeout)
-    assert str(timeout) in str(caught.value)
+    check_timeout_too_large(make(5), timeout)
 
 
 @both_forms
-@pytest.mark.parametrize("timeout", ["1", b"1", [], 1j])
+@every_timeout_of_another_type
 def test_a_timeout_that_is_not_a_number_is_refused_and_named(make: Make, timeout: Any) -> None:
-    integer = make(5)
-    with pytest.raises(TypeError) as caught:
-        integer.wait_while(5, timeout)
-    assert str(timeout) in str(caught.value)
-    with pytest.raises(TypeError):
-        integer.wait_while(6, timeout)  # even if there is nothing to wait for
+    check_timeout_of_another_type(make(5), timeout)
 
 
 @both_forms
 def test_an_error_of_the_timeout_propagates(make: Make) -> None:
-    class Broken:
-        def __float__(self) -> float:
-            raise LookupError("no float")
-
-    with pytest.raises(LookupError, match="no float"):
-        make(5).wait_while(5, Broken())  # type: ignore[arg-type]
+    check_error_of_timeout(functools.partial(make(5).wait_while, 5))
 
 
 @pytest.mark.parametrize("notify", ["notify_one", "notify_all"])
 @pytest.mark.parametrize("through_handles", [False, True], ids=["int", "handles"])
 def test_two_threads_that_take_turns_lose_no_wake_up(notify: str, through_handles: bool) -> None:
-    shared = AtomicInt()
-    turns = 4000
-
-    def play(number: int) -> None:
-        mine: Integer = shared.get_handle() if through_handles else shared
-        for turn in range(number, turns, 2):
-            while (found := mine.get()) != turn:
-                assert mine.wait_while(found, PATIENCE)
-            mine.increment_and_get()
-            getattr(mine, notify)()
-
-    run_threads(functools.partial(play, 0), functools.partial(play, 1))
-    assert shared == turns
+    take_turns(
+        AtomicInt(),
+        players=2,
+        turns=4000,
+        access=lambda shared: shared.get_handle() if through_handles else shared,
+        advance=lambda mine, _: mine.increment_and_get(),
+        notify=notify,
+    )
 
 
 def test_many_threads_that_take_turns_lose_no_wake_up() -> None:
-    shared = AtomicInt()
-    players, turns = 5, 2000
-
-    def play(number: int) -> None:
-        for turn in range(number, turns, players):
-            while (found := shared.get()) != turn:
-                assert shared.wait_while(found, PATIENCE)
-            shared.set(turn + 1)
-            shared.notify_all()
-
-    run_threads(*(functools.partial(play, number) for number in range(players)))
-    assert shared == turns
+    take_turns(AtomicInt(), players=5, turns=2000)
 
 
 def test_as_many_notifications_as_items_wake_enough_consumers(seed: int) -> None:
     """A semaphore: nobody sleeps on while there is something to take, timeouts or not."""
     items = AtomicInt()
-    rounds, consumers = 1500, 4
-
-    def produce() -> None:
-        for _ in range(rounds * consumers):
-            items.increment_and_get()
-            items.notify_one()
-
-    def consume(number: int) -> int:
-        choose = random.Random(seed + number)
-        taken = 0
-        while taken < rounds:
-            found = items.get()
-            if found == 0:
-                if choose.random() < 0.3:
-                    items.wait_while(0, choose.random() / 1000)  # may give up when notified
-                else:
-                    assert items.wait_while(0, PATIENCE)
-            elif items.compare_and_set(found, found - 1):
-                taken += 1
-        return taken
-
-    results = run_threads(produce, *(functools.partial(consume, n) for n in range(consumers)))
-    assert results[1:] == [rounds] * consumers
+    check_enough_consumers_wake(items, 1500, seed, add=items.increment_and_get, empty=lambda: 0)
     assert items == 0
 
 

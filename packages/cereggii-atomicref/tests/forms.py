@@ -57,18 +57,6 @@ class NeverCompared:
         raise AssertionError("compared")
 
 
-class MyInt(int):
-    pass
-
-
-class MyStr(str):
-    __slots__ = ()
-
-
-class MyBytes(bytes):
-    pass
-
-
 def without_init(kind: Any) -> Any:
     """An instance whose __init__ has not run."""
     return kind.__new__(kind)

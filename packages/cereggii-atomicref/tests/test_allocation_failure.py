@@ -11,15 +11,11 @@ from tools.testing.interpreters import run_program
 pytestmark = allocation_failure.marks()
 
 # Every operation: what makes its objects, what runs it, and what it may leave behind.
-PROGRAM = """
-    import copy, gc, pickle, sys, sysconfig, weakref
-    import _testcapi
+PROGRAM = (
+    allocation_failure.ATTEMPTS
+    + """
+    import copy, gc, weakref
     from cereggii_atomicref import AtomicRef, AtomicRefHandle, AtomicStampedRef
-
-    # Up to 3.13, Python itself makes a SystemError of a traceback that it has no memory for.
-    FAILURES = (MemoryError, SystemError) if sys.version_info < (3, 14) else (MemoryError,)
-    # Pickle makes an error of its own of any that an import raises.
-    FAILURES += (pickle.PicklingError,)
 
     OLD, NEW, OTHER = 2**62 + 5, "the new one" * 2, b"another one"
     EQUAL = int(str(OLD))
@@ -116,22 +112,11 @@ PROGRAM = """
     }
 
     def run(name, make, operation):
-        # With allocation number `first` and all after it failing, until none of them matters.
         operation(make())
         after = make()
         operation(after)
         allowed = [make().get(), after.get()]
-        failures = 0
-        for first in range(1000):
-            instance = make()
-            failed = False
-            _testcapi.set_nomemory(first, stop(first))
-            try:
-                operation(instance)
-            except FAILURES:
-                failed = True
-            finally:
-                _testcapi.remove_mem_hooks()
+        for instance, first in attempts(name, make, operation):
             found = instance.get()
             assert found in allowed, (name, first, found, allowed)
             # Still whole:
@@ -141,31 +126,20 @@ PROGRAM = """
             else:
                 assert instance.compare_and_set(found, OTHER), (name, first)
                 assert instance.get() is OTHER, (name, first)
-            if not failed:
-                break
-            failures += 1
-        else:
-            raise AssertionError("never enough memory: " + name)
         gc.collect()
-        print(name, failures, flush=True)
 
-    kind, mode = sys.argv[1:3]
-    def stop(first):
-        return 0 if mode == "all" else first + 1  # 0: never
+    kind = sys.argv[1]
     table = STAMPED if kind == "AtomicStampedRef" else REF
     makers = {
         "AtomicRef": lambda: AtomicRef(OLD),
         "AtomicRefHandle": lambda: AtomicRef(OLD).get_handle(),
         "AtomicStampedRef": lambda: AtomicStampedRef(OLD, FAR),
     }
-    # Free-threaded Python itself crashes where it has no memory for the items of a new list, which
-    # copy and pickle make; and as it frees a list, what it keeps for the next one makes it so.
-    crashing = sysconfig.get_config_var("Py_GIL_DISABLED")
-    skipped = ("copy", "deepcopy", "pickle") if crashing else ()
     for name, operation in table.items():
-        if not name.startswith(skipped):
+        if not name.startswith(SKIPPED):
             run(name, makers[kind], operation)
 """
+)
 
 
 @pytest.mark.parametrize("mode", ["one", "all"])

@@ -18,8 +18,9 @@ from cereggii_atomicref import AtomicRef, AtomicRefHandle
 
 from tools.testing.concurrency import PATIENCE, THREADS, eventually, in_threads, run_threads
 from tools.testing.matching import twin
+from tools.testing.object_model import check_one_init_wins
 
-from .forms import Access, Reference, Thing, every_access, without_init
+from .forms import Access, Reference, Thing, every_access
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own"),
@@ -558,25 +559,7 @@ def test_a_finalizer_may_store_its_object_in_the_ref_again() -> None:
 
 @pytest.mark.parametrize("kind", [AtomicRef, AtomicRefHandle])
 def test_one_of_many_concurrent_inits_wins(kind: type[Any]) -> None:
-    instances = [without_init(kind) for _ in range(500)]
-
-    def work(number: int) -> list[bool]:
-        won = []
-        for instance in instances:
-            try:
-                instance.__init__(number if kind is AtomicRef else AtomicRef(number))
-            except RuntimeError:
-                won.append(False)
-            else:
-                won.append(True)
-            assert instance.get() in range(THREADS)
-        return won
-
-    results = in_threads(work)
-    for index, instance in enumerate(instances):
-        assert [won[index] for won in results] == [
-            number == instance.get() for number in range(THREADS)
-        ]
+    check_one_init_wins(kind, lambda number: number if kind is AtomicRef else AtomicRef(number))
 
 
 def test_handles_are_made_and_dropped_while_others_use_the_ref() -> None:

@@ -15,14 +15,11 @@ from cereggii_atomicref import AtomicRef, AtomicStampedRef
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools.testing.matching import matches, twin
+from tools.testing.matching import MyBytes, MyInt, MyStr, alike, exact, matches, twin
 
 from .forms import (
     EqualToAll,
     Make,
-    MyBytes,
-    MyInt,
-    MyStr,
     NeverCompared,
     Thing,
     both_forms,
@@ -103,20 +100,6 @@ def test_every_object_matches_as_the_rule_says() -> None:
         if type(stored) in (int, str, bytes):
             check(stored, twin(stored))
             assert matches(stored, twin(stored))
-
-
-exact = st.integers() | st.text(st.characters()) | st.binary()
-alike = st.one_of(
-    exact,
-    st.booleans(),
-    st.none(),
-    st.floats(),
-    st.integers().map(MyInt),
-    st.text().map(MyStr),
-    st.binary().map(MyBytes),
-    st.binary().map(bytearray),
-    st.tuples(st.integers()),
-)
 
 
 @given(stored=alike, expected=alike)

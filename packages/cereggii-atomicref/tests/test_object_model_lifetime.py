@@ -8,11 +8,14 @@ import sys
 import weakref
 from typing import Any
 
-import pytest
 from cereggii_atomicref import AtomicRef, AtomicStampedRef
 
-from tools.testing.interpreters import FREE_THREADED
-from tools.testing.lifetimes import collected
+from tools.testing.lifetimes import (
+    check_dies_with_last_reference,
+    check_usable_when_cleared,
+    collected,
+    where_classes_are_collected,
+)
 
 from .forms import Thing
 from .types_of_refs import argument_of, every_atomic, every_type, held, new, put
@@ -22,13 +25,7 @@ from .types_of_refs import argument_of, every_atomic, every_type, held, new, put
 
 @every_type
 def test_an_object_dies_with_its_last_reference(kind: type[Any]) -> None:
-    died: list[object] = []
-    instance = new(kind)
-    reference = weakref.ref(instance, died.append)
-    assert reference() is instance
-    del instance
-    assert reference() is None
-    assert died == [reference]
+    check_dies_with_last_reference(lambda: new(kind))
 
 
 @every_type
@@ -168,29 +165,18 @@ def test_a_cycle_through_an_object_that_is_finalized_is_collected(kind: type[Any
 @every_type
 def test_an_object_that_the_collector_has_cleared_is_still_usable(kind: type[Any]) -> None:
     """A weak reference callback of what is not garbage may find a ref that is."""
-    instance = new(kind)
-    put(instance, [instance])
-    thing = Thing()
-    held(instance).append(thing)
-    uses: list[object] = []
 
-    def use(_: object, ref: weakref.ref[Any] = weakref.ref(instance)) -> None:  # noqa: B008
-        found = ref()
-        if found is None:
-            uses.append("nothing")
-            return
+    def make(thing: object) -> Any:
+        instance = new(kind)
+        put(instance, [instance, thing])
+        return instance
+
+    def is_whole(found: Any) -> bool:
         whole = held(found)[0] is found
         put(found, (found, held(found)))
-        uses.append("all" if whole and held(found)[0] is found else "a part")
+        return whole and held(found)[0] is found
 
-    callback = weakref.ref(thing, use)
-    reference = weakref.ref(instance)
-    del instance, thing
-    assert collected(reference)
-    assert callback() is None
-    # Up to 3.14 the collector clears all weak references to garbage before it calls anything; since
-    # 3.15 those without a callback only later, before it takes the garbage apart.
-    assert uses in (["nothing"], ["all"])
+    check_usable_when_cleared(make, is_whole)
 
 
 @every_type
@@ -221,10 +207,7 @@ def test_cycles_through_a_handle_are_collected() -> None:
     assert all(collected(reference) for reference in references)
 
 
-@pytest.mark.skipif(
-    FREE_THREADED and sys.version_info < (3, 14),
-    reason="free-threaded 3.13 makes classes immortal once a thread has been started",
-)
+@where_classes_are_collected
 @every_atomic
 def test_classes_made_at_run_time_are_collected(atomic: type[Any]) -> None:
     class Passing(atomic):  # type: ignore[misc]

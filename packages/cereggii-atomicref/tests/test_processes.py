@@ -3,205 +3,68 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 import sys
-import time
 
 import pytest
 
-from tools.testing.interpreters import STARTUP, command, run_program
+from tools.testing.interpreters import run_program
 from tools.testing.platforms import needs_fork, needs_timer_signals
+from tools.testing.processes import END_AMID_DAEMONS, IN_CHILD
+from tools.testing.waiting import (
+    Atomic,
+    check_blocked_daemons,
+    check_ctrl_c,
+    check_interrupted_wake_up,
+    check_signal_handler_that_changes_it,
+    check_signal_that_raises_nothing,
+    check_wait_in_forked_child,
+    every_long_timeout,
+)
 
 pytestmark = pytest.mark.thread_unsafe(reason="starts processes, and measures time")
+
+REF = Atomic("cereggii_atomicref", "AtomicRef", first="None")
 
 
 # ── signals ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process")
-@pytest.mark.parametrize("timeout", ["", ", 1000", ", threading.TIMEOUT_MAX", ", float('inf')"])
+@every_long_timeout
 @pytest.mark.parametrize("target", ["AtomicRef()", "AtomicRef().get_handle()"])
 def test_ctrl_c_ends_a_wait_at_once(target: str, timeout: str) -> None:
-    program = f"""
-        import signal, threading
-        from cereggii_atomicref import AtomicRef
-        # A shell's background jobs ignore SIGINT, so Python has not installed this handler there.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        target = {target}
-        print("waiting", flush=True)
-        try:
-            target.wait_while(None{timeout})
-        except KeyboardInterrupt:
-            assert target.get() is None
-            print("interrupted", flush=True)
-    """
-    with subprocess.Popen(command(program), stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "waiting\n"
-            time.sleep(0.2)
-            assert process.poll() is None
-            process.send_signal(signal.SIGINT)
-            output, _ = process.communicate(timeout=STARTUP)
-        finally:
-            process.kill()
-    assert process.returncode == 0
-    assert output == "interrupted\n"
+    check_ctrl_c(REF, target, timeout)
 
 
 @needs_timer_signals
 def test_a_wait_goes_on_after_a_signal_that_raises_nothing() -> None:
-    run_program("""
-        import signal, time
-        from cereggii_atomicref import AtomicRef
-        ref = AtomicRef()
-        count = []
-        signal.signal(signal.SIGALRM, lambda *_: count.append(1))
-        signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
-        start = time.monotonic()
-        assert ref.wait_while(None, 0.5) is False
-        elapsed = time.monotonic() - start
-        assert 0.49 <= elapsed < 20, elapsed
-        assert len(count) >= 2, count
-        signal.setitimer(signal.ITIMER_REAL, 0)  # not while the interpreter ends
-    """)
+    check_signal_that_raises_nothing(REF)
 
 
 @needs_timer_signals
 def test_a_signal_handler_may_use_the_ref_that_is_waited_for() -> None:
-    run_program("""
-        import signal
-        from cereggii_atomicref import AtomicRef
-        ref = AtomicRef()
-        def handler(*_):
-            assert ref.wait_while(None, 0.01) is False
-            ref.set(1)
-            ref.notify_one()
-        signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
-        assert ref.wait_while(None, 20) is True
-    """)
+    check_signal_handler_that_changes_it(REF)
 
 
 @needs_timer_signals
 def test_an_interrupted_wait_passes_its_wake_up_on() -> None:
     """One of two waiters is interrupted as it is notified: the other must not sleep on."""
-    run_program("""
-        import signal, threading, time
-        from cereggii_atomicref import AtomicRef
-
-        class Interrupted(Exception):
-            pass
-
-        armed = []
-        def handler(*_):
-            if armed:
-                armed.clear()
-                raise Interrupted
-        signal.signal(signal.SIGUSR1, handler)
-
-        def change(ref, trial):
-            time.sleep(0.002)  # until both are blocked, the main thread first
-            ref.set(1)
-            if trial % 3 == 0:
-                signal.raise_signal(signal.SIGUSR1)
-            elif trial % 3 == 1:
-                signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
-            ref.notify_one()
-            if trial % 3 == 2:
-                signal.raise_signal(signal.SIGUSR1)
-
-        def wait_second(ref):
-            time.sleep(0.001)
-            ref.wait_while(None)
-            ref.notify_one()  # if this one was the first after all
-
-        interrupted = 0
-        for trial in range(300):
-            ref = AtomicRef()
-            other = threading.Thread(target=wait_second, args=(ref,), daemon=True)
-            changer = threading.Thread(target=change, args=(ref, trial))
-            other.start()
-            changer.start()
-            returned = []
-            try:
-                armed.append(True)
-                # No bytecode, so no signal handler, between the return and the record of it.
-                returned.extend(map(ref.wait_while, (None,)))
-                armed.clear()
-            except Interrupted:
-                interrupted += 1
-            if returned:  # the wake-up was this thread's: it passes it on itself
-                ref.notify_one()
-            other.join(20)
-            assert not other.is_alive(), trial
-            changer.join()
-        assert interrupted > 50, interrupted
-    """)
+    check_interrupted_wake_up(REF)
 
 
 # ── fork ───────────────────────────────────────────────────────────────────────────────────────
 
-FORK = """
-    import faulthandler, os, sys, threading, time, warnings
-    warnings.simplefilter("ignore", DeprecationWarning)
+FORK = (
+    IN_CHILD
+    + """
     from cereggii_atomicref import AtomicRef, AtomicStampedRef
-
-    def in_child(work):
-        # Runs work() in a forked process; it has to end in time, and well.
-        child = os.fork()
-        if child == 0:
-            faulthandler.dump_traceback_later(20, exit=True)
-            code = 1
-            try:
-                work()
-                code = 0
-            except BaseException:
-                import traceback
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 0, status
 """
+)
 
 
 @needs_fork
 def test_a_forked_child_can_use_what_a_thread_of_its_parent_waits_for() -> None:
-    run_program(
-        FORK
-        + """
-    ref = AtomicRef()
-    threads = [threading.Thread(target=ref.wait_while, args=(None,)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.2)
-
-    def work():
-        assert ref.wait_while(None, 0.01) is False
-        ref.notify_one()
-        ref.notify_all()
-        thread = threading.Thread(target=ref.wait_while, args=(None,))
-        thread.start()
-        time.sleep(0.05)
-        ref.set(1)
-        ref.notify_one()
-        thread.join(10)
-        assert not thread.is_alive()
-        assert ref.wait_while(1, 0.01) is False
-        ref.get_handle().notify_all()
-
-    in_child(work)
-    assert ref.get() is None
-    ref.set(1)
-    ref.notify_all()
-    for thread in threads:
-        thread.join(10)
-        assert not thread.is_alive()
-    """
-    )
+    check_wait_in_forked_child(REF)
 
 
 @needs_fork
@@ -264,20 +127,11 @@ def test_a_fork_at_any_moment_leaves_nothing_broken() -> None:
 
 
 def test_a_blocked_daemon_thread_does_not_keep_the_interpreter_from_ending() -> None:
-    start = time.monotonic()
-    run_program("""
-        import threading, time
-        from cereggii_atomicref import AtomicRef
-        ref = AtomicRef()
-        for timeout in (None, 1000, threading.TIMEOUT_MAX, float("inf"), 0.3, 0.31):
-            threading.Thread(target=ref.wait_while, args=(None, timeout), daemon=True).start()
-        time.sleep(0.2)
-    """)
-    assert time.monotonic() - start < STARTUP / 2
+    check_blocked_daemons(REF)
 
 
 END = """
-    import copy, pickle, sys, threading, time
+    import copy, time
     from cereggii_atomicref import AtomicRef, AtomicRefHandle, AtomicStampedRef
     class Slow:
         def __index__(self):
@@ -324,13 +178,6 @@ END = """
         "a shared ref": lambda: [shared.set([shared.get()][:0]) for _ in range(100)],
         "new shared refs": lambda: [AtomicRef([]).get_handle().get() for _ in range(100)],
     }
-    operation = operations[sys.argv[1]]
-    def work():
-        while True:
-            operation()
-    for _ in range(4):
-        threading.Thread(target=work, daemon=True).start()
-    time.sleep(0.1)
 """
 
 
@@ -353,7 +200,7 @@ END = """
     ],
 )
 def test_the_interpreter_may_end_while_a_daemon_thread_is_in(operation: str) -> None:
-    run_program(END, operation)
+    run_program(END + END_AMID_DAEMONS, operation)
 
 
 def test_objects_in_a_module_are_finalized_at_the_end() -> None:

@@ -17,7 +17,7 @@ from cereggii_atomicref._atomicref import AtomicBool
 
 from tools.testing.concurrency import eventually, run_threads
 from tools.testing.interpreters import FREE_THREADED
-from tools.testing.lifetimes import is_immortal
+from tools.testing.lifetimes import check_immortal_argument, every_wrong_immortal, is_immortal
 
 from .forms import Access, Thing, every_access
 from .sharing_refs import Counted, every_atomic, put, use_elsewhere
@@ -76,15 +76,10 @@ def test_objects_are_mortal_unless_told_otherwise(atomic: type[Any]) -> None:
         atomic(5, 6, 7, immortal=True)
 
 
-@pytest.mark.parametrize("wrong", [0, 1, 1.0, "yes", "", [], object])
+@every_wrong_immortal
 @pytest.mark.parametrize("kind", [AtomicRef, AtomicBool, AtomicStampedRef])
 def test_immortal_is_true_false_or_none(kind: Any, wrong: Any) -> None:
-    instance = kind.__new__(kind)
-    with pytest.raises(TypeError, match="immortal must be True, False or None, not ") as raised:
-        instance.__init__(immortal=wrong)
-    assert repr(wrong) in str(raised.value)
-    instance.__init__(immortal=None)  # nothing has been done
-    assert not FREE_THREADED or sys.getrefcount(instance) < 100
+    check_immortal_argument(kind, wrong)
 
 
 @every_atomic

@@ -18,7 +18,7 @@ import tools.testing.sharing
 from tools.testing.concurrency import background, eventually, run_threads
 from tools.testing.interpreters import FREE_THREADED, run_program
 from tools.testing.lifetimes import collected, is_immortal
-from tools.testing.sharing import where_objects_get_help
+from tools.testing.sharing import check_made_immortal_while_used, where_objects_get_help
 
 from .forms import Thing
 from .sharing_refs import Counted, every_atomic, put, use, use_elsewhere
@@ -393,23 +393,4 @@ def test_the_collector_may_run_while_cycles_through_refs_are_made_and_broken() -
 
 @pytest.mark.skipif(not FREE_THREADED, reason="with a GIL no reference count is contended")
 def test_an_object_made_immortal_while_others_use_it_keeps_working() -> None:
-    class Late(AtomicRef[Any]):
-        """Immortal only once other threads have references to it."""
-
-    for _ in range(20):
-        instance = Late.__new__(Late)
-        started = threading.Barrier(3)
-
-        def work(instance: Late = instance, started: threading.Barrier = started) -> None:
-            started.wait(30)
-            references = []
-            for _ in range(2000):
-                references.append(instance)
-                if len(references) > 100:
-                    references.clear()
-
-        with background(work, work):
-            started.wait(30)
-            AtomicRef.__init__(instance, 5, immortal=True)
-        assert is_immortal(instance)
-        assert instance.get() == 5
+    check_made_immortal_while_used(AtomicRef, rounds=20)

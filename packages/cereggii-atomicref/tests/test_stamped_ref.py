@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.testing.concurrency import THREADS, eventually, in_threads, run_threads
-from tools.testing.matching import twin
+from tools.testing.matching import MyInt, twin
 
-from .forms import MyInt, Thing
+from .forms import Thing
 
 STAMPS = [0, 1, -1, 255, 256, 257, 2**31, 2**62, 2**63 - 1, 2**63, 2**64, -(2**64), 10**50]
 

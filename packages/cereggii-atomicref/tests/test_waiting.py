@@ -21,8 +21,19 @@ from tools.testing.concurrency import (
     run_threads,
 )
 from tools.testing.matching import twin
+from tools.testing.waiting import (
+    check_enough_consumers_wake,
+    check_error_of_timeout,
+    check_negative_timeout,
+    check_timeout_of_another_type,
+    check_timeout_too_large,
+    every_negative_timeout,
+    every_timeout_of_another_type,
+    every_timeout_too_large,
+    take_turns,
+)
 
-from .forms import Make, NeverCompared, Reference, Thing, both_forms, new_number
+from .forms import Make, NeverCompared, Thing, both_forms, new_number
 
 pytestmark = [
     pytest.mark.thread_unsafe(reason="starts threads of its own, and measures time"),
@@ -323,40 +334,26 @@ def test_the_object_waited_for_may_use_the_ref_as_it_dies(make: Make) -> None:
 
 
 @both_forms
-@pytest.mark.parametrize("timeout", [-1, -0.001, float("nan"), float("-inf"), -(10**400)])
+@every_negative_timeout
 def test_a_negative_timeout_is_refused_and_named(make: Make, timeout: Any) -> None:
-    with pytest.raises((ValueError, OverflowError)) as caught:
-        make(5).wait_while(5, timeout)
-    assert str(timeout)[:20] in str(caught.value) or abs(timeout) > 1e300
+    check_negative_timeout(make(5), timeout)
 
 
 @both_forms
-@pytest.mark.parametrize("timeout", [1e30, 2 * threading.TIMEOUT_MAX])
+@every_timeout_too_large
 def test_a_timeout_beyond_the_longest_is_refused_and_named(make: Make, timeout: float) -> None:
-    with pytest.raises(OverflowError) as caught:
-        make(5).wait_while(5, timeout)
-    assert str(timeout) in str(caught.value)
+    check_timeout_too_large(make(5), timeout)
 
 
 @both_forms
-@pytest.mark.parametrize("timeout", ["1", b"1", [], 1j])
+@every_timeout_of_another_type
 def test_a_timeout_that_is_not_a_number_is_refused_and_named(make: Make, timeout: Any) -> None:
-    ref = make(5)
-    with pytest.raises(TypeError) as caught:
-        ref.wait_while(5, timeout)
-    assert str(timeout) in str(caught.value)
-    with pytest.raises(TypeError):
-        ref.wait_while(6, timeout)  # even if there is nothing to wait for
+    check_timeout_of_another_type(make(5), timeout)
 
 
 @both_forms
 def test_an_error_of_the_timeout_propagates(make: Make) -> None:
-    class Broken:
-        def __float__(self) -> float:
-            raise LookupError("no float")
-
-    with pytest.raises(LookupError, match="no float"):
-        make(5).wait_while(5, Broken())
+    check_error_of_timeout(functools.partial(make(5).wait_while, 5))
 
 
 # ── no wake-up is lost ─────────────────────────────────────────────────────────────────────────
@@ -365,34 +362,17 @@ def test_an_error_of_the_timeout_propagates(make: Make) -> None:
 @pytest.mark.parametrize("notify", ["notify_one", "notify_all"])
 @pytest.mark.parametrize("through_handles", [False, True], ids=["ref", "handles"])
 def test_two_threads_that_take_turns_lose_no_wake_up(notify: str, through_handles: bool) -> None:
-    shared = AtomicRef(0)
-    turns = 3000
-
-    def play(number: int) -> None:
-        mine: Reference = shared.get_handle() if through_handles else shared
-        for turn in range(number, turns, 2):
-            while (found := mine.get()) != turn:
-                assert mine.wait_while(found, PATIENCE)
-            mine.set(turn + 1)
-            getattr(mine, notify)()
-
-    run_threads(functools.partial(play, 0), functools.partial(play, 1))
-    assert shared.get() == turns
+    take_turns(
+        AtomicRef(0),
+        players=2,
+        turns=3000,
+        access=lambda shared: shared.get_handle() if through_handles else shared,
+        notify=notify,
+    )
 
 
 def test_many_threads_that_take_turns_lose_no_wake_up() -> None:
-    shared = AtomicRef(0)
-    players, turns = 5, 1500
-
-    def play(number: int) -> None:
-        for turn in range(number, turns, players):
-            while (found := shared.get()) != turn:
-                assert shared.wait_while(found, PATIENCE)
-            shared.set(turn + 1)
-            shared.notify_all()
-
-    run_threads(*(functools.partial(play, number) for number in range(players)))
-    assert shared.get() == turns
+    take_turns(AtomicRef(0), players=5, turns=1500)
 
 
 def test_objects_are_handed_over_one_by_one(seed: int) -> None:
@@ -436,27 +416,10 @@ def test_as_many_notifications_as_items_wake_enough_consumers(seed: int) -> None
     """
     empty = new_number()
     items = AtomicRef(empty)
-    rounds, consumers = 600, 4
-
-    def produce() -> None:
-        for _ in range(rounds * consumers):
-            items.update_and_get(lambda value: value + 1)
-            items.notify_one()
-
-    def consume(number: int) -> int:
-        choose = random.Random(seed + number)
-        taken = 0
-        while taken < rounds:
-            found = items.get()
-            if found == empty:
-                if choose.random() < 0.3:
-                    items.wait_while(twin(empty), choose.random() / 1000)
-                else:
-                    assert items.wait_while(twin(empty), PATIENCE)
-            elif items.compare_and_set(found, found - 1):
-                taken += 1
-        return taken
-
-    results = run_threads(produce, *(functools.partial(consume, n) for n in range(consumers)))
-    assert results[1:] == [rounds] * consumers
-    assert items.get() == empty
+    check_enough_consumers_wake(
+        items,
+        600,
+        seed,
+        add=lambda: items.update_and_get(lambda value: value + 1),
+        empty=lambda: twin(empty),
+    )

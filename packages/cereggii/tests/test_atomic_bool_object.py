@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import gc
 import inspect
-import pickle
 import sys
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from cereggii import AtomicBool, AtomicBoolHandle, AtomicRef
 
+from tools.testing.copying import every_copy
 from tools.testing.interpreters import FREE_THREADED
 from tools.testing.lifetimes import collected
 
@@ -26,16 +24,6 @@ class Named(AtomicBool):
     def __init__(self, name: str, *, start: bool) -> None:
         super().__init__(start)
         self.name = name
-
-
-def pickled(protocol: int) -> Callable[[Any], Any]:
-    return lambda instance: pickle.loads(pickle.dumps(instance, protocol))
-
-
-COPIES: dict[str, Callable[[Any], Any]] = {"copy": copy.copy, "deepcopy": copy.deepcopy} | {
-    f"pickle {protocol}": pickled(protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
-}
-every_copy = pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
 
 
 @every_copy

@@ -6,30 +6,17 @@ from __future__ import annotations
 import copy
 import pickle
 import weakref
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 from cereggii import AtomicCache
 
+from tools.testing.copying import Copy, every_copy, every_deep_copy
 from tools.testing.lifetimes import collected
 
 from .caches import Clock, Computer, Limits, Thing, check_whole, every_cache
 
 # ── copies ─────────────────────────────────────────────────────────────────────────────────────
-
-Copy: TypeAlias = Callable[[Any], Any]
-
-
-def pickled(protocol: int) -> Copy:
-    return lambda instance: pickle.loads(pickle.dumps(instance, protocol))
-
-
-DEEP: dict[str, Copy] = {"deepcopy": copy.deepcopy} | {
-    f"pickle {protocol}": pickled(protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
-}
-every_copy = pytest.mark.parametrize("make_copy", [copy.copy, *DEEP.values()], ids=["copy", *DEEP])
-every_deep_copy = pytest.mark.parametrize("make_copy", [*DEEP.values()], ids=[*DEEP])
 
 
 def listed(key: Any) -> list[Any]:

@@ -6,10 +6,8 @@ from __future__ import annotations
 import copy
 import functools
 import gc
-import pickle
 import random
 import re
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -27,8 +25,11 @@ from tools.testing.concurrency import (
     meet,
     run_threads,
 )
+from tools.testing.copying import copy_of_slotted, every_copy
 from tools.testing.interpreters import run_program
 from tools.testing.platforms import needs_fork, needs_thread_signals
+from tools.testing.processes import IN_CHILD, INTERRUPTED
+from tools.testing.timeouts import Broken, every_wrong_timeout
 
 THREADS = 4
 
@@ -136,18 +137,8 @@ def test_a_wait_ends_when_its_time_is_over(timeout: float) -> None:
     assert latch.get() == 2
 
 
-WRONG_TIMEOUTS: dict[str, tuple[Any, type[Exception]]] = {
-    "text": ("soon", TypeError),
-    "list": ([1], TypeError),
-    "negative": (-1, ValueError),
-    "a little negative": (-0.25, ValueError),
-    "nan": (float("nan"), ValueError),
-    "too large": (2 * threading.TIMEOUT_MAX, OverflowError),
-}
-
-
 @pytest.mark.parametrize("count", [0, 2])
-@pytest.mark.parametrize(("timeout", "error"), WRONG_TIMEOUTS.values(), ids=WRONG_TIMEOUTS)
+@every_wrong_timeout
 def test_a_wrong_timeout_is_named_and_changes_nothing(
     count: int, timeout: Any, error: type[Exception]
 ) -> None:
@@ -160,10 +151,6 @@ def test_a_wrong_timeout_is_named_and_changes_nothing(
 
 
 def test_an_error_of_the_timeout_itself_propagates() -> None:
-    class Broken:
-        def __float__(self) -> float:
-            raise LookupError("no float")
-
     with pytest.raises(LookupError, match="no float"):
         CountDownLatch(1).wait(Broken())  # type: ignore[arg-type]
 
@@ -297,35 +284,25 @@ def test_a_thread_that_waits_keeps_the_latch() -> None:
 @needs_thread_signals
 @pytest.mark.parametrize("timeout", ["", "1000", "threading.TIMEOUT_MAX", "float('inf')"])
 def test_ctrl_c_ends_a_wait_and_others_wait_on(timeout: str) -> None:
-    run_program(f"""
-        import signal, threading, time
-        from cereggii import CountDownLatch
-        # A shell's background jobs ignore SIGINT, so Python has not installed this handler there.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        latch = CountDownLatch(2)
-        others = [threading.Thread(target=latch.wait, daemon=True) for _ in range(3)]
-        def interrupt():
-            time.sleep(0.2)
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        interrupter = threading.Thread(target=interrupt)
-        for thread in (*others, interrupter):
-            thread.start()
-        try:
-            latch.wait({timeout})
-        except KeyboardInterrupt:
-            pass
-        else:
-            raise AssertionError("not interrupted")
-        interrupter.join()
-        assert latch.get() == 2
-        latch.decrement()
-        assert all(thread.is_alive() for thread in others)
-        latch.decrement()
-        assert latch.wait({timeout})
-        for thread in others:
-            thread.join(20)
-            assert not thread.is_alive()
-    """)
+    run_program(
+        INTERRUPTED
+        + f"""
+    from cereggii import CountDownLatch
+    latch = CountDownLatch(2)
+    others = [threading.Thread(target=latch.wait, daemon=True) for _ in range(3)]
+    for thread in others:
+        thread.start()
+    interrupted(lambda: latch.wait({timeout}))
+    assert latch.get() == 2
+    latch.decrement()
+    assert all(thread.is_alive() for thread in others)
+    latch.decrement()
+    assert latch.wait({timeout})
+    for thread in others:
+        thread.join(20)
+        assert not thread.is_alive()
+    """
+    )
 
 
 @pytest.mark.thread_unsafe(reason="starts processes")
@@ -394,35 +371,30 @@ def test_a_wait_goes_on_after_a_signal_and_its_handler_may_decrement() -> None:
 @pytest.mark.thread_unsafe(reason="starts processes")
 @needs_fork
 def test_a_forked_child_can_use_what_a_thread_of_its_parent_waits_for() -> None:
-    run_program("""
-        import faulthandler, os, threading, time, warnings
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from cereggii import CountDownLatch
-        latch = CountDownLatch(1)
-        thread = threading.Thread(target=latch.wait)
-        thread.start()
-        time.sleep(0.1)
-        child = os.fork()
-        if child == 0:
-            faulthandler.dump_traceback_later(20, exit=True)
-            code = 1
-            try:
-                assert latch.wait(0.01) is False
-                own = threading.Thread(target=latch.wait)
-                own.start()
-                time.sleep(0.02)
-                latch.decrement()
-                own.join()
-                code = 0
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 0, status
-        assert latch.get() == 1
+    run_program(
+        IN_CHILD
+        + """
+    from cereggii import CountDownLatch
+    latch = CountDownLatch(1)
+    thread = threading.Thread(target=latch.wait)
+    thread.start()
+    time.sleep(0.1)
+
+    def work():
+        assert latch.wait(0.01) is False
+        own = threading.Thread(target=latch.wait)
+        own.start()
+        time.sleep(0.02)
         latch.decrement()
-        thread.join(20)
-        assert not thread.is_alive()
-    """)
+        own.join()
+
+    in_child(work)
+    assert latch.get() == 1
+    latch.decrement()
+    thread.join(20)
+    assert not thread.is_alive()
+    """
+    )
 
 
 # ── as an object ───────────────────────────────────────────────────────────────────────────────
@@ -439,16 +411,6 @@ class Named(CountDownLatch):
 
 class Slotted(CountDownLatch):
     __slots__ = ("name",)
-
-
-def pickled(protocol: int) -> Callable[[Any], Any]:
-    return lambda instance: pickle.loads(pickle.dumps(instance, protocol))
-
-
-COPIES: dict[str, Callable[[Any], Any]] = {"copy": copy.copy, "deepcopy": copy.deepcopy} | {
-    f"pickle {protocol}": pickled(protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
-}
-every_copy = pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
 
 
 def test_the_repr_shows_the_count() -> None:
@@ -501,14 +463,9 @@ def test_a_copy_of_a_subclass_keeps_its_attributes(make_copy: Callable[[Any], An
 def test_a_copy_of_a_subclass_with_slots_keeps_them(make_copy: Callable[[Any], Any]) -> None:
     latch: Any = Slotted(3)
     latch.name = "mine"
-    if make_copy in [COPIES["pickle 0"], COPIES["pickle 1"]]:
-        # Python's own classes with slots refuse these, so both answers are fine.
-        try:
-            copied = make_copy(latch)
-        except TypeError:
-            return
-    else:
-        copied = make_copy(latch)
+    copied = copy_of_slotted(make_copy, latch)
+    if copied is None:
+        return
     assert (copied.name, copied.get()) == ("mine", 3)
     copied.decrement()
     assert latch.get() == 3

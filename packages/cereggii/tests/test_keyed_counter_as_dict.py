@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 import collections
-import copy
-import pickle
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,6 +19,8 @@ from cereggii import (
     AtomicKeyedCounterHandle,
     ThreadHandle,
 )
+
+from tools.testing.copying import every_copy
 
 from .keyed_counters import both_forms, plain
 
@@ -70,16 +69,6 @@ class Named(AtomicKeyedCounter[Any]):
     def __init__(self, name: str, items: Any = None) -> None:
         super().__init__(items)
         self.name = name
-
-
-def pickled(protocol: int) -> Callable[[Any], Any]:
-    return lambda instance: pickle.loads(pickle.dumps(instance, protocol))
-
-
-COPIES: dict[str, Callable[[Any], Any]] = {"copy": copy.copy, "deepcopy": copy.deepcopy} | {
-    f"pickle {protocol}": pickled(protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
-}
-every_copy = pytest.mark.parametrize("make_copy", COPIES.values(), ids=COPIES)
 
 
 @every_copy

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cereggii/atomics/reclamation.hpp"
+
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "model.hpp"
+
+// The reclaimer, with bags of one item. A thing is read by threads that are pinned, and freed by
+// the reclaimer: then its value is overwritten, so a read that has not happened before is a race.
+namespace cereggii::model {
+namespace {
+
+struct Thing {
+    Plain<int> value{1};
+    Plain<Thing*> link{nullptr};
+    int times_freed = 0;
+};
+
+struct Things {
+    using Item = Thing*;
+    static Item link(Item item) { return item->link; }
+    static void set_link(Item item, Item link) noexcept { item->link = link; }
+    static void free(Item item) {
+        item->value = 0;
+        ++item->times_freed;
+    }
+};
+
+// A thread that looks at it sees that it is time for the next pass.
+struct FastClock {
+    using duration = std::chrono::nanoseconds;
+    using rep = duration::rep;
+    using period = duration::period;
+    using time_point = std::chrono::time_point<FastClock>;
+
+    static time_point now() noexcept {
+        now_ = now_ + duration(std::chrono::seconds(1)).count();
+        return time_point(duration(now_));
+    }
+    static inline ThreadLocal<rep> now_{0};
+};
+
+// Time stands still: there are no passes.
+struct StoppedClock : FastClock {
+    using time_point = std::chrono::time_point<StoppedClock>;
+    static time_point now() noexcept { return time_point(duration(0)); }
+};
+
+// A structure with some links to things, and the threads that use it.
+template <class Clock>
+struct World {
+    using Domain = atomics::Reclaimer<Things, Clock>;
+
+    World() {
+        for (std::size_t i = 0; i < things.size(); ++i) links[i].store(&things[i]);
+    }
+
+    static void pin() { Domain::pin(*Domain::current()); }
+    static void unpin() { Domain::unpin(*Domain::current()); }
+
+    // What is read under a pin was not freed before.
+    void read(std::size_t i) {
+        pin();
+        if (Thing* found = links[i].load(std::memory_order_seq_cst))
+            check(found->value == 1, "a thing is read after it was freed");
+        unpin();
+    }
+    // Under a pin, as a thread of the map does it.
+    Thing* unlink(std::size_t i) {
+        pin();
+        Thing* found = links[i].exchange(nullptr, std::memory_order_seq_cst);
+        unpin();
+        return found;
+    }
+    void remove(std::size_t i) {
+        if (Thing* found = unlink(i)) {
+            Thing* list = found;
+            Domain::take_what_is_left_for_all(list);
+            Domain::retire(*Domain::current(), list);
+        }
+    }
+    void leave_for_all(std::size_t i) {
+        if (Thing* found = unlink(i)) Domain::leave_for_all(found);
+    }
+    static void free_everything() { Domain::free_everything(Domain::current(), &yield); }
+
+    // Everything that was removed is freed, once, when all threads have ended.
+    void check_end() {
+        free_everything();
+        free_everything();  // the first call may have left a hint that something waits
+        check(!Domain::has_garbage(), "something is left");
+        for (std::size_t i = 0; i < things.size(); ++i)
+            check(things[i].times_freed == (links[i].load() ? 0 : 1), "freed too often, or never");
+    }
+
+    std::array<Thing, 3> things;
+    std::array<Atomic<Thing*>, 3> links;
+};
+
+using Still = World<StoppedClock>;
+using Tidying = World<FastClock>;
+
+// ── who is pinned ───────────────────────────────────────────────────────────────────────────────
+
+SCENARIO(a_reader_and_a_remover, {.preemptions = 3, .stale_reads = 2}) {
+    Still world;
+    threads([&] { world.read(0); }, [&] { world.remove(0); });
+    world.check_end();
+}
+
+SCENARIO(a_reader_reads_again, {.preemptions = 3, .stale_reads = 2}) {
+    Still world;
+    threads(
+        [&] {
+            world.read(0);
+            world.read(0);
+        },
+        [&] { world.remove(0); });
+    world.check_end();
+}
+
+SCENARIO(two_readers_and_a_remover, {.preemptions = 2, .stale_reads = 1}) {
+    Still world;
+    threads([&] { world.read(0); }, [&] { world.read(0); }, [&] { world.remove(0); });
+    world.check_end();
+}
+
+// ── bags and epochs ─────────────────────────────────────────────────────────────────────────────
+
+SCENARIO(a_remover_of_two_fills_bags, {.preemptions = 3, .stale_reads = 1}) {
+    Still world;
+    threads([&] { world.read(0); },
+            [&] {
+                world.remove(0);
+                world.remove(1);
+            });
+    world.check_end();
+}
+
+SCENARIO(a_remover_of_three_fills_bags, {.preemptions = 2, .stale_reads = 1}) {
+    Still world;
+    threads(
+        [&] {
+            world.read(0);
+            world.read(1);
+        },
+        [&] {
+            world.remove(0);
+            world.remove(1);
+            world.remove(2);
+        });
+    world.check_end();
+}
+
+SCENARIO(two_removers_and_a_reader, {.preemptions = 2, .stale_reads = 1}) {
+    Still world;
+    threads(
+        [&] {
+            world.read(0);
+            world.read(1);
+        },
+        [&] {
+            world.remove(0);
+            world.remove(2);
+        },
+        [&] { world.remove(1); });
+    world.check_end();
+}
+
+// ── free_everything() ───────────────────────────────────────────────────────────────────────────
+
+SCENARIO(a_third_thread_frees_everything, {.preemptions = 2, .stale_reads = 1}) {
+    Still world;
+    threads([&] { world.read(0); }, [&] { world.remove(0); }, [&] { world.free_everything(); });
+    world.check_end();
+}
+
+SCENARIO(two_threads_free_everything, {.preemptions = 2, .stale_reads = 1}) {
+    Still world;
+    threads([&] { world.read(0); },
+            [&] {
+                world.remove(0);
+                world.free_everything();
+            },
+            [&] { world.free_everything(); });
+    world.check_end();
+}
+
+SCENARIO(a_remover_frees_everything_itself, {.preemptions = 3, .stale_reads = 2}) {
+    Still world;
+    threads([&] { world.read(0); },
+            [&] {
+                world.remove(0);
+                world.free_everything();
+                check(world.things[0].times_freed == 1, "its own garbage is left");
+            });
+    world.check_end();
+}
+
+SCENARIO(what_is_left_for_all_is_freed_by_a_remover, {.preemptions = 2, .stale_reads = 1}) {
+    Still world;
+    threads([&] { world.read(0); }, [&] { world.leave_for_all(0); }, [&] { world.remove(1); });
+    world.check_end();
+}
+
+// ── the active list ─────────────────────────────────────────────────────────────────────────────
+
+// The remover's first scans make the reader's participant dormant, and its last one has to see the
+// reader pinned.
+SCENARIO(a_dormant_reader_is_seen, {.preemptions = 3, .stale_reads = 1}) {
+    Tidying world;
+    threads([&] { world.read(0); },
+            [&] {
+                auto& me = *Tidying::Domain::current();
+                Tidying::Domain::note_scan(me);
+                Tidying::Domain::note_scan(me);
+                world.remove(0);
+            });
+    world.check_end();
+}
+
+SCENARIO(a_reader_becomes_dormant_between_two_reads, {.preemptions = 3, .stale_reads = 1}) {
+    Tidying world;
+    threads(
+        [&] {
+            world.read(1);
+            world.read(0);
+        },
+        [&] {
+            auto& me = *Tidying::Domain::current();
+            Tidying::Domain::note_scan(me);
+            Tidying::Domain::note_scan(me);
+            world.remove(0);
+        });
+    world.check_end();
+}
+
+SCENARIO(two_threads_tidy, {.preemptions = 2, .stale_reads = 1}) {
+    Tidying world;
+    threads([&] { world.read(0); }, [&] { world.remove(1); }, [&] { world.remove(0); });
+    world.check_end();
+}
+
+// ── writers ─────────────────────────────────────────────────────────────────────────────────────
+
+// A writer that finds the gate open is waited for by the thread that has closed it.
+SCENARIO(a_writer_is_waited_for, {.preemptions = 3, .stale_reads = 2}) {
+    using Domain = Still::Domain;
+    const int map = 0;
+    Atomic<bool> is_closed{false};
+    Plain<int> written{0};
+    threads(
+        [&] {
+            auto& me = *Domain::current();
+            Domain::pin_writing(me, &map);
+            if (!is_closed.load(std::memory_order_seq_cst)) written = 1;
+            Domain::unpin(me);
+        },
+        [&] {
+            is_closed.store(true, std::memory_order_seq_cst);
+            Domain::wait_for_writers(&map, &yield);
+            written = 2;
+        });
+}
+
+// It writes to another map afterwards, so the waiting thread may see that instead of the unpin.
+SCENARIO(a_writer_that_goes_on_with_another_map, {.preemptions = 3, .stale_reads = 2}) {
+    using Domain = Still::Domain;
+    const int map = 0, other = 0;
+    Atomic<bool> is_closed{false};
+    Plain<int> written{0};
+    threads(
+        [&] {
+            auto& me = *Domain::current();
+            Domain::pin_writing(me, &map);
+            if (!is_closed.load(std::memory_order_seq_cst)) written = 1;
+            Domain::unpin(me);
+            Domain::pin_writing(me, &other);
+            Domain::unpin(me);
+        },
+        [&] {
+            is_closed.store(true, std::memory_order_seq_cst);
+            Domain::wait_for_writers(&map, &yield);
+            written = 2;
+        });
+}
+
+SCENARIO(a_dormant_writer_is_waited_for, {.preemptions = 3, .stale_reads = 1}) {
+    using Domain = Tidying::Domain;
+    const int map = 0;
+    Atomic<bool> is_closed{false};
+    Plain<int> written{0};
+    threads(
+        [&] {
+            auto& me = *Domain::current();
+            Domain::pin_writing(me, &map);
+            if (!is_closed.load(std::memory_order_seq_cst)) written = 1;
+            Domain::unpin(me);
+        },
+        [&] {
+            auto& me = *Domain::current();
+            Domain::note_scan(me);
+            Domain::note_scan(me);
+            is_closed.store(true, std::memory_order_seq_cst);
+            Domain::wait_for_writers(&map, &yield);
+            written = 2;
+        });
+}
+
+}  // namespace
+}  // namespace cereggii::model

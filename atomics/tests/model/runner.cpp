@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "model.hpp"
+
+// The program that explores the scenarios that are linked into it.
+//
+//     PROGRAM                  all scenarios, within their bounds
+//     PROGRAM NAME…            these scenarios; of one that fails, the steps of its last execution
+//     PROGRAM --sites          the operations of headers that the scenarios execute
+//     PROGRAM --weaken         each of these operations with each weaker order: which scenario fails
+//     PROGRAM --executions=N   at most N executions of each scenario
+namespace cereggii::model {
+namespace {
+
+Scenario* scenarios = nullptr;
+
+// An operation in a source.
+struct Site {
+    std::string file;
+    std::uint32_t line;
+    std::uint32_t column;
+    Kind kind;
+    Order order;
+    auto operator<=>(const Site&) const = default;
+};
+// The scenarios that execute an operation.
+using Sites = std::map<Site, std::vector<const Scenario*>>;
+
+struct Verdict {
+    bool failed = false;
+    bool is_complete = false;  // all executions within the bounds were explored
+    std::uint64_t executions = 0;
+};
+
+Verdict explore(const Scenario& scenario, const Bounds& bounds, const Weakening* weakening,
+                Search search) {
+    Execution& execution = Execution::current();
+    Verdict verdict;
+    do {
+        ++verdict.executions;
+        if (!execution.run(scenario.body, search, bounds, weakening)) {
+            verdict.failed = true;
+            execution.is_recording = true;
+            search.repeat();
+            execution.run(scenario.body, search, bounds, weakening);
+            execution.is_recording = false;
+            return verdict;
+        }
+        if (verdict.executions == bounds.executions) return verdict;
+    } while (search.next());
+    verdict.is_complete = true;
+    return verdict;
+}
+
+void print_steps() {
+    for (const std::string& step : Execution::current().steps)
+        std::printf("    %s\n", step.c_str());
+}
+
+bool judge(const Scenario& scenario, const Bounds& bounds, bool is_detailed) {
+    const Verdict verdict = explore(scenario, bounds, nullptr, Search::in_order());
+    const bool ok = verdict.failed == scenario.fails;
+    std::printf("%s  %s: ", ok ? "ok    " : "FAILED", scenario.name);
+    if (verdict.failed)
+        std::printf("fails in execution %llu: %s\n",
+                    static_cast<unsigned long long>(verdict.executions),
+                    Execution::current().failure().c_str());
+    else
+        std::printf("holds in %llu executions%s with %d preemptions and %d stale reads\n",
+                    static_cast<unsigned long long>(verdict.executions),
+                    verdict.is_complete ? ", which are all" : "", bounds.preemptions,
+                    bounds.stale_reads);
+    if (verdict.failed && (is_detailed || !ok)) print_steps();
+    std::fflush(stdout);
+    return ok;
+}
+
+Sites find_sites() {
+    Sites sites;
+    Execution& execution = Execution::current();
+    for (const Scenario* scenario = scenarios; scenario; scenario = scenario->next) {
+        if (scenario->fails) continue;
+        std::set<std::tuple<const void*, std::uint32_t, std::uint32_t, Kind, Order>> seen;
+        execution.on_operation = [&](const Where& where, Kind kind, Order order) {
+            const OutsideOfExecution outside;
+            if (!seen.insert({where.file_name(), where.line(), where.column(), kind, order}).second)
+                return;
+            const std::string_view file = where.file_name();
+            if (file.ends_with("_model.cpp")) return;
+            auto& users = sites[{std::string(file), where.line(), where.column(), kind, order}];
+            if (users.empty() || users.back() != scenario) users.push_back(scenario);
+        };
+        Bounds bounds = scenario->bounds;
+        bounds.executions = std::min<std::uint64_t>(bounds.executions, 5'000);
+        explore(*scenario, bounds, nullptr, Search::in_order());
+        explore(*scenario, bounds, nullptr, Search::at_random(1));
+    }
+    execution.on_operation = nullptr;
+    return sites;
+}
+
+// The orders that are one step weaker.
+std::vector<Order> weaker(Kind kind, Order order) {
+    switch (order) {
+        case std::memory_order_seq_cst:
+            if (kind == Kind::load || kind == Kind::failure) return {std::memory_order_acquire};
+            if (kind == Kind::store) return {std::memory_order_release};
+            return {std::memory_order_acq_rel};
+        case std::memory_order_acq_rel:
+            return {std::memory_order_acquire, std::memory_order_release};
+        case std::memory_order_relaxed: return {};
+        default: return {std::memory_order_relaxed};
+    }
+}
+
+const char* text_of(Order order) {
+    static constexpr const char* texts[] = {"relaxed", "consume", "acquire",
+                                            "release", "acq_rel", "seq_cst"};
+    return texts[static_cast<int>(order)];
+}
+const char* text_of(Kind kind) {
+    static constexpr const char* texts[] = {"load", "store", "update", "failure", "fence"};
+    return texts[static_cast<int>(kind)];
+}
+
+// The scenario that fails with a weakening, and in how many executions: first near the simplest
+// execution, then further away, then at random.
+std::optional<std::pair<const Scenario*, std::uint64_t>> find_failure(
+    const std::vector<const Scenario*>& users, const Weakening& weakening, std::uint64_t most) {
+    for (const int depth : {1, 2, 3, 4})
+        for (const Scenario* scenario : users) {
+            Bounds bounds = scenario->bounds;
+            bounds.preemptions = depth == 4 ? 2 * bounds.preemptions + 2 : depth;
+            bounds.stale_reads = depth == 4 ? 2 * bounds.stale_reads + 2 : depth;
+            bounds.executions = most;
+            const Search search = depth == 4 ? Search::at_random(7) : Search::in_order();
+            const Verdict verdict = explore(*scenario, bounds, &weakening, search);
+            if (verdict.failed) return std::pair(scenario, verdict.executions);
+        }
+    return std::nullopt;
+}
+
+void print_sites(const Sites& sites) {
+    for (const auto& [site, users] : sites)
+        std::printf("%s\t%u\t%u\t%s\t%s\n", site.file.c_str(), site.line, site.column,
+                    text_of(site.kind), text_of(site.order));
+}
+
+void weaken_all(const Sites& sites, std::uint64_t most) {
+    for (const auto& [site, users] : sites)
+        for (const Order order : weaker(site.kind, site.order)) {
+            const Weakening weakening{site.file, site.line, site.column, site.kind, order};
+            const auto failure = find_failure(users, weakening, most);
+            std::printf("%s\t%u\t%u\t%s\t%s\t%s\t", site.file.c_str(), site.line, site.column,
+                        text_of(site.kind), text_of(site.order), text_of(order));
+            if (failure)
+                std::printf("%s\t%llu\t%s\n", failure->first->name,
+                            static_cast<unsigned long long>(failure->second),
+                            Execution::current().failure().c_str());
+            else
+                std::printf("-\t0\tnot caught\n");
+            std::fflush(stdout);
+        }
+}
+
+int run(int count, char** arguments) {
+    std::vector<std::string_view> names;
+    std::uint64_t executions = 0;
+    bool only_sites = false, weakens = false;
+    for (int i = 1; i < count; ++i) {
+        const std::string_view argument = arguments[i];
+        if (argument == "--sites")
+            only_sites = true;
+        else if (argument == "--weaken")
+            weakens = true;
+        else if (argument.starts_with("--executions="))
+            executions = std::strtoull(argument.substr(13).data(), nullptr, 10);
+        else
+            names.push_back(argument);
+    }
+    if (only_sites) return print_sites(find_sites()), 0;
+    if (weakens) return weaken_all(find_sites(), executions ? executions : 200'000), 0;
+    bool ok = true, any = false;
+    for (const Scenario* scenario = scenarios; scenario; scenario = scenario->next) {
+        if (!names.empty() && std::find(names.begin(), names.end(), scenario->name) == names.end())
+            continue;
+        any = true;
+        Bounds bounds = scenario->bounds;
+        if (executions) bounds.executions = std::min(bounds.executions, executions);
+        ok &= judge(*scenario, bounds, !names.empty());
+    }
+    return ok && any ? 0 : 1;
+}
+
+}  // namespace
+
+Scenario::Scenario(const char* its_name, void (*its_body)(), const Bounds& its_bounds,
+                   bool it_fails)
+    : name(its_name), body(its_body), bounds(its_bounds), fails(it_fails) {
+    Scenario** last = &scenarios;
+    while (*last) last = &(*last)->next;
+    *last = this;
+}
+
+}  // namespace cereggii::model
+
+int main(int count, char** arguments) { return cereggii::model::run(count, arguments); }
