@@ -101,7 +101,7 @@ def references(threads: int) -> None:
 
 def dicts(threads: int) -> None:
     """Keys of their own and keys of all, in a dict that grows; exact snapshots, and deletion."""
-    shared: AtomicDict[object, object] = AtomicDict()
+    shared: AtomicDict[tuple[int, int], str] = AtomicDict()
     counts: AtomicDict[str, int] = AtomicDict()
     words = [f"word {i % 97}" for i in range(EACH)]
 
@@ -111,7 +111,7 @@ def dicts(threads: int) -> None:
             if i % 2:
                 del shared[number, i - 1]
             if i % 500 == 0:
-                for (owner, index), value in shared.snapshot().items():  # type: ignore[misc]
+                for (owner, index), value in shared.snapshot().items():
                     expect("a value in a snapshot", value, f"{owner} {index}")
         counts.reduce_count(words)
 

@@ -19,6 +19,9 @@
 // object say that no reference can be taken. But the memory may also be another object by now. So a
 // reference that was taken says nothing about which object it is to, until the caller has looked
 // whether the pointer is still where it was found. See object_slot.hpp.
+//
+// CPython breaks this promise for memory that was allocated by a thread which has ended. Its own
+// lists and dicts rely on it, too. See "A fault of CPython" in docs/platforms.md.
 namespace cereggii::atomics {
 
 #ifndef Py_GIL_DISABLED
