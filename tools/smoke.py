@@ -24,7 +24,7 @@ from cereggii import (
     ThreadHandle,
 )
 
-EACH = 2_000
+EACH = 20_000  # enough for threads to meet
 
 
 class Wrong(Exception):  # noqa: N818 - a state of affairs
@@ -110,7 +110,7 @@ def dicts(threads: int) -> None:
             shared[number, i] = f"{number} {i}"
             if i % 2:
                 del shared[number, i - 1]
-            if i % 500 == 0:
+            if i % 5_000 == 0:
                 for (owner, index), value in shared.snapshot().items():
                     expect("a value in a snapshot", value, f"{owner} {index}")
         counts.reduce_count(words)
