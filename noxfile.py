@@ -358,7 +358,7 @@ def tools(session: nox.Session) -> None:
     """Run the tests of tools/ and benchmarks/."""
     environment = Environment(session, "tools", HERE)
     environment.install("pytest", "rich")
-    environment.run("-m", "pytest", "tools/tests/test_house.py",
+    environment.run("-m", "pytest", "tools/tests/test_clients.py", "tools/tests/test_house.py",
                     "tools/tests/test_interpreters.py", "tools/tests/test_linearizability.py",
                     "benchmarks/tests", *session.posargs)  # fmt: skip
 
@@ -382,6 +382,15 @@ def recipes(session: nox.Session) -> None:
                     "packages/cereggii/tests/test_pydantic.py",
                     "packages/cereggii-atomicint/tests/test_integral.py", *session.posargs,
                     env={"CEREGGII_RECIPES": "1"})  # fmt: skip
+
+
+@nox.session(python=False)
+def clients(session: nox.Session) -> None:
+    """Run other people's test suites on our types; arguments name some, as in `-- networkx`."""
+    environment = Environment(session, "clients", MAIN)
+    environment.install("-r", str(ROOT / "clients" / "requirements.txt"))
+    environment.install_packages()
+    environment.run("-m", "clients", *session.posargs)
 
 
 @nox.session(python=False)
@@ -422,7 +431,7 @@ def typing(session: nox.Session) -> None:
     environment = Environment(session, "typing", HERE)
     environment.install("hypothesis", "nox", "pytest", "rich", *TYPE_CHECKERS)
     environment.install_packages()
-    environment.run("-m", "mypy", "noxfile.py", "tools", "examples", "benchmarks",
+    environment.run("-m", "mypy", "noxfile.py", "tools", "clients", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip
     environment.run("-m", "mypy", "-p", "verification")
     environment.run("-m", "mypy", "packages/cereggii/src")

@@ -11,6 +11,6 @@ function(cereggii_model original copy)
       "std::atomic_thread_fence(" "::cereggii::model::fence("
       "std::this_thread::yield()" "::cereggii::model::yield()"
       "plain<" "::cereggii::model::Plain<")
-  set(header "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../tests/model/atomic.hpp")
+  set(header "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../tests/model/clocks.hpp")
   cereggii_copy_with("${original}" "${copy}" "${header}" "${anywhere}" ${ARGN})
 endfunction()

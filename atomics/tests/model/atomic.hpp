@@ -20,6 +20,8 @@
 // execution uses it first.
 namespace cereggii::model {
 
+// An atomic is known by its address, and is as large as the real one: the map makes atomics out of
+// zeroed memory.
 template <class T>
 class Atomic {
     static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(std::uint64_t));
@@ -30,15 +32,14 @@ public:
 
     constexpr Atomic() noexcept : Atomic(T{}) {}
     constexpr Atomic(T value) noexcept : initial_(value) {
-        if (!std::is_constant_evaluated()) begin();
+        if (!std::is_constant_evaluated() && Execution::is_running())
+            Execution::current().make_location(this, to_bits(value));
     }
     Atomic(const Atomic&) = delete;
     Atomic& operator=(const Atomic&) = delete;
     constexpr ~Atomic() {
-        if (std::is_constant_evaluated()) return;
-        Execution& execution = Execution::current();
-        if (execution.is_running() && execution_ == execution.number())
-            execution.destroy_location(id_, Where::current());
+        if (!std::is_constant_evaluated() && Execution::is_running())
+            Execution::current().destroy_location(this, Where::current());
     }
 
     T load(Order order = std::memory_order_seq_cst,
@@ -103,19 +104,8 @@ private:
         return value;
     }
 
-    void begin() const noexcept {
-        Execution& execution = Execution::current();
-        if (!execution.is_running() || execution.is_static(this)) return;
-        execution_ = execution.number();
-        id_ = execution.make_location(to_bits(initial_));
-    }
     LocationId id() const noexcept {
-        Execution& execution = Execution::current();
-        if (execution_ != execution.number()) {
-            execution_ = execution.number();
-            id_ = execution.make_static_location(to_bits(initial_));
-        }
-        return id_;
+        return Execution::current().location_at(this, to_bits(initial_));
     }
     T update(Change change, T operand, Order order, const Where& where) noexcept {
         return from_bits(
@@ -130,9 +120,8 @@ private:
         return done;
     }
 
+    // What it was constructed with. The checker has its values.
     T initial_;
-    mutable std::uint32_t execution_ = 0;
-    mutable LocationId id_ = 0;
 };
 
 // A variable without atomic operations. Two uses of which one is a write have to happen one before
@@ -175,6 +164,8 @@ private:
         if (!execution.is_running() || execution.is_static(this)) return;
         execution_ = execution.number();
         written_ = execution.step();
+        execution.note_plain(
+            this, [](const void* self) { static_cast<const Plain*>(self)->note_write(); });
     }
     void begin_if_static() const noexcept {
         Execution& execution = Execution::current();

@@ -2,6 +2,7 @@
 #include "execution.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "memory.hpp"
@@ -50,6 +51,8 @@ bool Execution::run(void (*scenario)(), Search& search, const Bounds& bounds,
     weakening_ = weakening;
     scenario_ = scenario;
     location_count_ = 0;
+    blocks_.clear();
+    plain_.clear();
     in_order_.clear();
     changes_ = 0;
     failed_ = false;
@@ -63,6 +66,8 @@ bool Execution::run(void (*scenario)(), Search& search, const Bounds& bounds,
         thread.to_pass.clear();
         thread.at_end.clear();
         thread.is_free = nullptr;
+        thread.is_stuck = false;
+        thread.changes_at_yield = UINT64_MAX;
     }
     me_ = 0;
     threads_[0].is_done = false;
@@ -89,6 +94,7 @@ void Execution::run_thread() {
         action(me);
     }
     if (me == 0) Fiber::leave_to(execution.outside_);
+    const OutsideOfExecution outside;
     execution.threads_[me].is_done = true;
     ++execution.changes_;
     --execution.unfinished_;
@@ -109,8 +115,6 @@ void Execution::run_threads(std::vector<std::function<void()>> bodies) {
         thread.view = threads_[0].view;
         thread.view.clock.steps[i + 1] = 1;
         thread.is_done = false;
-        thread.is_stuck = false;
-        thread.changes_at_yield = UINT64_MAX;
         thread.fiber.prepare(&run_thread);
     }
     end_step();
@@ -196,8 +200,15 @@ void Execution::yield() {
 
 // ── atomics ─────────────────────────────────────────────────────────────────────────────────────
 
-LocationId Execution::make_location(std::uint64_t value) {
-    const OutsideOfExecution outside;
+Execution::Address& Execution::find_address(const void* address) {
+    const auto bits = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(address));
+    std::size_t at = bits * 0x9E3779B97F4A7C15u >> (64 - address_bits);
+    while (addresses_[at].execution == number_ && addresses_[at].address != address)
+        at = (at + 1) % addresses_.size();
+    return addresses_[at];
+}
+
+LocationId Execution::add_location(const void* address, std::uint64_t value, Step made) {
     const LocationId id = location_count_++;
     if (id == locations_.size()) locations_.emplace_back();
     Location& location = locations_[id];
@@ -206,25 +217,71 @@ LocationId Execution::make_location(std::uint64_t value) {
     location.messages[0].value = value;
     location.messages[0].view.clear();
     location.used = {};
-    location.made_by = me_;
-    location.made_at = now();
+    location.address = address;
+    location.made_by = made.thread;
+    location.made_at = made.number;
     location.is_destroyed = false;
+    find_address(address) = {address, number_, id};
     return id;
 }
 
-LocationId Execution::make_static_location(std::uint64_t value) {
-    const LocationId id = make_location(value);
-    locations_[id].made_at = 0;
-    return id;
-}
-
-void Execution::destroy_location(LocationId id, const Where& where) {
+void Execution::make_location(const void* address, std::uint64_t value) {
     const OutsideOfExecution outside;
-    Location& location = locations_[id];
+    add_location(address, value, is_static(address) ? Step{} : step());
+}
+
+LocationId Execution::location_at(const void* address, std::uint64_t value) {
+    const OutsideOfExecution outside;
+    const Address& known = find_address(address);
+    if (known.execution == number_) return known.id;
+    Step made;
+    for (const Block& block : blocks_)
+        if (block.has(address)) {
+            if (block.is_free) fail("memory is used after it was freed");
+            made = block.made;
+        }
+    return add_location(address, value, made);
+}
+
+void Execution::destroy_location(const void* address, const Where& where) {
+    const OutsideOfExecution outside;
+    const Address& known = find_address(address);
+    if (known.execution != number_) return;
+    Location& location = locations_[known.id];
     if (!happened(location.used))
         fail("an atomic is destroyed at " + text_of(where) +
              " although another thread's use of it has not happened before");
     location.is_destroyed = true;
+}
+
+void* Execution::allocate(std::size_t size) {
+    void* memory = ::operator new(size);
+    std::memset(memory, 0, size);
+    const OutsideOfExecution outside;
+    blocks_.push_back({static_cast<const std::byte*>(memory), size, step(), false});
+    return memory;
+}
+
+void Execution::deallocate(void* memory, const Where& where) {
+    if (!memory) return;
+    const OutsideOfExecution outside;
+    for (Block& block : blocks_) {
+        if (block.begin != memory) continue;
+        if (block.is_free) fail("memory is freed twice");
+        block.is_free = true;
+        for (LocationId id = 0; id < location_count_; ++id)
+            if (block.has(locations_[id].address) && !locations_[id].is_destroyed)
+                destroy_location(locations_[id].address, where);
+        for (const PlainVariable& plain : plain_)
+            if (block.has(plain.address)) plain.note_write(plain.address);
+    }
+}
+
+void Execution::note_plain(const void* variable, void (*note_write)(const void*)) {
+    const OutsideOfExecution outside;
+    if (std::any_of(blocks_.begin(), blocks_.end(),
+                    [&](const Block& block) { return block.has(variable); }))
+        plain_.push_back({variable, note_write});
 }
 
 Order Execution::order_at(const Where& where, Kind kind, Order order) const {

@@ -78,6 +78,7 @@ struct Location {
     std::uint32_t count = 0;
     // The last step of each thread at this atomic. Its construction is a step.
     Clock used;
+    const void* address = nullptr;
     std::size_t made_by = 0;
     std::uint32_t made_at = 0;
     bool is_destroyed = false;
@@ -123,10 +124,12 @@ public:
 
     // ── atomics ─────────────────────────────────────────────────────────────────────────────────
 
-    LocationId make_location(std::uint64_t value);
-    // One whose construction has happened before everything.
-    LocationId make_static_location(std::uint64_t value);
-    void destroy_location(LocationId id, const Where& where);
+    // An atomic is constructed at this address.
+    void make_location(const void* address, std::uint64_t value);
+    void destroy_location(const void* address, const Where& where);
+    // The atomic at this address. If it was not constructed in this execution, it is a static one,
+    // or was made by the allocation of its memory.
+    LocationId location_at(const void* address, std::uint64_t value);
     std::uint64_t load(LocationId id, Order order, const Where& where);
     void store(LocationId id, std::uint64_t value, Order order, const Where& where);
     // A read-modify-write, of the bits in `mask`. Returns the value before.
@@ -136,6 +139,15 @@ public:
     bool compare_exchange(LocationId id, std::uint64_t& expected, std::uint64_t value,
                           Order success, std::optional<Order> failure, const Where& where);
     void fence(Order order, const Where& where);
+
+    // ── memory that is allocated and freed ──────────────────────────────────────────────────────
+
+    // The memory is filled with zeros.
+    void* allocate(std::size_t size);
+    // All uses of what is in it must have happened before.
+    void deallocate(void* memory, const Where& where = Where::current());
+    // A plain variable is constructed. `note_write` is called when its memory is freed.
+    void note_plain(const void* variable, void (*note_write)(const void*));
 
     // ── plain memory and locks ──────────────────────────────────────────────────────────────────
 
@@ -195,6 +207,31 @@ private:
     std::size_t unfinished_ = 0;
     std::deque<Location> locations_;
     LocationId location_count_ = 0;
+    // A hash table from addresses to locations.
+    struct Address {
+        const void* address = nullptr;
+        std::uint32_t execution = 0;
+        LocationId id = 0;
+    };
+    Address& find_address(const void* address);
+    LocationId add_location(const void* address, std::uint64_t value, Step made);
+    std::vector<Address> addresses_ = std::vector<Address>(std::size_t{1} << address_bits);
+    static constexpr int address_bits = 14;
+    struct Block {
+        const std::byte* begin;
+        std::size_t size;
+        Step made;
+        bool is_free;
+        bool has(const void* address) const noexcept {
+            return address >= begin && address < begin + size;
+        }
+    };
+    std::vector<Block> blocks_;
+    struct PlainVariable {
+        const void* address;
+        void (*note_write)(const void*);
+    };
+    std::vector<PlainVariable> plain_;
     Oldest in_order_;
     std::uint64_t changes_ = 0;
     Search* search_ = nullptr;

@@ -2,9 +2,8 @@
 #include "cereggii/atomics/reclamation.hpp"
 
 #include <array>
-#include <chrono>
-#include <utility>
 
+#include "clocks.hpp"
 #include "model.hpp"
 
 // The reclaimer, with bags of one item. A thing is read by threads that are pinned, and freed by
@@ -26,26 +25,6 @@ struct Things {
         item->value = 0;
         ++item->times_freed;
     }
-};
-
-// A thread that looks at it sees that it is time for the next pass.
-struct FastClock {
-    using duration = std::chrono::nanoseconds;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::time_point<FastClock>;
-
-    static time_point now() noexcept {
-        now_ = now_ + duration(std::chrono::seconds(1)).count();
-        return time_point(duration(now_));
-    }
-    static inline ThreadLocal<rep> now_{0};
-};
-
-// Time stands still: there are no passes.
-struct StoppedClock : FastClock {
-    using time_point = std::chrono::time_point<StoppedClock>;
-    static time_point now() noexcept { return time_point(duration(0)); }
 };
 
 // A structure with some links to things, and the threads that use it.

@@ -4,10 +4,9 @@
 #include <cstring>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
+#include <unordered_set>
 
 #include "model.hpp"
 
@@ -18,6 +17,8 @@
 //     PROGRAM --sites          the operations of headers that the scenarios execute
 //     PROGRAM --weaken         each of these operations with each weaker order: which scenario fails
 //     PROGRAM --executions=N   at most N executions of each scenario
+//     PROGRAM --part=I/N       with --weaken: the I-th of N parts of the operations
+//     PROGRAM --files=TEXT     with --weaken: those in files with this text in their path
 namespace cereggii::model {
 namespace {
 
@@ -55,6 +56,11 @@ Verdict explore(const Scenario& scenario, const Bounds& bounds, const Weakening*
             execution.is_recording = false;
             return verdict;
         }
+        if (!search.is_repeatable()) {
+            std::fprintf(stderr, "%s depends on something else than the checker's choices\n",
+                         scenario.name);
+            std::abort();
+        }
         if (verdict.executions == bounds.executions) return verdict;
     } while (search.next());
     verdict.is_complete = true;
@@ -89,18 +95,23 @@ Sites find_sites() {
     Execution& execution = Execution::current();
     for (const Scenario* scenario = scenarios; scenario; scenario = scenario->next) {
         if (scenario->fails) continue;
-        std::set<std::tuple<const void*, std::uint32_t, std::uint32_t, Kind, Order>> seen;
+        // Operations that are noted already: this is called for each operation of each execution.
+        std::unordered_set<std::uint64_t> seen;
         execution.on_operation = [&](const Where& where, Kind kind, Order order) {
             const OutsideOfExecution outside;
-            if (!seen.insert({where.file_name(), where.line(), where.column(), kind, order}).second)
-                return;
+            const auto name = reinterpret_cast<std::uintptr_t>(where.file_name());
+            const std::uint64_t number =
+                (std::uint64_t{where.line()} << 20 ^ std::uint64_t{where.column()} << 8 ^
+                 static_cast<std::uint64_t>(kind) << 4 ^ static_cast<std::uint64_t>(order)) +
+                (static_cast<std::uint64_t>(name) << 40);
+            if (!seen.insert(number).second) return;
             const std::string_view file = where.file_name();
             if (file.ends_with("_model.cpp")) return;
             auto& users = sites[{std::string(file), where.line(), where.column(), kind, order}];
             if (users.empty() || users.back() != scenario) users.push_back(scenario);
         };
         Bounds bounds = scenario->bounds;
-        bounds.executions = std::min<std::uint64_t>(bounds.executions, 5'000);
+        bounds.executions = std::min<std::uint64_t>(bounds.executions, 2'000);
         explore(*scenario, bounds, nullptr, Search::in_order());
         explore(*scenario, bounds, nullptr, Search::at_random(1));
     }
@@ -155,8 +166,18 @@ void print_sites(const Sites& sites) {
                     text_of(site.kind), text_of(site.order));
 }
 
-void weaken_all(const Sites& sites, std::uint64_t most) {
-    for (const auto& [site, users] : sites)
+// Which operations are weakened.
+struct Part {
+    std::string_view files;
+    std::size_t number = 0;
+    std::size_t of = 1;
+};
+
+void weaken_all(const Sites& sites, Part part, std::uint64_t most) {
+    std::size_t index = 0;
+    for (const auto& [site, users] : sites) {
+        if (site.file.find(part.files) == std::string::npos) continue;
+        if (index++ % part.of != part.number) continue;
         for (const Order order : weaker(site.kind, site.order)) {
             const Weakening weakening{site.file, site.line, site.column, site.kind, order};
             const auto failure = find_failure(users, weakening, most);
@@ -170,12 +191,14 @@ void weaken_all(const Sites& sites, std::uint64_t most) {
                 std::printf("-\t0\tnot caught\n");
             std::fflush(stdout);
         }
+    }
 }
 
 int run(int count, char** arguments) {
     std::vector<std::string_view> names;
     std::uint64_t executions = 0;
     bool only_sites = false, weakens = false;
+    Part part;
     for (int i = 1; i < count; ++i) {
         const std::string_view argument = arguments[i];
         if (argument == "--sites")
@@ -184,11 +207,16 @@ int run(int count, char** arguments) {
             weakens = true;
         else if (argument.starts_with("--executions="))
             executions = std::strtoull(argument.substr(13).data(), nullptr, 10);
+        else if (argument.starts_with("--part=")) {
+            part.number = std::strtoull(argument.data() + 7, nullptr, 10);
+            part.of = std::strtoull(std::strchr(argument.data(), '/') + 1, nullptr, 10);
+        } else if (argument.starts_with("--files="))
+            part.files = argument.substr(8);
         else
             names.push_back(argument);
     }
     if (only_sites) return print_sites(find_sites()), 0;
-    if (weakens) return weaken_all(find_sites(), executions ? executions : 200'000), 0;
+    if (weakens) return weaken_all(find_sites(), part, executions ? executions : 200'000), 0;
     bool ok = true, any = false;
     for (const Scenario* scenario = scenarios; scenario; scenario = scenario->next) {
         if (!names.empty() && std::find(names.begin(), names.end(), scenario->name) == names.end())

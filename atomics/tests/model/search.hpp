@@ -27,7 +27,10 @@ public:
     // One of `of` alternatives. The first one is the simplest.
     std::uint32_t pick(std::uint32_t of) {
         if (of == 1) return 0;
-        if (at_ < path_.size()) return path_[at_++].taken;
+        if (at_ < path_.size()) {
+            is_repeatable_ &= path_[at_].of == of;
+            return path_[at_++].taken % of;
+        }
         const std::uint32_t taken = random_ ? random_pick(of) : 0;
         path_.push_back({taken, of});
         ++at_;
@@ -46,6 +49,9 @@ public:
         ++path_.back().taken;
         return true;
     }
+
+    // Whether the same choices have led to the same executions.
+    bool is_repeatable() const noexcept { return is_repeatable_; }
 
     // Makes the choices of the last execution again.
     void repeat() noexcept { at_ = 0; }
@@ -69,6 +75,7 @@ private:
     std::vector<Choice> path_;
     std::size_t at_ = 0;
     std::uint64_t random_;  // 0: in order
+    bool is_repeatable_ = true;
 };
 
 }  // namespace cereggii::model

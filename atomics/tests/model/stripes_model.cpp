@@ -76,5 +76,102 @@ SCENARIO(large_additions_go_through_the_carry, {.preemptions = 3, .stale_reads =
     check(total(adder) == 2 * large + 1);
 }
 
+// A sum takes what is in the home thread's cell, so that thread goes to the stripes, which another
+// thread is making.
+SCENARIO(a_sum_makes_the_home_thread_look_for_stripes, {.preemptions = 3, .stale_reads = 1}) {
+    Adder adder;
+    std::int64_t taken = 0;
+    threads(
+        [&] {
+            adder.add(1);
+            adder.add(1);
+        },
+        [&] { adder.add(1); }, [&] { taken = adder.sum_and_reset().low; });
+    check(taken + total(adder) == 3);
+}
+
+// ── the stripes themselves ──────────────────────────────────────────────────────────────────────
+
+struct Cell {
+    Atomic<int> value{0};
+};
+using Cells = atomics::Stripes<Cell, TwoCores>;
+
+int total(const Cells& cells) {
+    int sum = 0;
+    cells.for_each([&](const Cell& cell) { sum += cell.value.load(std::memory_order_relaxed); });
+    return sum;
+}
+
+// With numbers that are on different stripes when there are four.
+SCENARIO(two_threads_double_the_stripes, {.preemptions = 4, .stale_reads = 2}) {
+    Cells cells;
+    cells.make(0);
+    const auto use = [&](std::uint32_t number) {
+        cells.find(number)->value.fetch_add(1, std::memory_order_relaxed);
+    };
+    threads(
+        [&] {
+            cells.note_collision();
+            use(2);
+        },
+        [&] {
+            cells.note_collision();
+            use(3);
+        },
+        [&] { use(3); });
+    check(total(cells) == 3);
+}
+
+SCENARIO(stripes_are_added_up_while_they_double, {.preemptions = 3, .stale_reads = 2}) {
+    Cells cells;
+    threads(
+        [&] {
+            cells.make(2)->value.fetch_add(1, std::memory_order_relaxed);
+            cells.note_collision();
+        },
+        [&] { cells.note_collision(); }, [&] { check(total(cells) <= 1); },
+        [&] { check(cells.count() <= 4 || !cells.any()); });
+    check(total(cells) == 1);
+}
+
+SCENARIO(two_threads_make_stripes, {.preemptions = 4, .stale_reads = 2}) {
+    Cells cells;
+    const auto use = [&](std::uint32_t number) {
+        Cell* cell = cells.find(number);
+        if (!cell) cell = cells.make(number);
+        cell->value.fetch_add(1, std::memory_order_relaxed);
+    };
+    threads([&] { use(0); }, [&] { use(1); }, [&] { use(1); });
+    check(total(cells) == 3);
+}
+
+// ── the number of keys ──────────────────────────────────────────────────────────────────────────
+
+SCENARIO(insertions_and_deletions_are_counted, {.preemptions = 3, .stale_reads = 1}) {
+    LiveCount count;
+    threads(
+        [&] {
+            count.note_insertion(0, 8);
+            count.note_deletion(0, 8);
+        },
+        [&] { count.note_insertion(1, 8); }, [&] { count.note_insertion(2, 8); });
+    check(count.inserted() == 3 && count.deleted() == 1);
+}
+
+SCENARIO(keys_are_counted_beside_a_thread_that_looks, {.preemptions = 3, .stale_reads = 1}) {
+    LiveCount count;
+    threads([&] { count.note_insertion(0, 8); },
+            [&] {
+                count.note_insertion(1, 8);
+                count.note_deletion(1, 8);
+            },
+            [&] {
+                const std::int64_t inserted = count.inserted();
+                check(0 <= inserted && inserted <= 2);
+            });
+    check(count.live() == 1);
+}
+
 }  // namespace
 }  // namespace cereggii::model

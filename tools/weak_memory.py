@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weakens each memory order in the headers, and compares what happens with what is written down.
+
+Usage: python tools/weak_memory.py BUILD [--executions=N] [--only=MODEL]
+
+BUILD is a folder where atomics/tests/model was built. Each operation that the scenarios execute is
+given each order that is one step weaker. Then a scenario has to fail, or the entry in
+atomics/tests/model/equivalent.toml has to say why the weaker order is enough. It is an error if
+
+- a weakening is not caught and has no entry,
+- an entry is caught, or belongs to no operation any more,
+- an order in these headers is executed by no scenario and has no entry that says why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENTRIES = ROOT / "atomics" / "tests" / "model" / "equivalent.toml"
+
+# The files whose operations each model judges: a text in their paths.
+MODELS = {
+    "checked_int64": ["checked_int64.hpp"],
+    "parking_lot": ["parking_lot.hpp"],
+    "reclamation": ["atomics/reclamation"],
+    "stripes": ["stripes.hpp", "striped_adder.hpp", "live_count.hpp"],
+    "hash_map": ["src/map/"],
+}
+NOT_RELAXED = re.compile(r"memory_order_(?!relaxed)\w+")
+
+
+@dataclass(frozen=True, order=True)
+class Operation:
+    """An operation in a header. Its line may move, so it is known by the text of the line."""
+
+    file: str
+    code: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What happened when an operation was weakened."""
+
+    operation: Operation
+    line: int
+    order: str
+    weaker: str
+    scenario: str  # that failed; "-": none
+    executions: int
+    failure: str
+
+    @property
+    def is_caught(self) -> bool:
+        """Whether a scenario has failed."""
+        return self.scenario != "-"
+
+
+def parse(output: str) -> Iterator[Result]:
+    """The lines that a model prints with --weaken."""
+    for text in output.splitlines():
+        path, line, _, kind, order, weaker, scenario, executions, failure = text.split("\t")
+        file = Path(path).resolve().relative_to(ROOT)
+        code = (ROOT / file).read_text("utf-8").splitlines()[int(line) - 1].strip()
+        operation = Operation(str(file), code, kind)
+        yield Result(operation, int(line), order, weaker, scenario, int(executions), failure)
+
+
+def weaken(build: Path, model: str, executions: int) -> list[Result]:
+    """Run a model on all cores."""
+    program = next(build.rglob(f"{model}_model"), None)
+    if program is None:
+        raise SystemExit(f"{build} has no {model}_model")
+    parts = 4 * (os.cpu_count() or 1)
+    commands = [
+        [str(program), "--weaken", f"--executions={executions}", f"--part={part}/{parts}",
+         f"--files={files}"]
+        for files in MODELS[model]
+        for part in range(parts)
+    ]  # fmt: skip
+
+    def run(command: list[str]) -> str:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return sorted(
+            (result for output in pool.map(run, commands) for result in parse(output)),
+            key=lambda result: (result.operation.file, result.line, result.weaker),
+        )
+
+
+def read_entries() -> dict[tuple[Operation, str], str]:
+    """The reasons, by operation and weaker order."""
+    entries = tomllib.loads(ENTRIES.read_text("utf-8"))["equivalent"]
+    return {
+        (Operation(entry["file"], entry["code"], entry["kind"]), weaker): entry["because"]
+        for entry in entries
+        for weaker in entry["weaker"].split(", ")
+    }
+
+
+def not_executed(results: Iterable[Result], model: str) -> Iterator[tuple[str, int, str]]:
+    """The lines of this model's files with an order that no scenario executes."""
+    executed = {(result.operation.file, result.line) for result in results}
+    folders = [ROOT / "atomics" / "include", ROOT / "packages" / "cereggii-atomicdict" / "src"]
+    for path in sorted(path for folder in folders for path in folder.rglob("*.[ch]pp")):
+        file = str(path.relative_to(ROOT))
+        if not any(part in file for part in MODELS[model]):
+            continue
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+            # The operation may begin some lines before its order.
+            begun = any((file, number - back) in executed for back in range(3))
+            if NOT_RELAXED.search(line.split("//")[0]) and not begun:
+                yield file, number, line.strip()
+
+
+def main() -> int:
+    """The exit code: 1 if something is not explained."""
+    parser = argparse.ArgumentParser(description="weaken each memory order (see the docstring)")
+    parser.add_argument("build", type=Path)
+    parser.add_argument("--executions", type=int, default=20_000)
+    parser.add_argument("--only", choices=MODELS, action="append")
+    arguments = parser.parse_args()
+    reasons = read_entries()
+    used: set[tuple[Operation, str]] = set()
+    caught = explained = problems = 0
+    for model in arguments.only or MODELS:
+        results = weaken(arguments.build, model, arguments.executions)
+        for result in results:
+            key = (result.operation, result.weaker)
+            where = f"{result.operation.file}:{result.line}"
+            what = f"{result.operation.kind}, {result.order} to {result.weaker}"
+            if result.is_caught:
+                verdict = f"caught in {result.executions} executions by {result.scenario}"
+                caught += 1
+                if key in reasons:
+                    problems += 1
+                    verdict += ": and there is an entry that says that nothing is to be caught"
+            elif key in reasons:
+                verdict = f"equivalent: {reasons[key]}"
+                explained += 1
+            else:
+                verdict = "NOT CAUGHT, and no entry says why"
+                problems += 1
+            used.add(key)
+            print(f"{where}  {what}  {verdict}", flush=True)
+        for file, number, line in not_executed(results, model):
+            key = (Operation(file, line, "none"), "none")
+            used.add(key)
+            if key not in reasons:
+                problems += 1
+                print(f"{file}:{number}  EXECUTED BY NO SCENARIO, and no entry says why: {line}")
+    if not arguments.only:
+        for (operation, weaker), _ in reasons.items():
+            if (operation, weaker) not in used:
+                problems += 1
+                print(f"{operation.file}  AN ENTRY FOR NOTHING: {operation.code} ({weaker})")
+    print(f"{caught} weakenings are caught, {explained} are equivalent, {problems} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
