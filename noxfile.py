@@ -7,7 +7,6 @@ environment of nox's own and make theirs with `Environment`.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
@@ -20,7 +19,7 @@ import nox
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
-from tools import builds, cross_sessions, interpreters  # noqa: E402
+from tools import builds, cross_sessions, interpreters, sources  # noqa: E402
 
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 FREE_THREADED = ["3.13t", "3.14t", "3.15t"]
@@ -110,7 +109,7 @@ class Environment:
 
         Without its dependencies, which are other packages of this repository.
         """
-        state = _state_of([str(self.interpreter), *settings, *_sources(package)])
+        state = sources.state_of([str(self.interpreter), *settings, *sources.of_package(package)])
         mark = self.home / f"{package.name}.installed"
         if mark.exists() and mark.read_text() == state:
             return
@@ -145,26 +144,6 @@ class Environment:
         """Runs the environment's Python."""
         env = {**self._how.environment, **(env or {})}
         self._session.run(self.python, *arguments, env=env, external=True)
-
-
-def _sources(package: Path) -> list[Path]:
-    """All files that a package is built from."""
-    folders = [package / "src", ROOT / "atomics"]
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [
-        *(path for path in sorted(package.iterdir()) if path.is_file()),
-        *(path for path in files if not {"__pycache__", "build", "tests"} & {*path.parts}),
-    ]
-
-
-def _state_of(parts: list[str | Path]) -> str:
-    """Names a list of texts and files, and what is in the files."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(f"{part}\0".encode())
-        if isinstance(part, Path):
-            digest.update(part.read_bytes())
-    return digest.hexdigest()
 
 
 def _test(session: nox.Session, version: str, *names: str) -> None:
