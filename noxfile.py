@@ -17,7 +17,7 @@ import nox
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT))
 
-from tools import interpreters  # noqa: E402
+from tools import cross_sessions, interpreters  # noqa: E402
 from tools.environments import PACKAGES, Environment  # noqa: E402
 
 FREE_THREADED = ["3.13t", "3.14t", "3.15t"]
@@ -154,15 +154,19 @@ def cpp(session: nox.Session) -> None:
     _ctest(session, "debug")
 
 
-def _ctest(session: nox.Session, preset: str) -> None:
+def _ctest(session: nox.Session, preset: str, *, only_build: bool = False) -> None:
     environment = Environment(session, "cpp", HERE)
     environment.install("cmake>=3.25", "ninja")
     env = {"PATH": f"{environment.bin}:{os.environ['PATH']}"}
     cmake = str(environment.bin / "cmake")
     session.run(cmake, "--preset", preset, env=env, external=True)
     session.run(cmake, "--build", "--preset", preset, env=env, external=True)
-    session.run(str(environment.bin / "ctest"), "--preset", preset, "--output-on-failure", env=env,
-                external=True)  # fmt: skip
+    if not only_build:
+        session.run(str(environment.bin / "ctest"), "--preset", preset, "--output-on-failure",
+                    env=env, external=True)  # fmt: skip
+
+
+cross_sessions.register(Environment, _ctest, PACKAGES, MAIN)
 
 
 @nox.session(python=False, allow_parallel=False)

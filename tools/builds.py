@@ -194,17 +194,10 @@ def build(version: str) -> Path:
     _require_build_tools(version)
     cache().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="cereggii-python-") as scratch:
-        source, archive = _download(version, Path(scratch))
+        source, root = unpack(version, Path(scratch))
         label = _label(source, version)
         python = python_of(source, version)
         prefix = python.parent.parent
-        tree = Path(scratch) / "source"
-        with step(f"Python {label}: unpacking"), tarfile.open(archive) as tar:
-            if hasattr(tarfile, "data_filter"):
-                tar.extractall(tree, filter="data")
-            else:
-                tar.extractall(tree)
-        (root,) = tree.iterdir()
         jobs = f"-j{os.cpu_count() or 1}"
         steps = {
             "configuring (1/3)": [
@@ -223,7 +216,7 @@ def build(version: str) -> Path:
         environment = {**os.environ, **how.environment}
         for name, command in steps.items():
             with step(f"Python {label}: {name}"):
-                _run(command, root, environment, Path(scratch) / "log")
+                run(command, root, environment, Path(scratch) / "log")
         installed = Path(f"{scratch}/installed{prefix}")
         _check_modules(installed / "bin" / python.name, environment)
         if how.keeps:
@@ -231,6 +224,19 @@ def build(version: str) -> Path:
         if not prefix.exists():  # else another run was faster
             shutil.move(installed, prefix)
     return python
+
+
+def unpack(version: str, scratch: Path) -> tuple[Source, Path]:
+    """Downloads the best source of this version; the folder in `scratch` where it is unpacked."""
+    source, archive = _download(version, scratch)
+    tree = scratch / "source"
+    with step(f"Python {_label(source, version)}: unpacking"), tarfile.open(archive) as tar:
+        if hasattr(tarfile, "data_filter"):
+            tar.extractall(tree, filter="data")
+        else:
+            tar.extractall(tree)
+    (root,) = tree.iterdir()
+    return source, root
 
 
 def _plain(version: str) -> str:
@@ -326,7 +332,8 @@ def _compiles(cc: str, header: str) -> bool:
     return check.returncode == 0
 
 
-def _run(command: list[str], directory: Path, environment: Mapping[str, str], log: Path) -> None:
+def run(command: list[str], directory: Path, environment: Mapping[str, str], log: Path) -> None:
+    """Runs a step of a build. Raises Unavailable with the end of its output if it fails."""
     with log.open("w") as output:
         done = subprocess.run(
             command, cwd=directory, env=environment, stdout=output, stderr=subprocess.STDOUT

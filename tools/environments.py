@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 import filelock  # virtualenv needs it, and nox needs virtualenv
 import nox
 
-from tools import builds, interpreters
+from tools import builds, interpreters, sources
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
@@ -71,7 +70,7 @@ class Environment:
 
         Without its dependencies, which are other packages of this repository.
         """
-        state = state_of([str(self.interpreter), *settings, *sources(package)])
+        state = sources.state_of([str(self.interpreter), *settings, *sources.of_package(package)])
         mark = self.home / f"{package.name}.installed"
         if mark.exists() and mark.read_text() == state:
             return
@@ -106,23 +105,3 @@ class Environment:
         """Runs the environment's Python."""
         env = {**self._how.environment, **(env or {})}
         self._session.run(self.python, *arguments, env=env, external=True)
-
-
-def sources(package: Path) -> list[Path]:
-    """All files that a package is built from."""
-    folders = [package / "src", ROOT / "atomics"]
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [
-        *(path for path in sorted(package.iterdir()) if path.is_file()),
-        *(path for path in files if not {"__pycache__", "build", "tests"} & {*path.parts}),
-    ]
-
-
-def state_of(parts: list[str | Path]) -> str:
-    """Names a list of texts and files, and what is in the files."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(f"{part}\0".encode())
-        if isinstance(part, Path):
-            digest.update(part.read_bytes())
-    return digest.hexdigest()

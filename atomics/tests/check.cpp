@@ -7,7 +7,6 @@
 #include <cstring>
 #include <mutex>
 #include <random>
-#include <string>
 
 namespace cereggii::testing {
 namespace {
@@ -22,15 +21,6 @@ struct State {
 State& state() noexcept {
     static State instance;
     return instance;
-}
-
-std::string to_string(Int128 value) {
-    __extension__ using Unsigned = unsigned __int128;
-    Unsigned rest = value < 0 ? -static_cast<Unsigned>(value) : static_cast<Unsigned>(value);
-    std::string digits;
-    do digits.insert(digits.begin(), static_cast<char>('0' + static_cast<int>(rest % 10)));
-    while (rest /= 10);
-    return value < 0 ? '-' + digits : digits;
 }
 
 // The number of checks that failed.
@@ -87,7 +77,7 @@ void fail(std::string_view what, const Location& where) noexcept {
 }
 
 void fail_unequal(Int128 actual, Int128 expected, const Location& where) noexcept {
-    fail("got " + to_string(actual) + ", expected " + to_string(expected), where);
+    fail("got " + actual.to_string() + ", expected " + expected.to_string(), where);
 }
 
 void note(std::string_view what, std::uint64_t number) noexcept {

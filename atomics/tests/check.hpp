@@ -6,6 +6,8 @@
 #include <source_location>
 #include <string_view>
 
+#include "int128.hpp"
+
 // A small test library, so that these tests run where nothing can be installed.
 //
 //     TEST(two_and_two_is_four) { check_equal(2 + 2, 4); }
@@ -13,9 +15,6 @@
 // A check that fails is reported and counted, and the test goes on. Checks may be made by any
 // number of threads at once.
 namespace cereggii::testing {
-
-// Wide enough to compute exactly what 64-bit code must not get wrong.
-__extension__ using Int128 = __int128;
 
 struct Test {
     Test(const char* name, void (*body)()) noexcept;  // registers itself

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "aligned_memory.hpp"
 #include "cereggii/atomics/cache_line.hpp"
 #include "cereggii/atomics/parking_lot.hpp"
 #include "check.hpp"
@@ -23,11 +24,17 @@ void* operator new(std::size_t size) {
 }
 void* operator new(std::size_t size, std::align_val_t alignment) {
     ++allocations;
-    if (void* memory = std::aligned_alloc(static_cast<std::size_t>(alignment), size)) return memory;
+    if (void* memory = cereggii::testing::allocate_aligned(size, alignment)) return memory;
     throw std::bad_alloc();
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept {
+    cereggii::testing::free_aligned(memory);
+}
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+    cereggii::testing::free_aligned(memory);
+}
 
 namespace cereggii::testing {
 namespace {

@@ -20,6 +20,10 @@ void check_both(std::int64_t a, std::int64_t b) {
     check_result(overflows, result, Int128{a} + b);
     overflows = atomics::subtract_overflows(a, b, &result);
     check_result(overflows, result, Int128{a} - b);
+    overflows = atomics::portable::add_overflows(a, b, &result);
+    check_result(overflows, result, Int128{a} + b);
+    overflows = atomics::portable::subtract_overflows(a, b, &result);
+    check_result(overflows, result, Int128{a} - b);
 }
 
 TEST(exact_or_reported_at_the_edges) {

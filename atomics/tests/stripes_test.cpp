@@ -3,11 +3,11 @@
 
 #include <array>
 #include <atomic>
-#include <cstdlib>
 #include <new>
 #include <set>
 #include <thread>
 
+#include "aligned_memory.hpp"
 #include "cereggii/atomics/striped_adder.hpp"
 #include "check.hpp"
 #include "race.hpp"
@@ -27,11 +27,11 @@ void* allocate(std::size_t size, std::align_val_t alignment) noexcept {
     if (out_of_memory) return nullptr;
     ++allocated;
     bytes += size;
-    return std::aligned_alloc(static_cast<std::size_t>(alignment), size);
+    return cereggii::testing::allocate_aligned(size, alignment);
 }
 void deallocate(void* memory) noexcept {
     if (memory) ++freed;
-    std::free(memory);
+    cereggii::testing::free_aligned(memory);
 }
 }  // namespace
 

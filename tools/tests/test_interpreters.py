@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import builds, interpreters
+from tools import builds, cross, interpreters
 
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -100,6 +100,15 @@ def test_missing_compiler_is_named(bare_machine: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(builds.Unavailable, match=r"gcc make.*apt-get install"):
         interpreters.ensure("3.14t")
+
+
+@pytest.mark.parametrize("platform", cross.PLATFORMS)
+def test_packages_for_another_platform_are_named(bare_machine: Path, platform: str) -> None:
+    with pytest.raises(builds.Unavailable, match=rf"Building for {platform} needs (gcc|g\+\+)-"):
+        cross.check(platform)
+    for tool in cross.PLATFORMS[platform].tools:
+        script(bare_machine / tool, "exit 1")
+    cross.check(platform)
 
 
 def test_download_that_is_not_what_was_published_is_refused(

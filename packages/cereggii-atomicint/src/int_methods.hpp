@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/arguments.hpp"
 #include "cereggii/atomics/python/update_methods.hpp"
 #include "cereggii/atomics/python/values.hpp"
@@ -15,7 +16,7 @@ inline PyObject* to_python(std::int64_t value) {
     return PyLong_FromLongLong(value);
 }
 
-[[gnu::cold]] inline PyObject* set_sum_overflow(std::int64_t value, char sign,
+CEREGGII_COLD inline PyObject* set_sum_overflow(std::int64_t value, char sign,
                                                 std::int64_t amount) {
     return PyErr_Format(PyExc_OverflowError, "%lld %c %lld does not fit in a signed 64-bit integer",
                         static_cast<long long>(value), sign, static_cast<long long>(amount));
@@ -23,7 +24,7 @@ inline PyObject* to_python(std::int64_t value) {
 
 // All additions ('+') and subtractions ('-') go through this function.
 template <char Sign>
-[[gnu::always_inline]] inline Update add_to(SharedInt* integer, std::int64_t amount) noexcept {
+CEREGGII_ALWAYS_INLINE Update add_to(SharedInt* integer, std::int64_t amount) noexcept {
     const Update update = Sign == '+' ? integer->add(amount) : integer->subtract(amount);
     integer->note_update();
     return update;

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "int_methods.hpp"
 
 // The operators of AtomicInt and AtomicIntHandle.
@@ -171,7 +172,7 @@ bool certainly_overflows(std::int64_t value, PyObject* operand) {
     return false;
 }
 
-[[gnu::cold]] inline PyObject* set_result_overflow(const char* op, std::int64_t value,
+CEREGGII_COLD inline PyObject* set_result_overflow(const char* op, std::int64_t value,
                                                    PyObject* operand) {
     if (PyObject* text = shown(operand)) {
         PyErr_Format(PyExc_OverflowError,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/arguments.hpp"
 #include "cereggii/atomics/python/matching.hpp"
 #include "cereggii/atomics/python/update_methods.hpp"
@@ -26,7 +27,7 @@ struct RefMethods : UpdateMethods<Accessor, RefMethods<Accessor>> {
         Py_RETURN_NONE;
     }
 
-    [[gnu::always_inline]] static PyObject* get_and_set(PyObject* self, PyObject* updated) {
+    CEREGGII_ALWAYS_INLINE static PyObject* get_and_set(PyObject* self, PyObject* updated) {
         if (!accepts(updated, "updated")) return nullptr;
         Slot* slot = Accessor::value(self);
         if (!slot) return nullptr;
@@ -120,7 +121,7 @@ private:
         return atomicref::accepts<typename Accessor::Shared>(object, what);
     }
 
-    [[gnu::always_inline]] static bool parse_compared(const Signature<2>& signature,
+    CEREGGII_ALWAYS_INLINE static bool parse_compared(const Signature<2>& signature,
                                                       PyObject* const* args, Py_ssize_t count,
                                                       PyObject* keywords,
                                                       std::array<PyObject*, 2>& given) {

@@ -5,6 +5,7 @@
 
 #include <type_traits>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/accessors.hpp"
 #include "cereggii/atomics/python/object_slot.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
@@ -48,7 +49,7 @@ using AtomicBoolHandle = Handle<AtomicBool>;
 
 // Whether an atomic of this type may refer to the object. False with TypeError.
 template <class Atomic>
-[[gnu::always_inline]] inline bool accepts(PyObject* object, const char* what) {
+CEREGGII_ALWAYS_INLINE bool accepts(PyObject* object, const char* what) {
     if constexpr (std::is_same_v<Atomic, AtomicBool>) {
         if (!PyBool_Check(object)) [[unlikely]] {
             PyErr_Format(PyExc_TypeError, "%s must be a bool, not %R", what, object);

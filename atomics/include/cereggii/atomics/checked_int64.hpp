@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/overflow.hpp"
 
 namespace cereggii::atomics {
@@ -97,7 +98,7 @@ public:
             .before;
     }
 
-    [[gnu::always_inline]] Update add(std::int64_t amount) noexcept {
+    CEREGGII_ALWAYS_INLINE Update add(std::int64_t amount) noexcept {
         if (-add_limit <= amount && amount <= add_limit) [[likely]] {
             const std::int64_t word = word_.load(std::memory_order_relaxed);
             if (word > 0 && fits_near(word - bias)) [[likely]] {
@@ -111,7 +112,7 @@ public:
         return checked<&add_overflows>(amount);
     }
 
-    [[gnu::always_inline]] Update subtract(std::int64_t amount) noexcept {
+    CEREGGII_ALWAYS_INLINE Update subtract(std::int64_t amount) noexcept {
         if (amount != INT64_MIN) [[likely]]
             return add(-amount);
         return checked<&subtract_overflows>(amount);
@@ -154,7 +155,7 @@ private:
     }
 
     template <auto Overflows>
-    [[gnu::noinline]] Update checked(std::int64_t amount) noexcept {
+    CEREGGII_NEVER_INLINE Update checked(std::int64_t amount) noexcept {
         bool overflow = false;
         Update update = modify([&](std::int64_t found) -> std::optional<std::int64_t> {
             std::int64_t result = 0;

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "cereggii/atomics/cache_line.hpp"
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/relax.hpp"
 #include "cereggii/atomics/tuning.hpp"
 
@@ -71,12 +72,12 @@ public:
 
     // The calling thread has just made update number `count` of the word. If no change was noted
     // since the last call, the `run` updates in between are its own.
-    [[gnu::noinline]] static void end_run(const void* word, std::uint32_t count) noexcept {
+    CEREGGII_NEVER_INLINE static void end_run(const void* word, std::uint32_t count) noexcept {
         Threads::manager().note_run(word, count);
     }
     // The calling thread has just made update number `count`, and the one before was another
     // thread's.
-    [[gnu::noinline]] static void note_change(const void* word, std::uint32_t count) noexcept {
+    CEREGGII_NEVER_INLINE static void note_change(const void* word, std::uint32_t count) noexcept {
         Threads::manager().note_change_of_thread(word, count);
     }
 
@@ -353,7 +354,7 @@ class ContentionStateOf {
 public:
     // Relaxed, and a store instead of an exchange: two threads that are here at once lose counts,
     // and nothing else.
-    [[gnu::always_inline]] void note_update(std::uintptr_t thread) noexcept {
+    CEREGGII_ALWAYS_INLINE void note_update(std::uintptr_t thread) noexcept {
         using Manager = ContentionManager<Threads>;
         const std::uint64_t state = state_.load(std::memory_order_relaxed);
         const std::uint64_t mine = static_cast<std::uint64_t>(thread >> thread_shift) << 32;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/stripes.hpp"
 #include "cereggii/atomics/tuning.hpp"
 
@@ -23,14 +24,14 @@ template <class Machine>
 class BasicLiveCount {
 public:
     // True: it is time to look at the sums. `limit`: how many keys the table may hold.
-    [[gnu::always_inline]] bool note_insertion(std::uint32_t thread, std::int64_t limit) noexcept {
+    CEREGGII_ALWAYS_INLINE bool note_insertion(std::uint32_t thread, std::int64_t limit) noexcept {
         return note(insertions, thread, limit);
     }
-    [[gnu::always_inline]] bool note_deletion(std::uint32_t thread, std::int64_t limit) noexcept {
+    CEREGGII_ALWAYS_INLINE bool note_deletion(std::uint32_t thread, std::int64_t limit) noexcept {
         return note(deletions, thread, limit);
     }
 
-    [[gnu::always_inline]] std::int64_t inserted() const noexcept { return sum(insertions); }
+    CEREGGII_ALWAYS_INLINE std::int64_t inserted() const noexcept { return sum(insertions); }
     std::int64_t deleted() const noexcept { return sum(deletions); }
     // It can be negative for a moment while others count: a key may be deleted before its insertion
     // is counted.
@@ -47,7 +48,7 @@ private:
     };
 
     // Relaxed: a thread that has to see the count has seen the unpin that follows it.
-    [[gnu::always_inline]] bool note(Count which, std::uint32_t thread,
+    CEREGGII_ALWAYS_INLINE bool note(Count which, std::uint32_t thread,
                                      std::int64_t limit) noexcept {
         if (!stripes_.any() && home_.load(std::memory_order_relaxed) == thread + 1) [[likely]] {
             // No other thread writes to this cell.
@@ -58,8 +59,8 @@ private:
         return note_among_others(which, thread, limit);
     }
 
-    [[gnu::noinline]] bool note_among_others(Count which, std::uint32_t thread,
-                                             std::int64_t limit) noexcept {
+    CEREGGII_NEVER_INLINE bool note_among_others(Count which, std::uint32_t thread,
+                                                 std::int64_t limit) noexcept {
         Cell* cell = stripes_.find(thread);
         if (!cell) {
             std::uint32_t none = 0;
@@ -107,12 +108,12 @@ private:
         return divisor >= static_cast<std::int64_t>(stripes_.count());
     }
 
-    [[gnu::always_inline]] std::int64_t sum(Count which) const noexcept {
+    CEREGGII_ALWAYS_INLINE std::int64_t sum(Count which) const noexcept {
         const std::int64_t total = alone_.counts[which].load(std::memory_order_relaxed) +
                                    together_.counts[which].load(std::memory_order_relaxed);
         return stripes_.any() ? total + sum_of_stripes(which) : total;
     }
-    [[gnu::noinline]] std::int64_t sum_of_stripes(Count which) const noexcept {
+    CEREGGII_NEVER_INLINE std::int64_t sum_of_stripes(Count which) const noexcept {
         std::int64_t total = 0;
         stripes_.for_each(
             [&](const Cell& cell) { total += cell.counts[which].load(std::memory_order_relaxed); });

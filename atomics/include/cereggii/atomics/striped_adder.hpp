@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/stripes.hpp"
 
 namespace cereggii::atomics {
@@ -123,7 +124,7 @@ private:
     }
 
     // For a thread that has met another one on its cell. There may be more cells now.
-    [[gnu::noinline]] void add_elsewhere(std::uint32_t number, std::int64_t amount) noexcept {
+    CEREGGII_NEVER_INLINE void add_elsewhere(std::uint32_t number, std::int64_t amount) noexcept {
         stripes_.note_collision();
         std::atomic<std::int64_t>& cell = cell_of(number);
         if (is_plain(cell.load(std::memory_order_relaxed), amount)) [[likely]]
@@ -132,7 +133,8 @@ private:
             carry(cell, amount);
     }
 
-    [[gnu::noinline]] void carry(std::atomic<std::int64_t>& cell, std::int64_t amount) noexcept {
+    CEREGGII_NEVER_INLINE void carry(std::atomic<std::int64_t>& cell,
+                                     std::int64_t amount) noexcept {
         const std::lock_guard guard(carrying());
         carry_.add(cell.exchange(0, std::memory_order_relaxed));
         carry_.add(amount);

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "cereggii/atomics/cache_line.hpp"
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/tuning.hpp"
 
 namespace cereggii::atomics {
@@ -52,7 +53,7 @@ public:
     Stripes(const Stripes&) = delete;
     Stripes& operator=(const Stripes&) = delete;
 
-    [[gnu::always_inline]] bool any() const noexcept {
+    CEREGGII_ALWAYS_INLINE bool any() const noexcept {
         return table_.load(std::memory_order_acquire) != nullptr;
     }
 
@@ -63,7 +64,7 @@ public:
     }
 
     // The same, but makes the first two stripes if there are none. Null: there is no memory.
-    [[gnu::noinline]] Value* make(std::uint32_t number) noexcept {
+    CEREGGII_NEVER_INLINE Value* make(std::uint32_t number) noexcept {
         Table* table = table_.load(std::memory_order_acquire);
         if (!table) {
             Table* fresh = new (std::nothrow) Table;
@@ -79,7 +80,7 @@ public:
     }
 
     // Call it when a thread has met another one on its stripe. Without memory nothing changes.
-    [[gnu::noinline]] void note_collision() noexcept {
+    CEREGGII_NEVER_INLINE void note_collision() noexcept {
         Table* table = table_.load(std::memory_order_acquire);
         if (!table) return;
         std::uint32_t count = table->count.load(std::memory_order_acquire);

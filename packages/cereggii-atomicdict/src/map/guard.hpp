@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/compat.hpp"
 #include "cereggii/atomics/python/shared_reference.hpp"
 #include "cereggii/atomics/reclamation.hpp"
@@ -122,19 +123,19 @@ using Reclaimer = atomics::Reclaimer<RetiredItems>;
 
 // To be called when something that a thread has retired has to wait: makes sure that it will be
 // freed, even if the thread does nothing more (leftovers.cpp). Keeps an exception that is set.
-[[gnu::noinline]] void schedule_leftovers() noexcept;
+CEREGGII_NEVER_INLINE void schedule_leftovers() noexcept;
 
 // One operation of the calling thread. It is pinned between pin_…() and unpin(), and may pin
 // several times, one after the other. Guards of one thread must not be pinned at the same time.
 class Guard {
 public:
     // Gets the thread's participant. The first guard of a thread allocates it: see ready().
-    [[gnu::always_inline]] explicit Guard(HashMap& map) noexcept
+    CEREGGII_ALWAYS_INLINE explicit Guard(HashMap& map) noexcept
         : map_(map), participant_(Reclaimer::current()) {}
     // Frees what was retired, if no other thread is pinned. Runs finalizers, and so is not
     // noexcept: up to Python 3.13, a daemon thread that wants to attach when the interpreter has
     // ended is unwound.
-    [[gnu::always_inline]] ~Guard() noexcept(false) {
+    CEREGGII_ALWAYS_INLINE ~Guard() noexcept(false) {
         if (pinned_) unpin();
         if (retired_) [[unlikely]] {
             // A copy, whose address may be given away. With the address of a member, the guard
@@ -157,13 +158,13 @@ public:
         return false;
     }
 
-    [[gnu::always_inline]] void pin_reading() noexcept {
+    CEREGGII_ALWAYS_INLINE void pin_reading() noexcept {
         Reclaimer::pin(*participant_);
         pinned_ = true;
     }
 
     // Waits, detached, while an exact operation has closed the gate.
-    [[gnu::always_inline]] void pin_writing() {
+    CEREGGII_ALWAYS_INLINE void pin_writing() {
         for (;;) {
             Reclaimer::pin_writing(*participant_, &map_);
             // After the pin, so that the closer sees the pin, or this thread sees the closed gate.
@@ -185,7 +186,7 @@ public:
         return pinned_;
     }
 
-    [[gnu::always_inline]] void unpin() noexcept {
+    CEREGGII_ALWAYS_INLINE void unpin() noexcept {
         pinned_ = false;
         Reclaimer::unpin(*participant_);
     }
@@ -212,7 +213,7 @@ public:
     // Takes over what this operation has unlinked. It is freed after this guard, when no thread
     // that is pinned can have found it.
     template <class Retired>
-    [[gnu::always_inline]] void retire(Retired* retired) noexcept {
+    CEREGGII_ALWAYS_INLINE void retire(Retired* retired) noexcept {
         const RetiredItems::Item item = RetiredItems::of(retired);
         RetiredItems::set_link(item, retired_);
         retired_ = item;
@@ -299,7 +300,7 @@ public:
     void open_gate() noexcept { map_.gate.store(HashMap::gate_open, std::memory_order_seq_cst); }
 
     template <class Retired>
-    [[gnu::always_inline]] void retire(Retired* retired) noexcept {
+    CEREGGII_ALWAYS_INLINE void retire(Retired* retired) noexcept {
         const RetiredItems::Item item = RetiredItems::of(retired);
         RetiredItems::set_link(item, retired_);
         retired_ = item;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "map/prefetch.hpp"
 #include "map/table.hpp"
 
@@ -64,7 +65,7 @@ struct HashMap {
     // Fetches the home slot of a hash, which is not in the caches of a processor if the map is
     // large. To be called well before the slot is needed, and so without being pinned. Relaxed:
     // nothing is read through the root, which may be gone.
-    [[gnu::always_inline]] void prefetch_home(std::uint64_t hash) const noexcept {
+    CEREGGII_ALWAYS_INLINE void prefetch_home(std::uint64_t hash) const noexcept {
         prefetch_supposed_home(root.load(std::memory_order_relaxed),
                                root_shift.load(std::memory_order_relaxed), hash);
     }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/compat.hpp"
 
 // What a table needs to know of a key: its mixed hash, and whether it is equal to another key, as
@@ -54,7 +55,7 @@ struct Key {
     std::uintptr_t stored;
 };
 
-[[gnu::cold]] inline void explain_unhashable([[maybe_unused]] PyObject* key) {
+CEREGGII_COLD inline void explain_unhashable([[maybe_unused]] PyObject* key) {
 #if PY_VERSION_HEX >= 0x030E0000
     // In the words of dict.
     PyObject* error = PyErr_GetRaisedException();
@@ -84,7 +85,7 @@ inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
     return overflow == 0 && value == hash;
 }
 
-[[gnu::noinline]] inline bool make_general_key(PyObject* object, Key& key) {
+CEREGGII_NEVER_INLINE inline bool make_general_key(PyObject* object, Key& key) {
     const Py_hash_t hash = PyObject_Hash(object);
     if (hash == -1) {
         explain_unhashable(object);
@@ -97,7 +98,7 @@ inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
 }
 
 // Makes a key of an object. Runs the object's __hash__. False with an exception.
-[[gnu::always_inline]] inline bool make_key(PyObject* object, Key& key) {
+CEREGGII_ALWAYS_INLINE bool make_key(PyObject* object, Key& key) {
     const auto pointer = reinterpret_cast<std::uintptr_t>(object);
     if (PyUnicode_CheckExact(object)) {
         const Py_hash_t hash = cached_hash(object);
@@ -176,8 +177,7 @@ inline Equality compare_objects(PyObject* a, PyObject* b) noexcept {
 
 // Compares two keys with one hash, without Python code. Unless both are exact str, int or bytes,
 // the result is `unknown`.
-[[gnu::always_inline]] inline Equality compare_natively(std::uintptr_t stored,
-                                                        const Key& key) noexcept {
+CEREGGII_ALWAYS_INLINE Equality compare_natively(std::uintptr_t stored, const Key& key) noexcept {
     if (stored == key.stored) return Equality::equal;
     if (stored & key.stored & own_hash_bit) return Equality::equal;
     return compare_objects(key.object, key_object(stored));

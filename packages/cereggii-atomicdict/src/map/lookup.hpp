@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/try_incref.hpp"
 #include "map/probe.hpp"
 
@@ -24,8 +25,8 @@ enum class Taken {
 // Takes a reference to a node's value. Only while pinned. Lock-free: an iteration is repeated only
 // if another thread has replaced the value and the object is being freed. `object` is set only if
 // it is owned. `contended`: see try_incref.hpp.
-[[gnu::always_inline]] inline Taken take_value(const Node* node, PyObject*& object,
-                                               bool* contended = nullptr) noexcept {
+CEREGGII_ALWAYS_INLINE Taken take_value(const Node* node, PyObject*& object,
+                                        bool* contended = nullptr) noexcept {
     for (;;) {
         const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
         if (Node::is_dead(value)) return Taken::dead;
@@ -46,7 +47,7 @@ enum class Found { present, absent, error };
 // Looks a key up. With `with_value`, `object` becomes an owned reference to the value if the key is
 // present. Otherwise it stays as it was. Error: an exception is set.
 template <bool with_value>
-[[gnu::always_inline]] inline Found look_up(HashMap& map, const Key& key, PyObject*& object) {
+CEREGGII_ALWAYS_INLINE Found look_up(HashMap& map, const Key& key, PyObject*& object) {
     map.prefetch_home(key.hash);
     Guard guard(map);
     if (!guard.ready()) return Found::error;

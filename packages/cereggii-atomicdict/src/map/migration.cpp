@@ -5,6 +5,7 @@
 #include <array>
 #include <climits>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "map/exact.hpp"
 #include "map/pauses.hpp"
 #include "map/prefetch.hpp"
@@ -62,7 +63,7 @@ constexpr std::size_t longest_chain = 48;
 // Inserts the node that a MOVING slot names into the chain from `probe` on: the home slot of its
 // key in the next table, which has the key in its filter. Returns 0, or, if there is no room, the
 // generation of the last table.
-[[gnu::always_inline]] inline std::uint64_t insert_further(Probe probe, const Node* node) noexcept {
+CEREGGII_ALWAYS_INLINE std::uint64_t insert_further(Probe probe, const Node* node) noexcept {
     for (;;) {
         while (probe.left > 0) {
             Slot seen = probe.slot().load(std::memory_order_seq_cst);
@@ -159,7 +160,7 @@ private:
     }
 
     // Moves on what a slot names. Returns as move() does.
-    [[gnu::always_inline]] std::uint64_t move_slot(std::size_t index) noexcept {
+    CEREGGII_ALWAYS_INLINE std::uint64_t move_slot(std::size_t index) noexcept {
         std::atomic<Slot>& slot = root_->slot(index);
         for (;;) {
             Slot seen = slot.load(std::memory_order_seq_cst);

@@ -4,6 +4,7 @@
 #include <climits>
 #include <cstdint>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "map/guard.hpp"
 #include "map/probe.hpp"
 #include "map/resize.hpp"
@@ -37,9 +38,9 @@ void empty_root(HashMap& map, int most = INT_MAX, bool can_wait = true);
 // deletion, unlinks the node, and retires it. `root` is the table that was the root when this
 // operation began, or null. `hash` is the node's, read while it was alive: it must not be read from
 // the node any more, since a migrator may have unlinked and retired the node already.
-[[gnu::always_inline]] inline void unlink_and_retire(HashMap& map, Guard& guard, const Probe& probe,
-                                                     std::uint64_t hash, const Table* root,
-                                                     ResizeRequest& request) noexcept {
+CEREGGII_ALWAYS_INLINE void unlink_and_retire(HashMap& map, Guard& guard, const Probe& probe,
+                                              std::uint64_t hash, const Table* root,
+                                              ResizeRequest& request) noexcept {
     Node* node = probe.node();
     Table* table = probe.table;
     const bool is_to_look = table->count->note_deletion(guard.thread(), table->limit);

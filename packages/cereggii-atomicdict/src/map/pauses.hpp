@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <thread>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "map/tuning.hpp"
 
 #if PY_VERSION_HEX < 0x030E0000 && defined(__GLIBCXX__) && defined(__GLIBC__)
@@ -26,14 +27,14 @@ public:
         : between_looks_(between_looks) {}
 
     // To be called after a piece: pauses if it is time. True: it was.
-    [[gnu::always_inline]] bool rest() {
+    CEREGGII_ALWAYS_INLINE bool rest() {
         if (--left_ != 0) [[likely]]
             return false;
         left_ = between_looks_;
         return rest_if_due();
     }
     // The same, and after a pause it answers signals. False with an exception.
-    [[gnu::always_inline]] bool rest_for_signals() { return !rest() || PyErr_CheckSignals() == 0; }
+    CEREGGII_ALWAYS_INLINE bool rest_for_signals() { return !rest() || PyErr_CheckSignals() == 0; }
 
     // The same for a section that has to leave something before it pauses: whether it is time. Then
     // the section has to call pause().
@@ -129,7 +130,7 @@ inline void drop_gil_if_it_is_time() {
 // `please_stop` for all threads that are attached, and looks once a millisecond which of them are
 // detached by then (`park_detached_threads` in CPython's pystate.c, 3.13 to 3.15). So it is not
 // enough to be detached for a moment: it has to last until the other thread has looked.
-[[gnu::cold, gnu::noinline]] inline void wait_to_be_stopped(PyThreadState* state) {
+CEREGGII_COLD CEREGGII_NEVER_INLINE inline void wait_to_be_stopped(PyThreadState* state) {
     constexpr int detached = 0;  // _Py_THREAD_DETACHED
     // As the interpreter's loop does when it answers. A thread that still waits sets the bit again.
     // If it were not cleared here, it would stay set when the world goes on, and each later pause

@@ -7,6 +7,11 @@
 #include <cstdint>
 #include <span>
 
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#endif
+
+#include "cereggii/atomics/compiler.hpp"
 #include "map/key.hpp"
 #include "map/order.hpp"
 #include "map/table.hpp"
@@ -19,19 +24,23 @@
 // it is called while pinned.
 namespace cereggii::atomicdict {
 
-[[gnu::always_inline]] inline void prefetch([[maybe_unused]] const void* address) noexcept {
+CEREGGII_ALWAYS_INLINE void prefetch([[maybe_unused]] const void* address) noexcept {
 #if defined(__GNUC__) || defined(__clang__)
     __builtin_prefetch(address);
     // GCC takes a function that does nothing else for one without effect, and drops its calls.
     asm volatile("");
+#elif defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+    _mm_prefetch(static_cast<const char*>(address), _MM_HINT_T0);
+#elif defined(_MSC_VER) && (defined(_M_ARM64) || defined(_M_ARM64EC))
+    __prefetch(address);
 #endif
 }
 
 // Fetches the home slot of a hash, and its group's filter, in a table that is supposed to be at
 // this address, and to have this shift. Neither has to be true, nor does there have to be a table:
 // only addresses are computed, so the caller need not be pinned.
-[[gnu::always_inline]] inline void prefetch_supposed_home(const Table* table, std::uint32_t shift,
-                                                          std::uint64_t hash) noexcept {
+CEREGGII_ALWAYS_INLINE void prefetch_supposed_home(const Table* table, std::uint32_t shift,
+                                                   std::uint64_t hash) noexcept {
     const auto slots = reinterpret_cast<std::uintptr_t>(table) + sizeof(Table);
     prefetch(reinterpret_cast<const void*>(slots + Table::home(hash, shift) * sizeof(Slot)));
     const auto filter = slots + (sizeof(Slot) << (64 - shift));
@@ -137,7 +146,7 @@ public:
     }
 
     // One item is about to be returned.
-    [[gnu::always_inline]] void step(Table& table) noexcept {
+    CEREGGII_ALWAYS_INLINE void step(Table& table) noexcept {
         for (const std::size_t end = std::min(fetched_ + slots_per_item_, to_fetch_);
              fetched_ < end;) {
             fetch_node(table, fetch_index_++);
@@ -179,7 +188,7 @@ private:
         if (names_node(seen)) prefetch(node_of(seen));
     }
 
-    [[gnu::noinline]] void fetch_next_group(Table& table) noexcept {
+    CEREGGII_NEVER_INLINE void fetch_next_group(Table& table) noexcept {
         const std::size_t group = fetched_ / group_size;
         if (group == groups_per_bundle) return;
         fetch_index_ = index_of_group(table, next_bundle_, group);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "map/guard.hpp"
 #include "map/key.hpp"
 #include "map/table.hpp"
@@ -75,7 +76,7 @@ struct Probe {
 };
 
 // Looks at the slots from `probe` on, until there is a result. Only while pinned.
-[[gnu::always_inline]] inline ProbeResult find_key(Probe& probe, const Key& key) noexcept {
+CEREGGII_ALWAYS_INLINE ProbeResult find_key(Probe& probe, const Key& key) noexcept {
     for (;;) {
         while (probe.left > 0) {
             const Slot seen = probe.seen = probe.slot().load(std::memory_order_seq_cst);
@@ -115,14 +116,14 @@ enum class KeyComparison {
 };
 
 // Runs the keys' __eq__, and releases `owned`: 1, 0, or -1 with an exception.
-[[gnu::noinline]] inline int compare_in_python(PyObject* owned, PyObject* key) {
+CEREGGII_NEVER_INLINE inline int compare_in_python(PyObject* owned, PyObject* key) {
     const int same = PyObject_RichCompareBool(owned, key, Py_EQ);
     Py_DECREF(owned);
     return same;
 }
 
 // The table with this generation, or null if it is not in the chain any more. Only while pinned.
-[[gnu::noinline]] inline Table* find_table(HashMap& map, std::uint64_t generation) noexcept {
+CEREGGII_NEVER_INLINE inline Table* find_table(HashMap& map, std::uint64_t generation) noexcept {
     Table* table = map.root.load(std::memory_order_seq_cst);
     while (table && table->generation != generation)
         table = table->next.load(std::memory_order_seq_cst);
@@ -133,8 +134,8 @@ enum class KeyComparison {
 // so it runs outside of the pin. Afterwards the table is looked up by its generation, since its
 // address may be another table's by now.
 template <bool writing>
-[[gnu::always_inline]] inline KeyComparison compare_keys(HashMap& map, Guard& guard, Probe& probe,
-                                                         const Key& key) {
+CEREGGII_ALWAYS_INLINE KeyComparison compare_keys(HashMap& map, Guard& guard, Probe& probe,
+                                                  const Key& key) {
     const std::uint64_t generation = probe.table->generation;
     PyObject* other = Py_NewRef(key_object(probe.node()->key));
     guard.unpin();

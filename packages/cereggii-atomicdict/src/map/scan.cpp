@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "map/guard.hpp"
 #include "map/lookup.hpp"
 #include "map/migration.hpp"
@@ -174,7 +175,7 @@ std::size_t Scan::memory() {
 // Why no key is missed that is in the map throughout: when the root is loaded here, some table of
 // the chain names its node. That slot goes on naming it, as NODE, MOVING or MOVED, and the table
 // can be reached from this root, since links never change. So the loop along the chain reaches it.
-[[gnu::noinline]] void Scan::collect(HashMap& map, const Guard& guard) {
+CEREGGII_NEVER_INLINE void Scan::collect(HashMap& map, const Guard& guard) {
     pace_.note_collected();
     done_before_ += std::exchange(done_, 0);
     entries_.clear();
@@ -346,7 +347,7 @@ void Scan::sort() {
 // ── taking ─────────────────────────────────────────────────────────────────────────────────────
 
 // Fetches a key and a value that are returned a little later, and what the next bundles need.
-[[gnu::always_inline]] inline void Scan::prefetch_later_items(Table* root) noexcept {
+CEREGGII_ALWAYS_INLINE void Scan::prefetch_later_items(Table* root) noexcept {
     if (const std::size_t soon = done_ - 1 + tuning::scan_items_ahead; soon < entries_.size()) {
         prefetch(entries_[soon].key);
         prefetch(entries_[soon].value);
@@ -355,9 +356,9 @@ void Scan::sort() {
 }
 
 // Takes the item of an entry, if its node is where it was. Only while pinned.
-[[gnu::always_inline]] inline Scan::Take Scan::take_from_root(HashMap& map, const Entry& entry,
-                                                              bool with_value, Item& item,
-                                                              Unused& unused, bool& contended) {
+CEREGGII_ALWAYS_INLINE Scan::Take Scan::take_from_root(HashMap& map, const Entry& entry,
+                                                       bool with_value, Item& item, Unused& unused,
+                                                       bool& contended) {
     Table* root = map.root.load(std::memory_order_seq_cst);
     if (!root || root->generation != generation_ || entry.index == elsewhere)
         return Take::elsewhere;  // the root was replaced, or the entry was not in it
@@ -385,7 +386,7 @@ void Scan::sort() {
 
 // Takes all items with this hash, in whichever tables they are by now. False: lost to an update of
 // a value, so another try is due. Only while pinned.
-[[gnu::noinline]] bool Scan::take_all_with(HashMap& map, std::uint64_t hash, Unused& unused) {
+CEREGGII_NEVER_INLINE bool Scan::take_all_with(HashMap& map, std::uint64_t hash, Unused& unused) {
     std::vector<Node*> nodes;
     find_nodes(map, hash, nodes);
     same_hash_.reserve(nodes.size());

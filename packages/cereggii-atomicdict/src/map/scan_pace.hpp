@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/relax.hpp"
 #include "map/guard.hpp"
 #include "map/pauses.hpp"
@@ -42,7 +43,7 @@ private:
 // Threads that go through a map in step meet at the reference counts of every key and value, and
 // then take several times as long. The one that finds another at a value's count stands back, and
 // is about a hundred items behind from then on.
-[[gnu::cold, gnu::noinline]] inline void stand_back() noexcept {
+CEREGGII_COLD CEREGGII_NEVER_INLINE inline void stand_back() noexcept {
     using Clock = std::chrono::steady_clock;
     const Clock::time_point end = Clock::now() + tuning::stand_back_for;
     do {

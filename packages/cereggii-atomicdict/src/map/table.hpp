@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <new>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "map/key.hpp"
 #include "map/live_count.hpp"
 #include "map/node.hpp"
@@ -115,7 +116,7 @@ struct Table {
     // Whether so many slots are in use that a larger table is due. The number is an upper bound, as
     // a rule: some of the keys that were alive when the table was made may be gone before they were
     // moved here. (Dead nodes whose deleter is asleep are moved, and not counted.)
-    [[gnu::always_inline]] bool is_crowded() const noexcept {
+    CEREGGII_ALWAYS_INLINE bool is_crowded() const noexcept {
         return count->inserted() - deleted_before > limit;
     }
 
@@ -175,7 +176,7 @@ struct Table {
     // ── the filter ─────────────────────────────────────────────────────────────────────────────
 
     // To be called before a slot is claimed for a key with this hash.
-    [[gnu::always_inline]] void insert_into_filter(std::uint64_t hash) noexcept {
+    CEREGGII_ALWAYS_INLINE void insert_into_filter(std::uint64_t hash) noexcept {
         const std::size_t group = hash >> shift >> group_bits;
         std::atomic<FilterBits>& bits = filter()[group];
         const FilterBits bit = filter_bit(hash);
@@ -191,7 +192,7 @@ struct Table {
         return hash >> (shift - 1);
     }
     // True: no slot of this table has ever been claimed for a key with this hash.
-    [[gnu::always_inline]] bool rules_out(std::uint64_t hash) noexcept {
+    CEREGGII_ALWAYS_INLINE bool rules_out(std::uint64_t hash) noexcept {
         const std::atomic<FilterBits>& bits = filter()[hash >> shift >> group_bits];
         return (bits.load(std::memory_order_seq_cst) & filter_bit(hash)) == 0;
     }
@@ -344,7 +345,7 @@ private:
     }
     // Notes that a group is the home of a key. Writes only what changes, since other threads read
     // it.
-    [[gnu::noinline]] void mark_home(std::size_t group) noexcept {
+    CEREGGII_NEVER_INLINE void mark_home(std::size_t group) noexcept {
         if (!has_homes.load(std::memory_order_seq_cst))
             has_homes.store(true, std::memory_order_seq_cst);
         const std::uint64_t bit = reversed(group >> chunk_group_bits, chunk_bits());

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/matching.hpp"
 #include "cereggii/atomics/python/shared_reference.hpp"
 #include "map/lookup.hpp"
@@ -96,12 +97,12 @@ public:
 
     // Inlined even on the path of an exception. A call there would need the address of this object,
     // and an object whose address is known elsewhere is not kept in registers.
-    [[gnu::always_inline]] ~KeyUpdate() noexcept(false) = default;
+    CEREGGII_ALWAYS_INLINE ~KeyUpdate() noexcept(false) = default;
     KeyUpdate(const KeyUpdate&) = delete;
     KeyUpdate& operator=(const KeyUpdate&) = delete;
 
     // To be called once. May run Python code: __eq__ of keys, finalizers.
-    [[gnu::always_inline]] UpdateResult run() {
+    CEREGGII_ALWAYS_INLINE UpdateResult run() {
         map_.prefetch_home(key_.hash);
         if (!guard_.ready()) return give_up();
         if constexpr (inserts)
@@ -135,7 +136,7 @@ private:
     // that comes after the load of it. So the references are counted, and the node is filled in,
     // before. Whether the key is absent is not known yet: the prediction is that this update does
     // what the thread's last one that could insert has done.
-    [[nodiscard, gnu::always_inline]] bool work_ahead() noexcept {
+    [[nodiscard]] CEREGGII_ALWAYS_INLINE bool work_ahead() noexcept {
         const bool likely_absent = guard_.inserted_last();
         // A loop that inserts consecutive ints needs the next group soon (a tenth of its time:
         // RESULTS.md, "Whole dicts"). Items of another map are not consecutive, and their keys are
@@ -151,7 +152,7 @@ private:
 
     // Tries once, from the root on. Pinned at first. False: not pinned any more, and to be tried
     // again.
-    [[gnu::always_inline]] bool attempt(UpdateResult& result) {
+    CEREGGII_ALWAYS_INLINE bool attempt(UpdateResult& result) {
         Table* root = map_.root.load(std::memory_order_seq_cst);
         if (!root) [[unlikely]] {
             result = {Outcome::absent};
@@ -206,13 +207,13 @@ private:
         }
     }
 
-    [[gnu::always_inline]] bool restart() noexcept {
+    CEREGGII_ALWAYS_INLINE bool restart() noexcept {
         guard_.unpin();
         return false;
     }
 
     // Restarts if the missing table was provided, and otherwise fails with MemoryError.
-    [[gnu::always_inline]] static bool restart_with(bool provided, UpdateResult& result) {
+    CEREGGII_ALWAYS_INLINE static bool restart_with(bool provided, UpdateResult& result) {
         if (provided) return false;
         PyErr_NoMemory();
         result = {Outcome::error};
@@ -221,7 +222,7 @@ private:
 
     // Inserts the key at an EMPTY slot, the end of its path. False: the slot may have changed, so
     // look at it again.
-    [[gnu::always_inline]] bool insert(Probe& probe) noexcept {
+    CEREGGII_ALWAYS_INLINE bool insert(Probe& probe) noexcept {
         Slot empty = slot_empty;
         if (probe.table->next.load(std::memory_order_seq_cst)) {
             // The table is not the last one. The slot is frozen before the key is inserted further
@@ -248,7 +249,7 @@ private:
 
     // Counts a reference to `updated` for the map to own. If the map does not come to own it, it is
     // released at the end, or serves the next attempt.
-    [[gnu::always_inline]] void incref_updated() noexcept {
+    CEREGGII_ALWAYS_INLINE void incref_updated() noexcept {
         if (holds_updated_) return;
         atomics::incref_published(updated_);
         holds_updated_ = true;
@@ -256,7 +257,7 @@ private:
 
     // Fills in the node for an insertion, and counts its reference to the key. Relaxed: the node is
     // published by the compare-and-swap of a slot.
-    [[gnu::always_inline]] void prepare() noexcept {
+    CEREGGII_ALWAYS_INLINE void prepare() noexcept {
         node_->hash.store(key_.hash, std::memory_order_relaxed);
         node_->key = key_.stored;
         node_->value.store(reinterpret_cast<std::uintptr_t>(updated_), std::memory_order_relaxed);
@@ -265,7 +266,7 @@ private:
     }
 
     // Releases the references that the map did not take over. Not while pinned.
-    [[gnu::always_inline]] void release_unused() {
+    CEREGGII_ALWAYS_INLINE void release_unused() {
         if (holds_updated_) atomics::decref_shared(updated_);
         if (holds_key_) atomics::decref_shared(key_.object);
         Py_XDECREF(equal_);
@@ -278,7 +279,7 @@ private:
     };
 
     // Changes the value of a node with the key.
-    [[gnu::always_inline]] Change change_value(Probe& probe, UpdateResult& result) {
+    CEREGGII_ALWAYS_INLINE Change change_value(Probe& probe, UpdateResult& result) {
         Node* node = probe.node();
         for (;;) {
             std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
@@ -307,7 +308,7 @@ private:
 
     // The same if an int, str or bytes is expected which is not the same object as the value, but
     // may be equal.
-    [[gnu::always_inline]] Change change_if_equal(Probe& probe, UpdateResult& result) {
+    CEREGGII_ALWAYS_INLINE Change change_if_equal(Probe& probe, UpdateResult& result) {
         PyObject* found = nullptr;
         const Taken taken = take_value(probe.node(), found);
         if (taken == Taken::dead) return Change::dead;
@@ -325,7 +326,7 @@ private:
     }
 
     // Leaves the value as it is, and takes a reference to it.
-    [[gnu::always_inline]] Change keep(const Node* node, Outcome outcome, UpdateResult& result) {
+    CEREGGII_ALWAYS_INLINE Change keep(const Node* node, Outcome outcome, UpdateResult& result) {
         PyObject* found = nullptr;
         const Taken taken = take_value(node, found);
         if (taken == Taken::dead) return Change::dead;
@@ -335,14 +336,14 @@ private:
         return Change::done;
     }
 
-    [[gnu::always_inline]] Change drop_and_restart(PyObject* object) {
+    CEREGGII_ALWAYS_INLINE Change drop_and_restart(PyObject* object) {
         guard_.unpin();
         Py_DECREF(object);
         return Change::restart;
     }
 
     // Replaces or removes this value by a compare-and-swap. False: lost to another thread.
-    [[gnu::always_inline]] bool exchange(Probe& probe, std::uintptr_t value, UpdateResult& result) {
+    CEREGGII_ALWAYS_INLINE bool exchange(Probe& probe, std::uintptr_t value, UpdateResult& result) {
         Node* node = probe.node();
         if constexpr (spec.if_present == IfPresent::replace) {
             const auto updated = reinterpret_cast<std::uintptr_t>(updated_);
@@ -398,8 +399,8 @@ private:
 // A function of its own for each spec. What it retires is freed when its guard ends, before it
 // returns.
 template <UpdateSpec spec>
-[[gnu::noinline]] UpdateResult update_key(HashMap& map, const Key& key, PyObject* updated,
-                                          PyObject* expected = nullptr) {
+CEREGGII_NEVER_INLINE UpdateResult update_key(HashMap& map, const Key& key, PyObject* updated,
+                                              PyObject* expected = nullptr) {
     return KeyUpdate<spec>(map, key, updated, expected).run();
 }
 

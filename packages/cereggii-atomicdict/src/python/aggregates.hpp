@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "cereggii/atomics/compiler.hpp"
+#include "cereggii/atomics/overflow.hpp"
 #include "cereggii/atomics/python/values.hpp"
 #include "python/compute.hpp"
 #include "python/key_methods.hpp"
@@ -25,7 +27,7 @@
 namespace cereggii::atomicdict {
 
 // True if the object is an exact int that fits in 64 bits. Only then `number` is set.
-[[gnu::always_inline]] inline bool to_native_int(PyObject* object, std::int64_t& number) {
+CEREGGII_ALWAYS_INLINE bool to_native_int(PyObject* object, std::int64_t& number) {
     if (!PyLong_CheckExact(object)) return false;
     return !atomics::exceeds_int64(object, &number);
 }
@@ -42,7 +44,7 @@ struct Aggregate {
 // current + added
 struct SumOperation {
     static bool combine(std::int64_t current, std::int64_t added, std::int64_t& result) {
-        return !__builtin_add_overflow(current, added, &result);
+        return !atomics::add_overflows(current, added, &result);
     }
     PyObject* start(PyObject*, PyObject* added) const { return Py_NewRef(added); }
     PyObject* combine(PyObject*, PyObject* current, PyObject* added) const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/arguments.hpp"
 #include "map/lookup.hpp"
 #include "map/update.hpp"
@@ -11,7 +12,7 @@
 namespace cereggii::atomicdict {
 
 // Sets KeyError as dict does: the key is the only argument, even if it is a tuple.
-[[gnu::cold]] inline void set_key_error(PyObject* key) {
+CEREGGII_COLD inline void set_key_error(PyObject* key) {
     PyObject* error = PyObject_CallOneArg(PyExc_KeyError, key);
     if (!error) return;
     PyErr_SetObject(PyExc_KeyError, error);
@@ -19,20 +20,20 @@ namespace cereggii::atomicdict {
 }
 
 // False with ValueError, if the object is a sentinel.
-[[gnu::always_inline]] inline bool may_be_key(PyObject* object) {
+CEREGGII_ALWAYS_INLINE bool may_be_key(PyObject* object) {
     if (!is_sentinel(object)) [[likely]]
         return true;
     refuse_sentinel(object, "a key");
     return false;
 }
-[[gnu::always_inline]] inline bool may_be_value(PyObject* object) {
+CEREGGII_ALWAYS_INLINE bool may_be_value(PyObject* object) {
     if (!is_sentinel(object)) [[likely]]
         return true;
     refuse_sentinel(object, "a value");
     return false;
 }
 // Makes a Key of the object. False with an exception.
-[[gnu::always_inline]] inline bool check_key(PyObject* object, Key& key) {
+CEREGGII_ALWAYS_INLINE bool check_key(PyObject* object, Key& key) {
     return may_be_key(object) && make_key(object, key);
 }
 
@@ -274,7 +275,7 @@ private:
 
     // Sets ExpectationFailed. `found` is the value, whose reference is released; null: the key is
     // absent. Returns null.
-    [[gnu::cold]] static PyObject* set_expectation_failed(PyObject* key, PyObject* expected,
+    CEREGGII_COLD static PyObject* set_expectation_failed(PyObject* key, PyObject* expected,
                                                           PyObject* found) {
         PyErr_Format(ExpectationFailed, "the value of key %R is %R, not %R", key,
                      found ? found : not_found, expected);

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "cereggii/atomics/compiler.hpp"
+
 // The constants NOT_FOUND, ANY and EXPECTATION_FAILED, and the exceptions of this package.
 namespace cereggii::atomicdict {
 
@@ -21,7 +23,7 @@ inline bool is_sentinel(const PyObject* object) noexcept {
 }
 
 // Sets the ValueError that a sentinel cannot be `what`: "a key", say.
-[[gnu::cold]] void refuse_sentinel(PyObject* object, const char* what);
+CEREGGII_COLD void refuse_sentinel(PyObject* object, const char* what);
 
 // The class of the exception, set when the module is imported.
 extern PyObject* ExpectationFailed;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/instances.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
 
@@ -87,7 +88,7 @@ inline PyObject* repr_of(PyObject* self, PyObject* shown, bool spread = false) {
     return text;
 }
 
-[[gnu::cold]] inline void set_not_constructed(PyObject* self) {
+CEREGGII_COLD inline void set_not_constructed(PyObject* self) {
     PyErr_Format(PyExc_RuntimeError, "%s.__init__() has not been called", short_name(self));
 }
 
@@ -97,7 +98,7 @@ struct AtomicAccessor {
     using Value = typename Atomic::Value;
     static constexpr bool is_handle = false;
 
-    [[gnu::always_inline]] static Value* value(PyObject* self) {
+    CEREGGII_ALWAYS_INLINE static Value* value(PyObject* self) {
         return peek(note_use<Atomic>(self, Types<Atomic>::atomic));
     }
     static Value* peek(PyObject* self) {

@@ -7,6 +7,8 @@
 #include <array>
 #include <cstddef>
 
+#include "cereggii/atomics/compiler.hpp"
+
 // Checks the arguments of a METH_FASTCALL | METH_KEYWORDS method against its parameters.
 namespace cereggii::atomics {
 
@@ -35,7 +37,7 @@ struct Signature {
 
     // Fills `values` with borrowed references; null where an optional argument is absent. False
     // with TypeError. Runs no Python code, since keywords are str.
-    [[gnu::always_inline]] bool parse(PyObject* const* args, Py_ssize_t positional,
+    CEREGGII_ALWAYS_INLINE bool parse(PyObject* const* args, Py_ssize_t positional,
                                       PyObject* keywords, std::array<PyObject*, N>& values) const {
         if (positional == static_cast<Py_ssize_t>(N) && !keywords) [[likely]] {
             for (std::size_t i = 0; i < N; ++i) values[i] = args[i];
@@ -45,9 +47,9 @@ struct Signature {
     }
 
 private:
-    [[gnu::noinline]] bool parse_general(PyObject* const* args, Py_ssize_t positional,
-                                         PyObject* keywords,
-                                         std::array<PyObject*, N>& values) const {
+    CEREGGII_NEVER_INLINE bool parse_general(PyObject* const* args, Py_ssize_t positional,
+                                             PyObject* keywords,
+                                             std::array<PyObject*, N>& values) const {
         values.fill(nullptr);
         const auto most = static_cast<Py_ssize_t>(N);
         if (positional > most) {

@@ -3,6 +3,8 @@
 
 #include <Python.h>
 
+#include "cereggii/atomics/compiler.hpp"
+
 // What differs between the versions of CPython, under one name for all of them. A mechanism that
 // depends on the version as a whole has a file of its own: try_incref.hpp, immortal.hpp,
 // deferred.hpp, stop_the_world.hpp and the map's pauses.hpp.
@@ -13,7 +15,7 @@ namespace cereggii::atomics::compat {
 //
 // Two functions, and not one with an optional result: the compiler takes the empty optional for
 // the likely case, and moves what is done with an int out of the way.
-[[gnu::always_inline]] inline bool is_compact([[maybe_unused]] PyObject* integer) noexcept {
+CEREGGII_ALWAYS_INLINE bool is_compact([[maybe_unused]] PyObject* integer) noexcept {
 #if PY_VERSION_HEX >= 0x030C0000
     return PyUnstable_Long_IsCompact(reinterpret_cast<const PyLongObject*>(integer));
 #else
@@ -22,8 +24,7 @@ namespace cereggii::atomics::compat {
 }
 
 // The value of an int that is compact. Never fails.
-[[gnu::always_inline]] inline Py_ssize_t compact_value(
-    [[maybe_unused]] PyObject* integer) noexcept {
+CEREGGII_ALWAYS_INLINE Py_ssize_t compact_value([[maybe_unused]] PyObject* integer) noexcept {
 #if PY_VERSION_HEX >= 0x030C0000
     return PyUnstable_Long_CompactValue(reinterpret_cast<const PyLongObject*>(integer));
 #else

@@ -5,6 +5,7 @@
 
 #include <atomic>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/try_incref.hpp"
 
 namespace cereggii::atomics {
@@ -41,7 +42,7 @@ public:
     bool constructed() const noexcept { return word_.load(std::memory_order_relaxed) != nullptr; }
 
     // A new reference to the object that is stored.
-    [[gnu::always_inline]] PyObject* load() const {
+    CEREGGII_ALWAYS_INLINE PyObject* load() const {
         PyObject* found = word_.load();
         if (try_incref(found)) [[likely]] {
             if (word_.load() == found) [[likely]]
@@ -56,7 +57,7 @@ public:
     PyObject* address() const noexcept { return word_.load(); }
 
     // Returns the object that was stored, with the reference that the word owned.
-    [[gnu::always_inline]] PyObject* exchange(PyObject* updated) noexcept {
+    CEREGGII_ALWAYS_INLINE PyObject* exchange(PyObject* updated) noexcept {
         return word_.exchange(publish(updated));
     }
 
@@ -85,7 +86,7 @@ public:
 private:
     // The try has failed, and `other` is null; or it took a reference to `other`, which has to be
     // dropped.
-    [[gnu::noinline]] PyObject* load_again(PyObject* other) const {
+    CEREGGII_NEVER_INLINE PyObject* load_again(PyObject* other) const {
         for (;;) {
             Py_XDECREF(other);
             other = nullptr;
@@ -99,7 +100,7 @@ private:
 
     // Enables tries first, which reads the count: right after Py_INCREF, the read would wait for
     // the change.
-    [[gnu::always_inline]] static PyObject* publish(PyObject* object) noexcept {
+    CEREGGII_ALWAYS_INLINE static PyObject* publish(PyObject* object) noexcept {
         enable_try_incref(object);
         Py_INCREF(object);
         return object;

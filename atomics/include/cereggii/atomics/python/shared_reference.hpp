@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/try_incref.hpp"
 
 // References that belong to a structure, not to a thread: any thread may release them.
@@ -39,11 +40,11 @@ inline constexpr Py_ssize_t one_shared = Py_ssize_t{1} << _Py_REF_SHARED_SHIFT;
 
 }  // namespace detail
 
-[[gnu::always_inline]] inline void incref_shared(PyObject* op) noexcept {
+CEREGGII_ALWAYS_INLINE void incref_shared(PyObject* op) noexcept {
     if (!detail::is_immortal(op)) _Py_atomic_add_ssize(&op->ob_ref_shared, detail::one_shared);
 }
 
-[[gnu::always_inline]] inline void incref_published(PyObject* op) noexcept {
+CEREGGII_ALWAYS_INLINE void incref_published(PyObject* op) noexcept {
     if (detail::is_immortal(op)) return;
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
     // The state never becomes 0 again. So this adds the reference and leaves state 0 in one step,
@@ -56,7 +57,7 @@ inline constexpr Py_ssize_t one_shared = Py_ssize_t{1} << _Py_REF_SHARED_SHIFT;
     _Py_atomic_add_ssize(&op->ob_ref_shared, detail::one_shared);
 }
 
-[[gnu::always_inline]] inline void decref_shared(PyObject* op) {
+CEREGGII_ALWAYS_INLINE void decref_shared(PyObject* op) {
     if (_Py_IsOwnedByCurrentThread(op) && !detail::is_immortal(op)) {
         // An object that has an owner has a local reference, so this one is not the last. The
         // object stays the owner's for longer if its local references are kept. The shared count

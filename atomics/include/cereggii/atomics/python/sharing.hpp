@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/python/deferred.hpp"
 #include "cereggii/atomics/python/immortal.hpp"
 #include "cereggii/atomics/python/instances.hpp"
@@ -61,7 +62,7 @@ inline void refuse_help(PyObject* op) noexcept {
 inline thread_local constinit std::uint32_t uses_until_sample = tuning::sharing::sampling_period;
 
 // Always inlined: so the compiler looks up the thread's own data once for the whole operation.
-[[gnu::always_inline]] inline bool is_sampled_use() noexcept { return --uses_until_sample == 0; }
+CEREGGII_ALWAYS_INLINE bool is_sampled_use() noexcept { return --uses_until_sample == 0; }
 
 // Whether the object has earned help by this use.
 inline bool earns_help(PyObject* op, Nanoseconds now, Nanoseconds required_age) noexcept {
@@ -121,7 +122,8 @@ struct DeferredPolicy {
 // For a sampled use by a thread that does not own the object. Returns the object, so that the
 // caller need not keep it in a register.
 template <class Atomic>
-[[gnu::noinline, gnu::cold]] PyObject* note_sampled_use(PyObject* op, const PyTypeObject* exact) {
+CEREGGII_NEVER_INLINE CEREGGII_COLD PyObject* note_sampled_use(PyObject* op,
+                                                               const PyTypeObject* exact) {
     detail::uses_until_sample = tuning::sharing::sampling_period;
     if (Py_TYPE(op) == exact && !detail::refuses_help(op))
         Atomic::Sharing::template note_sample<Atomic>(op);
@@ -131,7 +133,7 @@ template <class Atomic>
 // Call it at the beginning of an operation, with no exception set. Only instances of `exact` itself
 // get help: an instance of a subclass may own more than its type says. Returns the object.
 template <class Atomic>
-[[gnu::always_inline]] inline PyObject* note_use(PyObject* op, const PyTypeObject* exact) {
+CEREGGII_ALWAYS_INLINE PyObject* note_use(PyObject* op, const PyTypeObject* exact) {
     if constexpr (Atomic::Sharing::possible) {
         if (!_Py_IsOwnedByCurrentThread(op) && !Atomic::Sharing::is_mitigated(op) &&
             detail::is_sampled_use()) [[unlikely]]

@@ -3,6 +3,8 @@
 
 #include <Python.h>
 
+#include "cereggii/atomics/compiler.hpp"
+
 // Takes a reference to an object, while another thread may be dropping its last reference.
 //
 //   enable_try_incref(op)   call it once, before others can find op, while holding a reference.
@@ -17,6 +19,9 @@
 // object say that no reference can be taken. But the memory may also be another object by now. So a
 // reference that was taken says nothing about which object it is to, until the caller has looked
 // whether the pointer is still where it was found. See object_slot.hpp.
+//
+// CPython breaks this promise for memory that was allocated by a thread which has ended. Its own
+// lists and dicts rely on it, too. See "A fault of CPython" in docs/platforms.md.
 namespace cereggii::atomics {
 
 #ifndef Py_GIL_DISABLED
@@ -64,7 +69,7 @@ inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
     }
 }
 
-[[gnu::always_inline]] inline bool try_incref_of_foreign(PyObject* op, bool* contended) noexcept {
+CEREGGII_ALWAYS_INLINE bool try_incref_of_foreign(PyObject* op, bool* contended) noexcept {
     Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
     for (;;) {
         if (shared == 0 || shared == _Py_REF_MERGED) return false;
@@ -80,13 +85,13 @@ inline void enable_try_incref_of_mortal(PyObject* op) noexcept {
 
 }  // namespace detail
 
-[[gnu::always_inline]] inline void enable_try_incref(PyObject* op) noexcept {
+CEREGGII_ALWAYS_INLINE void enable_try_incref(PyObject* op) noexcept {
     const Py_ssize_t shared = _Py_atomic_load_ssize_relaxed(&op->ob_ref_shared);
     if ((shared & _Py_REF_SHARED_FLAG_MASK) == 0 && !_Py_IsImmortal(op))
         detail::enable_try_incref_of_mortal(op);
 }
 
-[[gnu::always_inline]] inline bool try_incref(PyObject* op, bool* contended = nullptr) noexcept {
+CEREGGII_ALWAYS_INLINE bool try_incref(PyObject* op, bool* contended = nullptr) noexcept {
     const uint32_t local = _Py_atomic_load_uint32_relaxed(&op->ob_ref_local);
     if (local == _Py_IMMORTAL_REFCNT_LOCAL) return true;
     // Only the owner drops an object's last local reference, and the owner is the caller, which is

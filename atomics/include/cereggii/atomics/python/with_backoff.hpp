@@ -3,6 +3,7 @@
 
 #include <Python.h>
 
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/contention.hpp"
 
 namespace cereggii::atomics {
@@ -13,7 +14,7 @@ template <class Word>
 struct WithBackoff : Word {
     using Word::Word;
 
-    [[gnu::always_inline]] void note_update() noexcept {
+    CEREGGII_ALWAYS_INLINE void note_update() noexcept {
 #ifdef Py_GIL_DISABLED  // with a GIL, threads take turns anyway
         contention.note_update(_Py_ThreadId());
 #endif

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "cereggii/atomics/cache_line.hpp"
+#include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/relax.hpp"
 #include "cereggii/atomics/tuning.hpp"
 
@@ -135,18 +136,18 @@ public:
     };
 
     // The calling thread's participant; null if there is no memory for one.
-    [[gnu::always_inline]] static Participant* current() noexcept {
+    CEREGGII_ALWAYS_INLINE static Participant* current() noexcept {
         Participant* participant = current_;
         return participant ? participant : acquire();
     }
     // The calling thread's participant; null if the thread has none yet.
     static Participant* current_if_any() noexcept { return current_; }
 
-    [[gnu::always_inline]] static void pin(Participant& participant) noexcept {
+    CEREGGII_ALWAYS_INLINE static void pin(Participant& participant) noexcept {
         pin_as(participant, pinned);
     }
 
-    [[gnu::always_inline]] static void pin_writing(Participant& participant,
+    CEREGGII_ALWAYS_INLINE static void pin_writing(Participant& participant,
                                                    const void* to) noexcept {
         // Release: pairs with the load in wait_for_writers(), which may find this value instead of
         // seeing the unpin before it. Then what the thread wrote before is visible there.
@@ -156,7 +157,7 @@ public:
 
     // Release: pairs with the loads of the state in scans. A scan that sees the thread unpinned
     // comes after all that the thread read under the pin.
-    [[gnu::always_inline]] static void unpin(Participant& participant) noexcept {
+    CEREGGII_ALWAYS_INLINE static void unpin(Participant& participant) noexcept {
         participant.state.store(0, std::memory_order_release);
     }
 
@@ -174,7 +175,7 @@ public:
 
     // Call it before each scan of all participants. Once in a while it takes those that are not in
     // use off the list. Otherwise it costs an addition.
-    [[gnu::always_inline]] static void note_scan(Participant& me) noexcept {
+    CEREGGII_ALWAYS_INLINE static void note_scan(Participant& me) noexcept {
         if (++me.scans % scans_between_looks == 0) [[unlikely]]
             tidy_if_it_is_time(me);
     }
@@ -273,7 +274,7 @@ private:
     }
 
     // A store would be enough instead of the exchange: nobody needs the old state.
-    [[gnu::always_inline]] static void pin_as(Participant& participant,
+    CEREGGII_ALWAYS_INLINE static void pin_as(Participant& participant,
                                               std::uint64_t how) noexcept {
         const std::uint64_t epoch = epoch_.now.load(std::memory_order_seq_cst);
         participant.state.exchange(epoch << epoch_shift | how, std::memory_order_seq_cst);
@@ -284,7 +285,7 @@ private:
 
     // The thread is pinned, so no pass takes the participant off the list meanwhile. The thread has
     // loaded nothing from the structure yet.
-    [[gnu::noinline]] static void link_again(Participant& participant) noexcept {
+    CEREGGII_NEVER_INLINE static void link_again(Participant& participant) noexcept {
         const Locked locked;
         ++participant.links;
         // It is still linked if the pass that set the mark saw the pin.
@@ -316,7 +317,7 @@ private:
 
     // At most one pass in between_passes: a thread that pins more often than that is never taken
     // off the list. Relaxed: whether it is time is only a hint, and passes hold the lock.
-    [[gnu::noinline]] static void tidy_if_it_is_time(const Participant& me) noexcept {
+    CEREGGII_NEVER_INLINE static void tidy_if_it_is_time(const Participant& me) noexcept {
         const auto now = Clock::now().time_since_epoch().count();
         auto last = last_pass_.load(std::memory_order_relaxed);
         // The exchange fails if another thread has just begun a pass.
@@ -371,7 +372,7 @@ private:
         }
     };
 
-    [[gnu::noinline]] static Participant* acquire() noexcept {
+    CEREGGII_NEVER_INLINE static Participant* acquire() noexcept {
         Participant* participant = nullptr;
         {
             const Locked locked;
