@@ -329,6 +329,19 @@ def interrupted(session: nox.Session) -> None:
     environment.run("-m", "pytest", *(session.posargs or tests))
 
 
+@nox.session(python=False, allow_parallel=False)
+def fuzz(session: nox.Session) -> None:
+    """Run random programs until one fails, and shrink it; `-- --minutes=N --seed=N --planted`."""
+    planted = "--planted" in session.posargs
+    environment = Environment(session, f"fuzz-{MAIN}{'-planted' * planted}", MAIN)
+    settings = ["-Ccmake.define.CEREGGII_WERROR=ON"]
+    if planted:
+        settings.append("-Ccmake.define.CEREGGII_PLANTED=ON")
+    for package in PACKAGES:
+        environment.install_package(package, *settings)
+    environment.run("-m", "tools.fuzz", *session.posargs)
+
+
 @nox.session(python=False)
 def model(session: nox.Session) -> None:
     """Explore every interleaving of the hash table's protocol in its model, and each mistake."""
