@@ -10,7 +10,7 @@ from typing import Protocol, cast
 from tools.fuzz.programs import Program
 
 # How often each game is played, out of the sum of these.
-SHARES = {"against": 4, "histories": 3, "counting": 2, "waiting": 1}
+SHARES = {"hostile": 5, "against": 4, "histories": 3, "counting": 2, "waiting": 1}
 
 
 class Game(Protocol):
