@@ -367,7 +367,8 @@ def tools(session: nox.Session) -> None:
     """Run the tests of tools/ and benchmarks/."""
     environment = Environment(session, "tools", HERE)
     environment.install("pytest", "rich")
-    environment.run("-m", "pytest", "tools/tests/test_house.py",
+    environment.install_packages()  # what the fuzzer is about
+    environment.run("-m", "pytest", "tools/tests/test_fuzz.py", "tools/tests/test_house.py",
                     "tools/tests/test_interpreters.py", "tools/tests/test_linearizability.py",
                     "benchmarks/tests", *session.posargs)  # fmt: skip
 

@@ -34,6 +34,8 @@ TIME_TO_FREE = 5.0
 class Anchor:
     """An object that is used as key, value and argument, and that does nothing by itself."""
 
+    __slots__ = ("__weakref__",)
+
     def keys(self) -> list[Any]:
         """So it is a mapping, too, without items."""
         return []

@@ -12,8 +12,8 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from tools.fuzz import models
-from tools.fuzz.models import ANY, IN_PLACE, NOT_FOUND, PLAIN
+from tools.testing import models
+from tools.testing.models import ANY, IN_PLACE, NOT_FOUND, PLAIN
 
 
 class Step(NamedTuple):
