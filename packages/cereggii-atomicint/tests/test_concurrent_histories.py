@@ -25,7 +25,7 @@ pytestmark = [
 ]
 
 THREADS = 3
-CALLS = 5
+CALLS = 6
 
 # Each gets an AtomicInt, a handle or the model, and two numbers.
 CALLS_OF: dict[str, Any] = {
@@ -77,23 +77,22 @@ def step_of(name: str, x: int, y: int) -> Step:
     ids=["small", "about to be widened", "at the ends"],
 )
 def test_histories_are_linearizable(numbers: tuple[int, ...], seed: int) -> None:
-    rounds = 300
+    rounds = 1000
     choose = random.Random(seed)
     starts = choose.choices(numbers, k=rounds)
     integers = [AtomicInt(start) for start in starts]
-    games = [
-        (
-            integer,
-            [
-                [
-                    (choose.choice([*CALLS_OF]), choose.choice(numbers), choose.choice(numbers))
-                    for _ in range(CALLS)
-                ]
-                for _ in range(THREADS)
-            ],
-        )
-        for integer in integers
-    ]
+
+    def plan(names: list[str]) -> list[tuple[str, int, int]]:
+        return [
+            (choose.choice(names), choose.choice(numbers), choose.choice(numbers))
+            for _ in range(CALLS)
+        ]
+
+    def plans_of_all() -> list[Any]:
+        names = choose.sample([*CALLS_OF], choose.randrange(1, 4))  # few, so that they meet
+        return [plan(names) for _ in range(THREADS)]
+
+    games = [(integer, plans_of_all()) for integer in integers]
 
     def play(number: int, game: tuple[AtomicInt, list[Any]]) -> list[Call]:
         integer, plans = game

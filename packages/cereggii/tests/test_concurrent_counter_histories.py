@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 THREADS = 3
-CALLS = 4
+CALLS = 6
 KEYS = ["a", 1]
 
 # Each gets the keyed counter, a handle or the model, and a key and a number.
@@ -51,22 +51,20 @@ def step_of(name: str, key: Any, number: int) -> Step:
 
 
 def test_histories_are_linearizable(seed: int) -> None:
-    rounds = 300
+    rounds = 1000
     choose = random.Random(seed)
     counters: list[AtomicKeyedCounter[Any]] = [AtomicKeyedCounter() for _ in range(rounds)]
-    games = [
-        (
-            counter,
-            [
-                [
-                    (choose.choice([*CALLS_OF]), choose.choice(KEYS), choose.randrange(3))
-                    for _ in range(CALLS)
-                ]
-                for _ in range(THREADS)
-            ],
-        )
-        for counter in counters
-    ]
+
+    def plan(names: list[str]) -> list[tuple[str, Any, int]]:
+        return [
+            (choose.choice(names), choose.choice(KEYS), choose.randrange(3)) for _ in range(CALLS)
+        ]
+
+    def plans_of_all() -> list[Any]:
+        names = choose.sample([*CALLS_OF], choose.randrange(1, 4))  # few, so that they meet
+        return [plan(names) for _ in range(THREADS)]
+
+    games = [(counter, plans_of_all()) for counter in counters]
 
     def play(number: int, game: tuple[AtomicKeyedCounter[Any], list[Any]]) -> list[Call]:
         counter, plans = game
