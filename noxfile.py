@@ -88,12 +88,12 @@ class Environment:
         self.run("-m", "pip", "install", "-q", "--disable-pip-version-check", "--prefer-binary",
                  *arguments)  # fmt: skip
 
-    def install_packages(self) -> None:
+    def install_packages(self, *more: str) -> None:
         """Builds and installs all packages of this repository, with warnings as errors.
 
         For an interpreter with a sanitizer in it, they are built with the sanitizer.
         """
-        settings = ["-Ccmake.define.CEREGGII_WERROR=ON"]
+        settings = ["-Ccmake.define.CEREGGII_WERROR=ON", *more]
         if self._how.flags:
             # Debug: not optimized at link time, and with assertions.
             settings += [
@@ -334,11 +334,7 @@ def fuzz(session: nox.Session) -> None:
     """Run random programs until one fails, and shrink it; `-- --minutes=N --seed=N --planted`."""
     planted = "--planted" in session.posargs
     environment = Environment(session, f"fuzz-{MAIN}{'-planted' * planted}", MAIN)
-    settings = ["-Ccmake.define.CEREGGII_WERROR=ON"]
-    if planted:
-        settings.append("-Ccmake.define.CEREGGII_PLANTED=ON")
-    for package in PACKAGES:
-        environment.install_package(package, *settings)
+    environment.install_packages(*["-Ccmake.define.CEREGGII_PLANTED=ON"] * planted)
     environment.run("-m", "tools.fuzz", *session.posargs)
 
 
@@ -357,9 +353,8 @@ def soak(session: nox.Session) -> None:
     environment = Environment(session, f"tests-{MAIN}", MAIN)
     environment.install(*TEST_REQUIREMENTS)
     environment.install_packages()
-    arguments = session.posargs or ["--iterations=20"]
-    suites = _suites("test_concurrent_*.py")
-    environment.run("-m", "pytest", "--parallel-threads=4", *suites, *arguments)
+    how = ["--parallel-threads=4", *(session.posargs or ["--iterations=20"])]
+    environment.run("-m", "pytest", *_suites("test_concurrent_*.py"), *how)
 
 
 @nox.session(python=False)

@@ -9,9 +9,11 @@ crashes and hangs. A program that fails is shrunk: steps are removed as long as 
 |---|---|
 | `programs` | what a program is |
 | `games` | the list of games; which program a seed and a number give |
-| `api`, `hostile`, `generate`, `play` | the game *hostile*: any public member, with hostile arguments |
-| `models`, `tables` | dict, int, Counter with the methods of our types; the steps to compare |
+| `hostile` | the game *hostile*: any public member, with arguments that fight back |
+| `api`, `adversaries` | the public members, as the packages show them; the arguments |
+| `drawing`, `steps` | how random steps of that game are made; how they are done |
 | `against` | the game *against*: one thread, compared with the builtin types |
+| `tables` | the steps that are compared; `tools/testing/models.py` says what they have to do |
 | `histories` | the game *histories*: three threads, whose results an order has to explain |
 | `counting` | the game *counting*: three threads, which must lose and repeat nothing |
 | `waiting` | the game *waiting*: a thread that waits has to be woken |

@@ -19,7 +19,7 @@ class Hostile(Exception):  # noqa: N818 - what it is about
     """Raised by an adversary."""
 
 
-class HostileExit(BaseException):  # noqa: N818
+class HostileExit(BaseException):
     """Raised by an adversary, and no Exception: it is like KeyboardInterrupt."""
 
 
@@ -144,7 +144,7 @@ class _NoTruth:
 class IntAdversary(Adversary, int):
     """An int that answers in its own way."""
 
-    def __new__(cls, *_: Any) -> IntAdversary:
+    def __new__(cls, *_: Any) -> IntAdversary:  # noqa: D102
         return int.__new__(cls, 1)
 
     def __index__(self) -> int:
@@ -154,14 +154,14 @@ class IntAdversary(Adversary, int):
 class StrAdversary(Adversary, str):
     """A str that answers in its own way."""
 
-    def __new__(cls, *_: Any) -> StrAdversary:
+    def __new__(cls, *_: Any) -> StrAdversary:  # noqa: D102
         return str.__new__(cls, "a")
 
     def __iter__(self) -> Iterator[Any]:
         return Adversary.__iter__(self)
 
 
-class DictAdversary(Adversary, dict[Any, Any]):
+class DictAdversary(Adversary, dict[Any, Any]):  # type: ignore[misc]
     """A dict that answers in its own way."""
 
     def __iter__(self) -> Iterator[Any]:
@@ -188,7 +188,7 @@ class Function:
         self._mode = mode
         self._steps = steps
 
-    def __call__(self, *arguments: Any, **_: Any) -> Any:
+    def __call__(self, *arguments: Any, **_: Any) -> Any:  # noqa: D102
         self._world.act(self._mode, self._steps)
         if self._mode == "first" and arguments:
             return arguments[0]

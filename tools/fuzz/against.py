@@ -7,8 +7,7 @@ import random
 from typing import Any
 
 from tools.fuzz.programs import Program, Wrong
-from tools.fuzz.tables import FuzzError, new_atomic, new_model, outcome, plain
-from tools.fuzz.tables import TABLES, draw
+from tools.fuzz.tables import TABLES, FuzzError, draw, new_atomic, new_model, outcome, plain
 
 __all__ = ["FuzzError", "generate", "play"]
 

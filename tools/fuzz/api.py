@@ -10,7 +10,7 @@ import operator
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 PACKAGES = ["cereggii", "cereggii_atomicint", "cereggii_atomicref", "cereggii_atomicdict"]
 
@@ -31,17 +31,28 @@ LEFT_OUT = {
 WAITS = {("ThreadSet", "__exit__")}
 
 # A large argument of these is a lot of work for the builtin types, too.
-COSTLY = {"__pow__", "__rpow__", "__ipow__", "__lshift__", "__rlshift__", "__ilshift__", "__round__"}
+COSTLY = {
+    "__pow__",
+    "__rpow__",
+    "__ipow__",
+    "__lshift__",
+    "__rlshift__",
+    "__ilshift__",
+    "__round__",
+}
+
+_Table: TypeAlias = dict[str, Callable[..., Any]]
 
 _BINARY = "add sub mul matmul truediv floordiv mod lshift rshift and or xor pow"
-_UNARY = {"__neg__": operator.neg, "__pos__": operator.pos, "__abs__": operator.abs,
+_UNARY: _Table = {"__neg__": operator.neg, "__pos__": operator.pos, "__abs__": operator.abs,
           "__invert__": operator.invert, "__index__": operator.index}  # fmt: skip
-_COMPARISONS = {f"__{name}__": getattr(operator, name) for name in "lt le eq ne gt ge".split()}
-_CONTAINERS = {"__getitem__": operator.getitem, "__setitem__": operator.setitem,
+_ORDER = ["lt", "le", "eq", "ne", "gt", "ge"]
+_COMPARISONS = {f"__{name}__": getattr(operator, name) for name in _ORDER}
+_CONTAINERS: _Table = {"__getitem__": operator.getitem, "__setitem__": operator.setitem,
                "__delitem__": operator.delitem, "__contains__": operator.contains,
                "__len__": len, "__iter__": iter, "__next__": next, "__reversed__": reversed,
                "__length_hint__": operator.length_hint}  # fmt: skip
-_CONVERSIONS: dict[str, Callable[..., Any]] = {
+_CONVERSIONS: _Table = {
     "__int__": int, "__float__": float, "__complex__": complex, "__bool__": bool, "__str__": str,
     "__repr__": repr, "__bytes__": bytes, "__hash__": hash, "__format__": format, "__dir__": dir,
     "__round__": round, "__divmod__": divmod,
@@ -68,7 +79,7 @@ OPERATORS = _operators()
 
 def public_names() -> dict[str, Any]:
     """Whatever the packages export, by its name."""
-    found = {}
+    found: dict[str, Any] = {}
     for package in map(__import__, PACKAGES):
         for name in package.__all__:
             found.setdefault(name, getattr(package, name))

@@ -140,10 +140,12 @@ def _race_to_compute(world: World, thread: int, _times: int) -> None:
 
 
 _ADD = operator.add
+_minus: Callable[[Any, int], Any] = operator.isub
+_plus: Callable[[Any, int], Any] = operator.iadd
 
 STEPS_OF: dict[str, Addition | Check] = {
-    "int +=": Addition("int", 1, _times(lambda w: operator.iadd(w.integer, 1))),
-    "int -=": Addition("int", -1, _times(lambda w: operator.isub(w.integer, 1))),
+    "int +=": Addition("int", 1, _times(lambda w: _plus(w.integer, 1))),
+    "int -=": Addition("int", -1, _times(lambda w: _minus(w.integer, 1))),
     "int handle": Addition("int", 1, _by_handle),
     "int increment": Addition("int", 1, _times(lambda w: w.integer.increment_and_get())),
     "int decrement": Addition("int", -2, _times(lambda w: w.integer.get_and_decrement(2))),
@@ -151,7 +153,7 @@ STEPS_OF: dict[str, Addition | Check] = {
     "int accumulate": Addition("int", 3, _times(lambda w: w.integer.get_and_accumulate(3, _ADD))),
     "int compare": Addition("int", 1, _times(_compare_and_set_int)),
     "counter add": Addition("counter", 1, _times(lambda w: w.counter.add())),
-    "counter +=": Addition("counter", 2**33, _times(lambda w: operator.iadd(w.counter, 2**33))),
+    "counter +=": Addition("counter", 2**33, _times(lambda w: _plus(w.counter, 2**33))),
     "counter handle": Addition("counter", 2, _counter_by_handle),
     "ref update": Addition("ref", 1, _times(lambda w: w.reference.update_and_get(lambda v: v + 1))),
     "keyed add": Addition("keyed", 1, _times(lambda w: w.keyed.add(w.key))),

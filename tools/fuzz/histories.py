@@ -65,7 +65,9 @@ def play(program: Program) -> None:
             for shared in objects:
                 mine = shared.get_handle() if number == 0 else shared
                 meeting.wait(number)
-                found.append([_timed(mine, step, arguments) for step, _, arguments in plans[number]])
+                found.append(
+                    [_timed(mine, step, arguments) for step, _, arguments in plans[number]]
+                )
         except BaseException:
             meeting.end()
             raise
@@ -74,9 +76,11 @@ def play(program: Program) -> None:
     by_thread = run_together([functools.partial(run, number) for number in range(len(plans))])
     for number, shared in enumerate(objects):
         history = [
-            linearizability.Call(*times, _effect(kind, step, arguments), result, f"{name}{arguments}")
+            linearizability.Call(
+                began, ended, _effect(kind, step, arguments), result, f"{name}{arguments}"
+            )
             for thread, plan in enumerate(plans)
-            for (*times, result), (step, name, arguments) in zip(
+            for (began, ended, result), (step, name, arguments) in zip(
                 by_thread[thread][number], plan, strict=True
             )
         ]

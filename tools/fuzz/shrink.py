@@ -100,8 +100,9 @@ def _skip(found: Iterator[Any], count: int) -> Iterator[Any]:
 
 
 def _smaller(value: Any) -> Iterator[Any]:
-    """The values that lack one element of one of the lists in it. The first element stays: it is a
-    name as a rule.
+    """The values that lack one element of one of the lists in it.
+
+    The first element stays: it is a name as a rule.
     """
     if not isinstance(value, list):
         return

@@ -160,7 +160,7 @@ def build(world: World, argument: Any, target: Any) -> Any:
     if kind == "ref":
         return world.pool[first % len(world.pool)] if isinstance(first, int) else None
     if kind == "name":
-        return _constants().get(first)
+        return _constants().get(str(first))
     if kind == "bytes":
         return str(first).encode()
     if kind == "float":

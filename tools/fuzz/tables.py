@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import operator
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -340,16 +341,14 @@ COUNTER = {
         lambda c, key, n: c.subtract([key] * max(0, n)), ("key", "count"), is_atomic=False
     ),
     "subtract mapping": Step(lambda c, n: c.subtract(_counts(n)), ("count",), is_atomic=False),
-    "most_common": Step(
-        lambda c: sorted(count for _, count in c.most_common()), is_atomic=False
-    ),
+    "most_common": Step(lambda c: sorted(count for _, count in c.most_common()), is_atomic=False),
     "elements": Step(lambda c: len([*c.elements()]), is_atomic=False),
     "+=": Step(lambda c, n: _drop(c, "+=", n), ("count",), is_atomic=False),
     "-=": Step(lambda c, n: _drop(c, "-=", n), ("count",), is_atomic=False),
     "|=": Step(lambda c, n: _drop(c, "|=", n), ("count",), is_atomic=False),
     "&=": Step(lambda c, n: _drop(c, "&=", n), ("count",), is_atomic=False),
-    "+": Step(lambda c, n: dict(c + models.Counter(_counts(n))), ("count",), is_atomic=False),
-    "-": Step(lambda c, n: dict(c - models.Counter(_counts(n))), ("count",), is_atomic=False),
+    "+": Step(lambda c, n: dict(c + Counter(_counts(n))), ("count",), is_atomic=False),
+    "-": Step(lambda c, n: dict(c - Counter(_counts(n))), ("count",), is_atomic=False),
     "iterate": Step(_iterate, is_atomic=False),
 }
 

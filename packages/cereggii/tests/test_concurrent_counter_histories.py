@@ -70,7 +70,9 @@ def test_histories_are_linearizable(seed: int) -> None:
         counter, plans = game
         shared: Any = counter.get_handle() if number == 0 else counter
         return [
-            timed(str(each), step_of(*each), functools.partial(CALLS_OF[each[0]], shared, *each[1:]))
+            timed(
+                str(each), step_of(*each), functools.partial(CALLS_OF[each[0]], shared, *each[1:])
+            )
             for each in plans[number]
         ]
 
