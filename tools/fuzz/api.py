@@ -134,9 +134,11 @@ def parameters(kind: type, name: str) -> list[inspect.Parameter]:
     try:
         if not name:
             return [*inspect.signature(kind).parameters.values()]
-        found = inspect.getattr_static(kind, name)
-        given = [*inspect.signature(getattr(kind, name)).parameters.values()]
-        return given if isinstance(found, (classmethod, staticmethod)) else given[1:]
+        found = getattr(kind, name)
+        given = [*inspect.signature(found).parameters.values()]
+        is_bound = getattr(found, "__self__", None) is kind
+        is_static = isinstance(inspect.getattr_static(kind, name), staticmethod)
+        return given if is_bound or is_static else given[1:]
     except (AttributeError, TypeError, ValueError):
         return []
 

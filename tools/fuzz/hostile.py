@@ -4,6 +4,8 @@
 No result is known in advance. But no step may raise what only bugs raise; the types of results are
 those of the annotations; a dict has as many items as it says; and in the end everything is freed,
 and no reference is left or lacking.
+
+The steps of thread 0 are done first, and alone. They make the objects that the others share.
 """
 
 from __future__ import annotations
@@ -48,8 +50,9 @@ def play(program: Program) -> None:
     before = [sys.getrefcount(anchor) for anchor in anchors]
     world.pool = [*anchors, *[None] * program.setup["places"]]
     with _unexpected_exceptions(world):
-        steps.run(world, program.setup["first"])
-        run_together([functools.partial(steps.run, world, each) for each in program.threads])
+        first, *others = program.threads
+        steps.run(world, first)
+        run_together([functools.partial(steps.run, world, each) for each in others])
         world.calm = True
         _check_dicts(world)
         problems = world.problems

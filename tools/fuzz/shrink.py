@@ -30,6 +30,7 @@ def shrink(program: Program, fails: Fails) -> Program:
         before = program
         program = _without_steps(program, fails)
         program = _without_parts(program, fails)
+        program = _without_threads(program, fails)
         if program == before:
             return program
 
@@ -67,11 +68,19 @@ def _places(program: Program) -> list[_Place]:
 
 
 def _steps_at(program: Program, places: list[_Place]) -> list[list[Any]]:
-    """The steps at these places. A thread without a step is left out, unless it is the last one."""
+    """The steps at these places. A thread without a step stays: a game may count threads."""
     kept: list[list[Any]] = [[] for _ in program.threads]
     for thread, number in places:
         kept[thread].append(program.threads[thread][number])
-    return [steps for steps in kept if steps] or [[]]
+    return kept
+
+
+def _without_threads(program: Program, fails: Fails) -> Program:
+    for thread in reversed(range(len(program.threads))):
+        rest = program.with_threads(program.threads[:thread] + program.threads[thread + 1 :])
+        if not program.threads[thread] and rest.threads and fails(rest):
+            program = rest
+    return program
 
 
 def _without_parts(program: Program, fails: Fails) -> Program:

@@ -2,8 +2,9 @@
 """Doing the steps of the game *hostile*.
 
 A step is [name, [target, keep], argument, …]. The target is a place in the pool, and the result
-goes to the place `keep`, if that is not null. A step whose parts are missing does what it can:
-parts are taken out to shrink a program. What a name means:
+goes to the place `keep`, if that is not null. An argument by keyword is ["key", name, argument].
+A step whose parts are missing does what it can: parts are taken out to shrink a program. What a
+name means:
 
     "AtomicInt"          make an instance of the class
     "AtomicInt+"         make an instance of a subclass
@@ -118,9 +119,10 @@ def _few(target: Any, *_: Any) -> list[Any]:
 
 
 # Those that need a function as their argument: they make objects that call it.
-MAKERS = {"owner of once_property", "call_once", "threads"}
+MAKERS = ["owner of once_property", "call_once", "threads"]
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "keep": lambda target, *arguments: (*arguments, target)[0],
     "owner of once_property": _once_property,
     "read": _read,
     "delete": _delete,
@@ -230,35 +232,40 @@ def _is_short(timeout: Any) -> bool:
     return not hasattr(type(timeout), "__index__")
 
 
-def _method(target: Any, name: str, given: list[Any]) -> Any:
+def _method(target: Any, name: str, given: list[Any], keywords: dict[str, Any]) -> Any:
     kind = type(target)
     if name in api.COSTLY:
         given = [0 if name.startswith("__r") else 2 for _ in given]
     if name in api.OPERATORS:
         return api.OPERATORS[name](target, *given)
-    positional, keywords = _arguments(api.parameters(kind, name), given)
+    positional, timeout = _arguments(api.parameters(kind, name), given)
     found = getattr(target, name)
-    return found(*positional, **keywords) if callable(found) else found
+    return found(*positional, **{**keywords, **timeout}) if callable(found) else found
 
 
-def _make(world: World, name: str, given: list[Any]) -> Any:
+def _make(world: World, name: str, given: list[Any], keywords: dict[str, Any]) -> Any:
     plain = name.rstrip("+-")
     kind = api.public_classes()[plain]
     if name.endswith("-"):
         return world.track(kind.__new__(kind))
-    positional, keywords = _arguments(api.parameters(kind, ""), given)
+    positional, timeout = _arguments(api.parameters(kind, ""), given)
     if name.endswith("+"):
         kind = subclass_of(kind)
-    elif plain.startswith("Atomic") and world.number() % 16 == 0:
-        keywords["immortal"] = False
-    return world.track(kind(*positional, **keywords))
+    return world.track(kind(*positional, **{**keywords, **timeout}))
 
 
 def _do(world: World, step: list[Any]) -> Any:
     name, *rest = step
     target_at, keep = rest[0] if rest and len(rest[0]) == 2 else (0, None)
     target = world.pool[target_at % len(world.pool)]
-    given = [build(world, argument, target) for argument in rest[1:]]
+    keywords, given = {}, []
+    for argument in rest[1:]:
+        if isinstance(argument, list) and argument[:1] == ["key"]:
+            if len(argument) == 3:
+                keywords[str(argument[1])] = build(world, argument[2], target)
+        else:
+            given.append(build(world, argument, target))
+    world.immortal |= keywords.get("immortal") is True
     if isinstance(name, int):
         kind = type(target)
         if not api.is_ours(kind):
@@ -266,12 +273,12 @@ def _do(world: World, step: list[Any]) -> Any:
         names = api.members(kind)
         name = "." + names[name % len(names)]
     if name.startswith("."):
-        result = _method(target, name[1:], given)
+        result = _method(target, name[1:], given, keywords)
         _check_type(world, type(target), name[1:], result)
     elif name in FUNCTIONS:
         result = FUNCTIONS[name](target, *given)
     else:
-        result = _make(world, name, given)
+        result = _make(world, name, given, keywords)
     if isinstance(keep, int):
         world.pool[keep] = result
     return None

@@ -94,6 +94,12 @@ def test_threads_without_steps_are_taken_out() -> None:
     assert shrink(program, lambda tried: True).threads == [[]]
 
 
+def test_threads_stay_if_it_matters_how_many_there_are() -> None:
+    program = Program(NAME, [[["a"]], [["b"]], [["c"]]])
+    small = shrink(program, lambda tried: len(tried.threads) == 3 and ["c"] in tried.threads[2])
+    assert small.threads == [[], [], [["c"]]]
+
+
 def test_a_search_that_is_stopped_gives_a_program_that_fails() -> None:
     program = Program(NAME, [[["step", number] for number in range(100)]])
     tries = iter(range(10))
