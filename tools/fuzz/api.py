@@ -41,6 +41,9 @@ COSTLY = {
     "__round__",
 }
 
+# These make as many objects as an argument says.
+COUNTED = {"repeat", "range"}
+
 _Table: TypeAlias = dict[str, Callable[..., Any]]
 
 _BINARY = "add sub mul matmul truediv floordiv mod lshift rshift and or xor pow"

@@ -58,7 +58,7 @@ UNIONS = {
 
 # Which function is called on the result of which other one.
 USES = {"call": "call_once", "reset": "call_once", "read": "owner of once_property",
-        "delete": "owner of once_property", "next": "iter"}  # fmt: skip
+        "delete": "owner of once_property", "next": "iter", "await": "awaited once"}  # fmt: skip
 
 # These say how much work is to be done.
 SMALL_NAMES = {"times", "start", "stop", "step", "ndigits", "length", "maxsize"}
