@@ -51,6 +51,12 @@ VALUES: dict[str, list[Any]] = {
     "CountDownLatch": [0, 1, 2, 3],
 }
 
+# The results of these have methods of their own.
+PRODUCERS = {
+    *("keys", "values", "items", "__iter__", "fast_iter", "reader", "writer", "get_handle"),
+    *("memoize", "copy", "snapshot", "with_args", "target", "is_alive"),
+}
+
 # The right operand of these is a mapping, or an object of the same class.
 UNIONS = {
     f"__{prefix}{name}__" for name in ("or", "and", "add", "sub", "eq") for prefix in ("", "r", "i")
@@ -93,6 +99,8 @@ class _Drawing:
         self._things = ANCHORS + len(self._made)
         self._results = self._things + THINGS
         self._depth = 0
+        # Places with objects that other steps have returned.
+        self._kept: list[int] = []
         # Where the results of some functions are kept, and which functions use them.
         makers = choose.sample([*MAKERS, "iter"], choose.randrange(len(MAKERS) + 2))
         places = range(self._results + RESULTS, self._results + RESULTS + len(makers))
@@ -131,10 +139,18 @@ class _Drawing:
         return self._choose.randrange(self._results + RESULTS)
 
     def _place_of_result(self) -> int:
+        """A place where a step keeps its result, as a rule."""
+        if self._kept and self._choose.random() < 0.9:
+            return self._choose.choice(self._kept)
         return self._results + self._choose.randrange(RESULTS)
 
-    def _keep(self) -> int | None:
-        return None if self._choose.random() < 0.6 else self._place_of_result()
+    def _keep(self, name: str = "") -> int | None:
+        if self._choose.random() > (0.8 if name in PRODUCERS else 0.3):
+            return None
+        place = self._results + self._choose.randrange(RESULTS)
+        if name in PRODUCERS:
+            self._kept.append(place)
+        return place
 
     def _step(self) -> list[Any]:
         choose = self._choose
@@ -142,7 +158,8 @@ class _Drawing:
         if kind < 0.1:
             number = choose.randrange(len(self._made) + 3)
             if number >= len(self._made):
-                return self._make(choose.choice([*self._classes]), self._place_of_result())
+                place = self._results + choose.randrange(RESULTS)
+                return self._make(choose.choice([*self._classes]), place)
             return self._make(self._made[number], ANCHORS + number)
         if kind < 0.25:
             return self._function_step()
@@ -152,7 +169,7 @@ class _Drawing:
         number = choose.randrange(len(self._made))
         name = choose.choice(api.members(self._classes[self._made[number]]))
         arguments = self._arguments(self._made[number], name)
-        return [f".{name}", [ANCHORS + number, self._keep()], *arguments]
+        return [f".{name}", [ANCHORS + number, self._keep(name)], *arguments]
 
     def _function_step(self) -> list[Any]:
         """Calls one of FUNCTIONS: on the result of another one, or on anything."""

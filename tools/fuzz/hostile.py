@@ -30,7 +30,7 @@ __all__ = ["generate", "play"]
 ANCHORS = 3  # places of the pool whose objects never change, and whose references are counted
 
 # What was removed while another thread was inside is freed some 10 ms later.
-TIME_TO_FREE = 5.0
+TIME_TO_FREE = 8.0
 
 
 class Anchor:
