@@ -228,12 +228,10 @@ def _check_totals(world: World, due: Counter[str]) -> None:
     for name, total in found.items():
         if total != due[name]:
             raise Wrong(f"the total of {name} is {total}, and not {due[name]}")
-    extra = len({key for _, key in enumerate(world.mapping) if isinstance(key, Collider)})
-    others = len({*world.computed}) + len({number for number, _ in world.won})
-    if len(world.mapping) != len(STABLE) + extra + others:
-        raise Wrong(
-            f"the length is {len(world.mapping)}, and not {len(STABLE)} + {extra} + {others}"
-        )
+    inserted = len({*world.computed}) + len({number for number, _ in world.won})
+    length = len(STABLE) + inserted + (world.key in world.mapping)
+    if len(world.mapping) != length:
+        raise Wrong(f"the length is {len(world.mapping)}, and not {length}")
 
 
 def _check_once(what: str, values: list[Any]) -> None:

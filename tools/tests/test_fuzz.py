@@ -204,4 +204,16 @@ def test_a_step_that_raises_what_no_step_may_is_noted() -> None:
 
 def test_each_planted_bug_is_in_the_copies_of_the_sources() -> None:
     text = (ROOT / "atomics/cmake/Planted.cmake").read_text("utf-8")
-    assert sorted(map(int, re.findall(r"planted\((\d+)\)", text))) == [*PLANTED]
+    assert sorted({*map(int, re.findall(r"planted\((\d+)\)", text))}) == [*PLANTED]
+
+
+def test_the_text_that_a_planted_bug_replaces_is_in_one_source_once() -> None:
+    text = (ROOT / "atomics/cmake/Planted.cmake").read_text("utf-8")
+    plants = re.findall(
+        r'cereggii_plant\("\$\{copies\}" "([^"]+)"\s+\[\[(.*?)\]\]\s', text, re.DOTALL
+    )
+    assert len(plants) == len(PLANTED)
+    for path, old in plants:
+        shared = path.replace("${shared}", "atomics/include/cereggii/atomics")
+        sources = [*ROOT.glob(shared), *ROOT.glob(f"packages/*/{path}")]
+        assert [source.read_text("utf-8").count(old) for source in sources] == [1], (path, old)
