@@ -12,7 +12,7 @@ from tools.fuzz.steps import FUNCTIONS, MAKERS
 
 THREADS = 3
 STEPS = 12  # of each thread, at most
-ANCHORS = 3
+ANCHORS = 3  # places of the pool whose objects never change, and whose references are counted
 MADE = 6  # objects of ours that are made before the threads start
 THINGS = 2  # adversaries that are made before, too
 RESULTS = 6  # places for results

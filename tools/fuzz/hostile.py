@@ -21,13 +21,11 @@ from typing import Any
 
 from tools.fuzz import steps
 from tools.fuzz.adversaries import Hostile, HostileExit, World
-from tools.fuzz.drawing import generate
+from tools.fuzz.drawing import ANCHORS, generate
 from tools.fuzz.programs import Program, Wrong
 from tools.fuzz.together import run_together
 
 __all__ = ["generate", "play"]
-
-ANCHORS = 3  # places of the pool whose objects never change, and whose references are counted
 
 # What was removed while another thread was inside is freed some 10 ms later.
 TIME_TO_FREE = 8.0
