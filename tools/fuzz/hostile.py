@@ -23,7 +23,7 @@ from tools.fuzz import steps
 from tools.fuzz.adversaries import Hostile, HostileExit, World
 from tools.fuzz.drawing import ANCHORS, generate
 from tools.fuzz.programs import Program, Wrong
-from tools.fuzz.together import run_together
+from tools.fuzz.together import PATIENCE, run_together
 
 __all__ = ["generate", "play"]
 
@@ -52,6 +52,7 @@ def play(program: Program) -> None:
         steps.run(world, first)
         run_together([functools.partial(steps.run, world, each) for each in others])
         world.calm = True
+        _wait_for_threads()
         _check_dicts(world)
         problems = world.problems
         _free(world, anchors, before)
@@ -79,6 +80,15 @@ def _unexpected_exceptions(world: World) -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook, threading.excepthook = before
+
+
+def _wait_for_threads() -> None:
+    """Wait for the threads that a program has started, and has not joined."""
+    for thread in threading.enumerate():
+        # Threads of native code that have run a finalizer are dummies, which nobody can join.
+        is_dummy = type(thread).__name__ == "_DummyThread"
+        if not is_dummy and thread is not threading.current_thread():
+            thread.join(PATIENCE)
 
 
 def _check_dicts(world: World) -> None:
@@ -111,8 +121,7 @@ def _check_dict(world: World, shared: Any) -> None:
 
 def _free(world: World, anchors: list[Any], before: list[int]) -> None:
     """Drops everything, and waits until it is freed."""
-    world.pool.clear()
-    world.pool.extend([None] * 32)  # a finalizer may still look at it
+    world.pool = [None] * len(world.pool)  # a finalizer may still look at it
     if world.immortal:
         return
     end = time.monotonic() + TIME_TO_FREE
