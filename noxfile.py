@@ -248,14 +248,22 @@ def model(session: nox.Session) -> None:
 
 
 @nox.session(python=False, allow_parallel=False)
+def fuzz(session: nox.Session) -> None:
+    """Run random programs until one fails, and shrink it; `-- --minutes=N --seed=N --planted`."""
+    planted = "--planted" in session.posargs
+    environment = Environment(session, f"fuzz-{MAIN}{'-planted' * planted}", MAIN)
+    environment.install_packages(*["-Ccmake.define.CEREGGII_PLANTED=ON"] * planted)
+    environment.run("-m", "tools.fuzz", *session.posargs)
+
+
+@nox.session(python=False, allow_parallel=False)
 def soak(session: nox.Session) -> None:
     """Run the concurrent tests many times over; `-- --iterations=N` says how many (20)."""
     environment = Environment(session, f"tests-{MAIN}", MAIN)
     environment.install(*TEST_REQUIREMENTS)
     environment.install_packages()
-    arguments = session.posargs or ["--iterations=20"]
-    suites = _suites("test_concurrent_*.py")
-    environment.run("-m", "pytest", "--parallel-threads=4", *suites, *arguments)
+    how = ["--parallel-threads=4", *(session.posargs or ["--iterations=20"])]
+    environment.run("-m", "pytest", *_suites("test_concurrent_*.py"), *how)
 
 
 @nox.session(python=False)
@@ -263,7 +271,9 @@ def tools(session: nox.Session) -> None:
     """Run the tests of tools/ and benchmarks/."""
     environment = Environment(session, "tools", HERE)
     environment.install("pytest", "rich")
-    environment.run("-m", "pytest", "tools/tests/test_clients.py", "tools/tests/test_house.py",
+    environment.install_packages()  # what the fuzzer is about
+    environment.run("-m", "pytest", "tools/tests/test_clients.py", "tools/tests/test_cross.py",
+                    "tools/tests/test_fuzz.py", "tools/tests/test_house.py",
                     "tools/tests/test_interpreters.py", "tools/tests/test_linearizability.py",
                     "benchmarks/tests", *session.posargs)  # fmt: skip
 

@@ -48,12 +48,13 @@ class Environment:
         self.run("-m", "pip", "install", "-q", "--disable-pip-version-check", "--prefer-binary",
                  *arguments)  # fmt: skip
 
-    def install_packages(self) -> None:
+    def install_packages(self, *more: str) -> None:
         """Builds and installs all packages of this repository, with warnings as errors.
 
-        For an interpreter with a sanitizer in it, they are built with the sanitizer.
+        `more` are other settings for the build. For an interpreter with a sanitizer in it, they are
+        built with the sanitizer.
         """
-        settings = ["-Ccmake.define.CEREGGII_WERROR=ON"]
+        settings = ["-Ccmake.define.CEREGGII_WERROR=ON", *more]
         if self._how.flags:
             # Debug: not optimized at link time, and with assertions.
             settings += [

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import copy
 import functools
+import gc
 import inspect
+import pickle
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -511,6 +513,16 @@ def test_a_copy_has_the_same_threads_and_is_another_set() -> None:
     assert [*copied] == [*threads]
     copied |= ThreadSet(threading.Thread())
     assert (len(copied), len(threads)) == (2, 1)
+
+
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, pickle.dumps])
+def test_threads_are_not_copied_deeply_and_nothing_is_left_of_the_try(
+    make_copy: Callable[[Any], Any],
+) -> None:
+    threads = ThreadSet(threading.Thread(), threading.Thread())
+    with pytest.raises(TypeError):
+        make_copy(threads)  # a half-made copy would be reported when it is freed
+    gc.collect()
 
 
 def test_an_object_that_is_not_callable_is_not_a_target() -> None:

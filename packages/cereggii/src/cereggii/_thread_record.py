@@ -11,7 +11,7 @@ import types
 import weakref
 from collections.abc import Callable
 from threading import Thread
-from typing import Any
+from typing import Any, NoReturn, SupportsIndex
 
 from cereggii_atomicint import AtomicEvent
 from cereggii_atomicref import AtomicRef
@@ -205,6 +205,10 @@ class Record:
 
     def __del__(self) -> None:
         self.report()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        # No copy is made without __init__, which __del__ relies on.
+        raise TypeError("cannot copy or pickle the threads of a ThreadSet")
 
 
 def _method_of(thread: Thread, record: Record) -> types.MethodType:
