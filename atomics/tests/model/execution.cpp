@@ -55,6 +55,7 @@ bool Execution::run(void (*scenario)(), Search& search, const Bounds& bounds,
     plain_.clear();
     in_order_.clear();
     changes_ = 0;
+    operations_ = 0;
     failed_ = false;
     failure_.clear();
     steps.clear();
@@ -156,6 +157,7 @@ bool Execution::can_run(std::size_t thread) const {
 
 // Before each operation that others can see: another thread may come first.
 void Execution::preempt() {
+    if (++operations_ == most_operations) fail("the execution does not end");
     if (left_.preemptions == 0 || unfinished_ < 2 || me_ == 0) return;
     std::uint32_t others = 0;
     std::array<std::size_t, max_threads> able{};

@@ -234,6 +234,9 @@ private:
     std::vector<PlainVariable> plain_;
     Oldest in_order_;
     std::uint64_t changes_ = 0;
+    // The operations of this execution. One that has so many does not end.
+    std::uint32_t operations_ = 0;
+    static constexpr std::uint32_t most_operations = 20'000;
     Search* search_ = nullptr;
     Bounds left_;
     const Weakening* weakening_ = nullptr;

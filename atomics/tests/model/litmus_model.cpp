@@ -183,6 +183,13 @@ FAILING_SCENARIO(a_deadlock_is_found, {}) {
         });
 }
 
+FAILING_SCENARIO(an_endless_loop_is_found, {}) {
+    Atomic<int> x{0};
+    threads([&] {
+        while (x.load(relaxed) >= 0) x.store(1, relaxed);
+    });
+}
+
 SCENARIO(a_wait_ends_when_the_value_comes, {}) {
     Atomic<bool> is_set{false};
     threads([&] { is_set.store(true, relaxed); },
