@@ -133,6 +133,11 @@ void Execution::at_thread_end(void (*action)(std::size_t thread)) {
     threads_[me_].at_end.push_back(action);
 }
 
+std::uint32_t Execution::choose(std::uint32_t of) {
+    const OutsideOfExecution outside;
+    return search_->pick_evenly(of);
+}
+
 bool Execution::is_static(const void* variable) const noexcept {
     return !is_memory_of_execution(variable) &&
            std::none_of(threads_.begin(), threads_.end(),

@@ -116,6 +116,8 @@ public:
     // Runs these threads beside each other, to their ends.
     void run_threads(std::vector<std::function<void()>> bodies);
     [[noreturn]] void fail(const std::string& why);
+    // One of `of` alternatives: a part of the scenario that the search chooses.
+    std::uint32_t choose(std::uint32_t of);
     // Lets other threads go on. A thread that waits in a loop calls it. If all threads wait, and
     // none has changed anything, the execution fails.
     void yield();

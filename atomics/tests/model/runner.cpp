@@ -24,6 +24,9 @@ namespace {
 
 Scenario* scenarios = nullptr;
 
+// Of the random executions: the same each time, so that a failure can be repeated.
+constexpr std::uint64_t seed = 20'220'613;
+
 // An operation in a source.
 struct Site {
     std::string file;
@@ -73,7 +76,8 @@ void print_steps() {
 }
 
 bool judge(const Scenario& scenario, const Bounds& bounds, bool is_detailed) {
-    const Verdict verdict = explore(scenario, bounds, nullptr, Search::in_order());
+    const Verdict verdict = explore(
+        scenario, bounds, nullptr, bounds.at_random ? Search::at_random(seed) : Search::in_order());
     const bool ok = verdict.failed == scenario.fails;
     std::printf("%s  %s: ", ok ? "ok    " : "FAILED", scenario.name);
     if (verdict.failed)
@@ -113,7 +117,7 @@ Sites find_sites() {
         Bounds bounds = scenario->bounds;
         bounds.executions = std::min<std::uint64_t>(bounds.executions, 2'000);
         explore(*scenario, bounds, nullptr, Search::in_order());
-        explore(*scenario, bounds, nullptr, Search::at_random(1));
+        explore(*scenario, bounds, nullptr, Search::at_random(seed));
     }
     execution.on_operation = nullptr;
     return sites;
@@ -149,11 +153,13 @@ std::optional<std::pair<const Scenario*, std::uint64_t>> find_failure(
     const std::vector<const Scenario*>& users, const Weakening& weakening, std::uint64_t most) {
     for (const int depth : {1, 2, 3, 4})
         for (const Scenario* scenario : users) {
+            if (scenario->bounds.at_random && depth != 4) continue;
             Bounds bounds = scenario->bounds;
             bounds.preemptions = depth == 4 ? 2 * bounds.preemptions + 2 : depth;
             bounds.stale_reads = depth == 4 ? 2 * bounds.stale_reads + 2 : depth;
             bounds.executions = most;
-            const Search search = depth == 4 ? Search::at_random(7) : Search::in_order();
+            const bool at_random = depth == 4 || bounds.at_random;
+            const Search search = at_random ? Search::at_random(seed) : Search::in_order();
             const Verdict verdict = explore(*scenario, bounds, &weakening, search);
             if (verdict.failed) return std::pair(scenario, verdict.executions);
         }

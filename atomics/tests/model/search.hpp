@@ -13,6 +13,8 @@ struct Bounds {
     int preemptions = 2;
     // How often a load returns a value that is not the newest one.
     int stale_reads = 1;
+    // The executions are chosen at random, and not in order.
+    bool at_random = false;
     // The search ends after so many executions.
     std::uint64_t executions = 2'000'000;
 };
@@ -35,6 +37,15 @@ public:
         path_.push_back({taken, of});
         ++at_;
         return taken;
+    }
+
+    // The same, and none of them is simpler than the others.
+    std::uint32_t pick_evenly(std::uint32_t of) {
+        if (!random_ || of == 1) return pick(of);
+        if (at_ < path_.size()) return path_[at_++].taken % of;
+        path_.push_back({static_cast<std::uint32_t>(next_random() >> 33) % of, of});
+        ++at_;
+        return path_.back().taken;
     }
 
     // Goes on to the next execution. False: there is none.
@@ -66,10 +77,14 @@ private:
 
     // The first alternative three times out of four: most executions are to be near the simplest.
     std::uint32_t random_pick(std::uint32_t of) noexcept {
+        const std::uint64_t bits = next_random() >> 16;
+        return bits % 4 != 0 ? 0 : static_cast<std::uint32_t>(bits / 4 % of);
+    }
+    std::uint64_t next_random() noexcept {
         random_ ^= random_ << 13;  // xorshift
         random_ ^= random_ >> 7;
         random_ ^= random_ << 17;
-        return random_ % 4 != 0 ? 0 : static_cast<std::uint32_t>(random_ / 4 % of);
+        return random_ * 0x2545F4914F6CDD1Du;
     }
 
     std::vector<Choice> path_;

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <climits>
+#include <cstdint>
+
+#include "map/exact.hpp"
+#include "map/guard.hpp"
+#include "map/lookup.hpp"
+#include "map/migration.hpp"
+#include "map/resize.hpp"
+#include "map/update.hpp"
+#include "model.hpp"
+
+// What the scenarios of the map are made of.
+namespace cereggii::model {
+
+using namespace atomicdict;
+
+constexpr UpdateSpec set_spec{IfAbsent::insert, IfPresent::replace};
+constexpr UpdateSpec add_spec{IfAbsent::insert, IfPresent::keep};
+constexpr UpdateSpec delete_spec{IfAbsent::leave, IfPresent::remove};
+constexpr UpdateSpec replace_spec{IfAbsent::leave, IfPresent::replace, Values::expected};
+constexpr UpdateSpec remove_spec{IfAbsent::leave, IfPresent::remove, Values::expected};
+
+constexpr std::size_t key_count = 3;
+constexpr std::size_t value_count = 4;
+constexpr int absent = 0;
+
+// A map with objects for its keys and values. Keys have one home group. Keys 0 and 1 have one home
+// slot, too.
+class World {
+public:
+    World() {
+        for (std::size_t i = 0; i < key_count; ++i) keys_[i] = new PyObject(100);
+        for (std::size_t i = 1; i <= value_count; ++i)
+            values_[i] = new PyObject(static_cast<int>(i));
+    }
+
+    // The value that is found; 0: the key is absent.
+    int get(std::size_t key) {
+        PyObject* found = nullptr;
+        if (look_up<true>(map, key_of(key), found) != Found::present) return absent;
+        return take(found);
+    }
+    // The value before.
+    int set(std::size_t key, int value) { return run<set_spec>(key, value); }
+    int add(std::size_t key, int value) { return run<add_spec>(key, value); }
+    int remove(std::size_t key) { return run<delete_spec>(key, 0); }
+    bool replace(std::size_t key, int expected, int value) {
+        return run_expecting<replace_spec>(key, expected, value) == Outcome::replaced;
+    }
+    bool remove_if(std::size_t key, int expected) {
+        return run_expecting<remove_spec>(key, expected, 0) == Outcome::removed;
+    }
+    void clear() { atomicdict::clear(map); }
+    int length() { return static_cast<int>(exact_length(map)); }
+
+    // Appends a table, as a thread does that has found the last one crowded.
+    void append(std::size_t capacity = 8) {
+        if (const Table* root = map.root.load())
+            append_table(map, root->generation, AppendReason::required, capacity);
+    }
+    // Moves keys on, as each writer does.
+    void help() { empty_root(map, 1); }
+    void move_all() { empty_root(map, INT_MAX); }
+
+    // When all threads have ended: the keys have these values, and all else was freed.
+    void check_end(std::array<int, key_count> expected) {
+        int live = 0;
+        for (std::size_t i = 0; i < key_count; ++i) {
+            check(get(i) == expected[i], "a key has another value at the end");
+            live += expected[i] != absent;
+        }
+        check(length() == live, "the length is wrong at the end");
+        move_all();
+        for (std::size_t i = 0; i < key_count; ++i)
+            check(get(i) == expected[i], "a key has another value after all were moved");
+        check_references(expected);
+        clear();
+        check_references({});
+    }
+    // The same if there is more than one possible end.
+    void check_end() {
+        std::array<int, key_count> found{};
+        for (std::size_t i = 0; i < key_count; ++i) found[i] = get(i);
+        check_end(found);
+    }
+
+    HashMap map;
+
+private:
+    Key key_of(std::size_t key) const {
+        constexpr std::array<std::uint64_t, key_count> hashes{0, std::uint64_t{1} << 60, 1};
+        return make_key(keys_[key], hashes[key]);
+    }
+
+    // What an object that is owned says, and releases it.
+    static int take(PyObject* object) {
+        const int contents = object->contents;
+        check(contents != 0, "an object was found after it was freed");
+        Py_DECREF(object);
+        return contents;
+    }
+
+    template <UpdateSpec spec>
+    int run(std::size_t key, int value) {
+        const UpdateResult result = update_key<spec>(map, key_of(key), values_[value]);
+        return result.found ? take(result.found) : absent;
+    }
+    template <UpdateSpec spec>
+    Outcome run_expecting(std::size_t key, int expected, int value) {
+        const UpdateResult result =
+            update_key<spec>(map, key_of(key), values_[value], values_[expected]);
+        if (result.found) take(result.found);
+        return result.outcome;
+    }
+
+    // The map has one reference to each key and value that is in it, and no other.
+    void check_references(const std::array<int, key_count>& in_map) {
+        Reclaimer::free_everything(Reclaimer::current(), &yield);
+        std::array<Py_ssize_t, value_count + 1> of_values{};
+        for (std::size_t i = 0; i < key_count; ++i) {
+            ++of_values[in_map[i]];
+            check(keys_[i]->count.load() == (in_map[i] == absent ? 1 : 2),
+                  "a reference to a key is lost or left");
+        }
+        for (std::size_t i = 1; i <= value_count; ++i)
+            check(values_[i]->count.load() == 1 + of_values[i],
+                  "a reference to a value is lost or left");
+    }
+
+    std::array<PyObject*, key_count> keys_{};
+    std::array<PyObject*, value_count + 1> values_{};
+};
+
+}  // namespace cereggii::model
