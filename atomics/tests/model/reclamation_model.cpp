@@ -199,6 +199,13 @@ SCENARIO(more_is_removed_while_everything_is_freed, {.preemptions = 3, .stale_re
 SCENARIO(a_thing_is_freed_although_a_finalizer_before_it_waits,
          {.preemptions = 2, .stale_reads = 1}) {
     Still world;
+    const auto free_both = [&] {
+        while (!world.things[0].is_freed.load(std::memory_order_acquire) ||
+               !world.things[1].is_freed.load(std::memory_order_acquire)) {
+            world.free_everything();
+            yield();
+        }
+    };
     threads([&] { world.read(2); },
             [&] {
                 world.remove(0);
@@ -206,15 +213,9 @@ SCENARIO(a_thing_is_freed_although_a_finalizer_before_it_waits,
                 // Both are removed: from now on each may wait for the other one.
                 world.things[0].waits_for = &world.things[1];
                 world.things[1].waits_for = &world.things[0];
-                world.free_everything();
+                free_both();
             },
-            [&] {
-                while (!world.things[0].is_freed.load(std::memory_order_acquire) ||
-                       !world.things[1].is_freed.load(std::memory_order_acquire)) {
-                    world.free_everything();
-                    yield();
-                }
-            });
+            free_both);
     world.check_end();
 }
 

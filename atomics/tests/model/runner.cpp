@@ -17,6 +17,7 @@
 //     PROGRAM --sites          the operations of headers that the scenarios execute
 //     PROGRAM --weaken         each of these operations with each weaker order: which scenario fails
 //     PROGRAM --executions=N   at most N executions of each scenario
+//     PROGRAM --depth=N        with N preemptions and N stale reads, or more at random for N = 4
 //     PROGRAM --part=I/N       with --weaken: the I-th of N parts of the operations
 //     PROGRAM --files=TEXT     with --weaken: those in files with this text in their path
 namespace cereggii::model {
@@ -68,6 +69,23 @@ Verdict explore(const Scenario& scenario, const Bounds& bounds, const Weakening*
     } while (search.next());
     verdict.is_complete = true;
     return verdict;
+}
+
+// How far from the simplest execution a scenario is explored: three depths in order, and then more
+// at random.
+constexpr int random_depth = 4;
+
+Bounds bounds_at(int depth, const Scenario& scenario, std::uint64_t most) {
+    Bounds bounds = scenario.bounds;
+    bounds.at_random |= depth == random_depth;
+    bounds.preemptions = bounds.at_random ? 2 * bounds.preemptions + 2 : depth;
+    bounds.stale_reads = bounds.at_random ? 2 * bounds.stale_reads + 2 : depth;
+    bounds.executions = most;
+    return bounds;
+}
+
+Search search_within(const Bounds& bounds) {
+    return bounds.at_random ? Search::at_random(seed) : Search::in_order();
 }
 
 void print_steps() {
@@ -151,16 +169,11 @@ const char* text_of(Kind kind) {
 // execution, then further away, then at random.
 std::optional<std::pair<const Scenario*, std::uint64_t>> find_failure(
     const std::vector<const Scenario*>& users, const Weakening& weakening, std::uint64_t most) {
-    for (const int depth : {1, 2, 3, 4})
+    for (int depth = 1; depth <= random_depth; ++depth)
         for (const Scenario* scenario : users) {
-            if (scenario->bounds.at_random && depth != 4) continue;
-            Bounds bounds = scenario->bounds;
-            bounds.preemptions = depth == 4 ? 2 * bounds.preemptions + 2 : depth;
-            bounds.stale_reads = depth == 4 ? 2 * bounds.stale_reads + 2 : depth;
-            bounds.executions = most;
-            const bool at_random = depth == 4 || bounds.at_random;
-            const Search search = at_random ? Search::at_random(seed) : Search::in_order();
-            const Verdict verdict = explore(*scenario, bounds, &weakening, search);
+            if (scenario->bounds.at_random && depth != random_depth) continue;
+            const Bounds bounds = bounds_at(depth, *scenario, most);
+            const Verdict verdict = explore(*scenario, bounds, &weakening, search_within(bounds));
             if (verdict.failed) return std::pair(scenario, verdict.executions);
         }
     return std::nullopt;
@@ -204,6 +217,7 @@ int run(int count, char** arguments) {
     std::vector<std::string_view> names;
     std::uint64_t executions = 0;
     bool only_sites = false, weakens = false;
+    int depth = 0;
     Part part;
     for (int i = 1; i < count; ++i) {
         const std::string_view argument = arguments[i];
@@ -216,7 +230,9 @@ int run(int count, char** arguments) {
         else if (argument.starts_with("--part=")) {
             part.number = std::strtoull(argument.data() + 7, nullptr, 10);
             part.of = std::strtoull(std::strchr(argument.data(), '/') + 1, nullptr, 10);
-        } else if (argument.starts_with("--files="))
+        } else if (argument.starts_with("--depth="))
+            depth = std::atoi(argument.data() + 8);
+        else if (argument.starts_with("--files="))
             part.files = argument.substr(8);
         else
             names.push_back(argument);
@@ -230,6 +246,7 @@ int run(int count, char** arguments) {
         any = true;
         Bounds bounds = scenario->bounds;
         if (executions) bounds.executions = std::min(bounds.executions, executions);
+        if (depth) bounds = bounds_at(depth, *scenario, bounds.executions);
         ok &= judge(*scenario, bounds, !names.empty());
     }
     return ok && any ? 0 : 1;
