@@ -378,7 +378,7 @@ TEST(a_thread_that_never_comes_back_from_its_turn_lets_nobody_wait) {
     // Until the thread is in the middle of a turn of its own.
     do updates = simulation.run(50 * microsecond);
     while (updates[0] * 2 < total(updates));
-    simulation.loops()[0].work = 3600 * 1000 * millisecond;
+    simulation.loops()[0].work = 3'600'000 * millisecond;
     simulation.run(2 * millisecond);
     updates = simulation.run(20 * millisecond);
     check_equal(updates[0], 0);

@@ -117,7 +117,7 @@ TEST(an_object_handed_over_and_back_is_not_shared) {
     UseWatch watch;
     for (int use = 0; use < 60; ++use) {
         const std::uintptr_t thread = use < 20 || use >= 40 ? 1 : 2;
-        check(!watch.note_use(0x1000, thread, use * 10 * ms, first_help));
+        check(!watch.note_use(0x1000, thread, 10 * ms * use, first_help));
     }
 }
 
@@ -259,7 +259,7 @@ TEST(a_refusal_is_not_about_a_later_object_at_the_address) {
 // ── immortality ────────────────────────────────────────────────────────────────────────────────
 
 TEST(the_first_object_is_immortal_soon_and_the_last_after_minutes) {
-    ImmortalityBudget budget(80 * 100'000);
+    ImmortalityBudget budget(std::size_t{80} * 100'000);
     check_equal(budget.required_age(80), 20 * ms);
     Nanoseconds before = 0;
     Nanoseconds last = 0;
@@ -287,9 +287,9 @@ TEST(the_budget_is_never_exceeded) {
 }
 
 TEST(a_large_object_needs_more_time_than_a_small_one) {
-    const ImmortalityBudget budget(512 * 1024);
-    check_equal(budget.required_age(64 * 1024), 40 * ms);
-    check_equal(budget.required_age(512 * 1024), 20 * ms << 13);
+    const ImmortalityBudget budget(std::size_t{512} * 1024);
+    check_equal(budget.required_age(std::size_t{64} * 1024), 40 * ms);
+    check_equal(budget.required_age(std::size_t{512} * 1024), 20 * ms << 13);
     check_equal(budget.required_age(512 * 1024 + 1), never);
     check_equal(budget.required_age(SIZE_MAX), never);
     check_equal(budget.required_age(0), 20 * ms);
@@ -297,7 +297,7 @@ TEST(a_large_object_needs_more_time_than_a_small_one) {
 
 TEST(objects_shared_for_a_while_use_up_a_part_of_the_budget_only) {
     // One after the other, 50 ms each, without end.
-    ImmortalityBudget budget(80 * 14 * 100);
+    ImmortalityBudget budget(std::size_t{80} * 14 * 100);
     UseWatch watch;
     Nanoseconds now = 0;
     for (std::uintptr_t i = 0; i < 2000; ++i) {

@@ -154,11 +154,54 @@ SCENARIO(two_removers_and_a_reader, {.preemptions = 2, .stale_reads = 1}) {
     world.check_end();
 }
 
+// A remover stops its scan at the first reader that it sees pinned, so it has not looked at the other
+// one when it fills a bag.
+SCENARIO(two_readers_and_a_remover_that_fills_bags, {.preemptions = 3, .stale_reads = 1}) {
+    Still world;
+    threads([&] { world.read(0); }, [&] { world.read(0); },
+            [&] {
+                world.remove(0);
+                world.remove(1);
+                world.remove(2);
+            });
+    world.check_end();
+}
+
+// The epoch is ended by a thread that has removed something else.
+SCENARIO(two_removers_end_epochs, {.preemptions = 3, .stale_reads = 1}) {
+    Still world;
+    threads(
+        [&] {
+            world.read(0);
+            world.read(0);
+        },
+        [&] {
+            world.remove(0);
+            world.remove(1);
+        },
+        [&] {
+            world.remove(2);
+            world.read(1);
+        });
+    world.check_end();
+}
+
 // ── free_everything() ───────────────────────────────────────────────────────────────────────────
 
 SCENARIO(a_third_thread_frees_everything, {.preemptions = 2, .stale_reads = 1}) {
     Still world;
     threads([&] { world.read(0); }, [&] { world.remove(0); }, [&] { world.free_everything(); });
+    world.check_end();
+}
+
+// The remover has seen one reader pinned, and not looked at the other one.
+SCENARIO(two_readers_and_a_remover_that_frees_everything, {.preemptions = 3, .stale_reads = 1}) {
+    Still world;
+    threads([&] { world.read(0); }, [&] { world.read(0); },
+            [&] {
+                world.remove(0);
+                world.free_everything();
+            });
     world.check_end();
 }
 
