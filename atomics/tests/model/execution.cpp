@@ -102,7 +102,7 @@ void Execution::run_thread() {
     if (execution.unfinished_ == 0)
         execution.switch_to(0);
     else
-        execution.switch_away(false);
+        execution.switch_away(false, false);
     __builtin_unreachable();
 }
 
@@ -120,7 +120,7 @@ void Execution::run_threads(std::vector<std::function<void()>> bodies) {
     }
     end_step();
     threads_[0].is_done = true;
-    switch_away(false);
+    switch_away(false, false);
     threads_[0].is_done = false;
     for (std::size_t i = 1; i <= bodies.size(); ++i) {
         threads_[0].view.join(threads_[i].view);
@@ -174,14 +174,20 @@ void Execution::preempt() {
     switch_to(able[picked - 1]);
 }
 
-// The calling thread cannot go on, or has yielded.
-void Execution::switch_away(bool may_stay) {
+// The calling thread cannot go on, or has yielded. Then threads take turns in order, as far as there
+// are no preemptions left: otherwise two threads that yield could keep a third one from running.
+void Execution::switch_away(bool has_yielded, bool may_stay) {
     std::uint32_t count = 0;
     std::array<std::size_t, max_threads> able{};
-    for (std::size_t i = 1; i < max_threads; ++i)
-        if (i != me_ && can_run(i)) able[count++] = i;
+    for (std::size_t i = 1; i < max_threads; ++i) {
+        const std::size_t next = (me_ + i - 1) % (max_threads - 1) + 1;
+        if (next != me_ && can_run(next)) able[count++] = next;
+    }
     if (count > 0) {
-        switch_to(able[search_->pick(count)]);
+        const bool is_free = !has_yielded || left_.preemptions > 0;
+        const std::uint32_t picked = is_free ? search_->pick(count) : 0;
+        if (has_yielded && picked > 0) --left_.preemptions;
+        switch_to(able[picked]);
     } else if (!may_stay) {
         fail("all threads wait: a deadlock, or a wake-up that was lost");
     }
@@ -201,7 +207,7 @@ void Execution::yield() {
     // Nothing has changed since it yielded last, and it has read the newest values since.
     thread.is_stuck = thread.changes_at_yield == changes_;
     thread.changes_at_yield = changes_;
-    switch_away(!thread.is_stuck);
+    switch_away(true, !thread.is_stuck);
     threads_[me_].is_stuck = false;
 }
 
@@ -427,7 +433,7 @@ void Execution::acquire_when(const std::function<bool()>& is_free, const View& p
     preempt();
     while (!is_free()) {
         threads_[me_].is_free = &is_free;
-        switch_away(false);
+        switch_away(false, false);
         threads_[me_].is_free = nullptr;
     }
     threads_[me_].view.join(passed);

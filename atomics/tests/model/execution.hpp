@@ -200,7 +200,7 @@ private:
 
     bool can_run(std::size_t thread) const;
     void preempt();
-    void switch_away(bool may_stay);
+    void switch_away(bool has_yielded, bool may_stay);
     void switch_to(std::size_t thread);
     static void run_thread();
 
