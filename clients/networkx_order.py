@@ -200,7 +200,7 @@ class ReorderedDict(dict[Any, Any]):
         return ReorderedDict(dict.items(self))
 
     def _reordered(self) -> dict[Any, Any]:
-        # Of its iteration: that of a snapshot may be another one.
+        # The order in which it iterates. A snapshot may have another order.
         order = AtomicDict([(key, None) for key in dict.__iter__(self)])
         return {key: dict.__getitem__(self, key) for key in order}
 

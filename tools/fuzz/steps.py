@@ -253,7 +253,7 @@ def _arguments(
 
 
 def _is_short(timeout: Any) -> bool:
-    """Whether it is no number of seconds, or a small one. None, inf and -1 would wait forever."""
+    """Whether a wait with this timeout ends or is refused. None, inf and -1 would wait forever."""
     if timeout is None or isinstance(timeout, (int, float)):
         return isinstance(timeout, bool) or timeout in (0, 0.0005)
     return not hasattr(type(timeout), "__index__")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of types and their instances that hold for every type of the packages."""
+"""Checks of types and their instances. Every type of the packages must pass them."""
 
 from __future__ import annotations
 

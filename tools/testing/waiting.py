@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of `wait_while`, which hold for every type that has it."""
+"""Checks of `wait_while`. Every type that has this method must pass them."""
 
 from __future__ import annotations
 

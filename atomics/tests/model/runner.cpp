@@ -25,7 +25,7 @@ namespace {
 
 Scenario* scenarios = nullptr;
 
-// Of the random executions: the same each time, so that a failure can be repeated.
+// The seed of the random executions. It is the same each time, so a failure can be repeated.
 constexpr std::uint64_t seed = 20'220'613;
 
 // An operation in a source.

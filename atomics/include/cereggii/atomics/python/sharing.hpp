@@ -24,8 +24,8 @@
 // with contended atomics. An operator such as `+=` takes and drops references each time it runs. So
 // for a shared object the count is the bottleneck, not the value.
 //
-//   note_creation()    Call it for every new object. An earlier object may have had the same address:
-//                      what is known of that one is forgotten.
+//   note_creation()    Call it for every new object. It forgets what is known of an earlier object
+//                      at the same address.
 //   note_use()         Call it in every operation. It samples uses by threads that do not own the
 //                      object. After some time with such uses, the object gets help: the policy of
 //                      its type says which. sharing_policy.hpp says how long that takes.
