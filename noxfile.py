@@ -258,6 +258,15 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(python=False, allow_parallel=False)
 def soak(session: nox.Session) -> None:
+    """Run threads, forks and collections for two hours, with flat memory; `-- --minutes=N`."""
+    environment = Environment(session, f"soak-{MAIN}", MAIN)
+    environment.install("psutil", "rich")
+    environment.install_packages()
+    environment.run("-m", "tools.soak", *session.posargs)
+
+
+@nox.session(python=False, allow_parallel=False)
+def repeat(session: nox.Session) -> None:
     """Run the concurrent tests many times over; `-- --iterations=N` says how many (20)."""
     environment = Environment(session, f"tests-{MAIN}", MAIN)
     environment.install(*TEST_REQUIREMENTS)
@@ -270,12 +279,12 @@ def soak(session: nox.Session) -> None:
 def tools(session: nox.Session) -> None:
     """Run the tests of tools/ and benchmarks/."""
     environment = Environment(session, "tools", HERE)
-    environment.install("pytest", "rich")
-    environment.install_packages()  # what the fuzzer is about
+    environment.install("psutil", "pytest", "rich")
+    environment.install_packages()  # what the fuzzer and the soak are about
     environment.run("-m", "pytest", "tools/tests/test_clients.py",
                     "tools/tests/test_fuzz.py", "tools/tests/test_house.py",
                     "tools/tests/test_interpreters.py", "tools/tests/test_linearizability.py",
-                    "benchmarks/tests", *session.posargs)  # fmt: skip
+                    "tools/tests/test_soak.py", "benchmarks/tests", *session.posargs)  # fmt: skip
 
 
 @nox.session(python=False)
@@ -344,7 +353,7 @@ def tidy(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check the Python code with mypy --strict, and the stubs with programs and four checkers."""
     environment = Environment(session, "typing", HERE)
-    environment.install("hypothesis", "nox", "pytest", "rich", *TYPE_CHECKERS)
+    environment.install("hypothesis", "nox", "pytest", "rich", "types-psutil", *TYPE_CHECKERS)
     environment.install_packages()
     environment.run("-m", "mypy", "noxfile.py", "tools", "clients", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip
