@@ -21,6 +21,7 @@ NB_MODULE(_atomicdict_anywhere, module) {
     cereggii::atomicdict::bind_snapshot_iterator(module);
     cereggii::atomicdict::bind_computations();
     cereggii::atomicdict::bind_atomic_dict(module);
+    cereggii::atomicdict::bind_atomic_set(module);
     static bool prepared = false;  // still false if an earlier import failed
     if (!prepared) {
         cereggii::atomicdict::prepare_leftovers(module);
