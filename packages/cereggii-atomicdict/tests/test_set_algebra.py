@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Set algebra with every kind of set gives what builtin sets give; the left operand has the type."""
+"""Set algebra with every kind of set gives what builtin sets give, of the left operand's type."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_the_same_set_on_both_sides() -> None:
         assert left == right
         assert left <= right
         assert left >= right
-        assert not (left != right or left < right or left > right)
+        assert (left != right) is (left < right) is (left > right) is False
         assert left.issubset(right)
         assert left.issuperset(right)
         assert not left.isdisjoint(right)
@@ -251,7 +251,7 @@ def test_operands_that_are_not_constructed_are_refused() -> None:
         empty: Any = without_init(kind)
         for other in ({1}, AtomicSet([1])):
             for apply in (*OPERATORS.values(), *COMPARISONS.values(), *IN_PLACE.values()):
-                with pytest.raises(RuntimeError, match="__init__.. has not been called"):
+                with pytest.raises(RuntimeError, match=r"__init__\(\) has not been called"):
                     apply(empty, other)
-                with pytest.raises(RuntimeError, match="__init__.. has not been called"):
+                with pytest.raises(RuntimeError, match=r"__init__\(\) has not been called"):
                     apply(other, empty)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -249,7 +250,7 @@ def test_parts_are_disjoint_and_complete(make: MakeSet) -> None:
         elements = make(range(size))
         for parts in (1, 2, 7):
             found = [[*elements.fast_iter(parts, part)] for part in range(parts)]
-            assert sorted(sum(found, [])) == [*range(size)]
+            assert sorted(itertools.chain(*found)) == [*range(size)]
     for wrong in ((0,), (2, 2), (-1, 0)):
         with pytest.raises(ValueError, match="partition"):
             make().fast_iter(*wrong)
