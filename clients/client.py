@@ -17,6 +17,7 @@ from pathlib import Path
 NAMES = (
     "cpython_mappings",
     "cpython_dict",
+    "cpython_set",
     "cpython_counter",
     "cpython_locks",
     "cachetools",

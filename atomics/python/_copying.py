@@ -39,14 +39,17 @@ def copying(base: Any) -> dict[str, Any]:
     return {"__reduce_ex__": __reduce_ex__, "__slotnames__": []}
 
 
-def copying_of_container(base: Any, fill: Any, *, items: Any = None) -> dict[str, Any]:
+def copying_of_container(
+    base: Any, fill: Any, *, items: Any = None, elements: Any = None
+) -> dict[str, Any]:
     """The methods of `copying` for a type that holds objects: they may refer back to the copy.
 
     `base.__init__` without arguments and `fill(self, *value)` make the copy. If a subclass has its
     own `__setstate__`, which knows its attributes only, the value must not refer back.
     `items(self)` iterates over the items of a mapping as of one instant. They are stored into the
     copy one by one, as those of a dict's subclass; but if a subclass overrides `__setitem__`,
-    `fill` stores them.
+    `fill` stores them. `elements(self)` iterates over the elements of a set as of one instant. The
+    value is a list of them.
     """
     _replace_restore_of_earlier_import(base)
 
@@ -67,7 +70,12 @@ def copying_of_container(base: Any, fill: Any, *, items: Any = None) -> dict[str
         restores = cls.__setstate__ is __setstate__
         if restores and items is not None and cls.__setitem__ is base.__setitem__:
             return (_restore, (base, cls, ()) + how, state, None, _each(items(self)))
-        value = base.__getnewargs__(self) if items is None else (dict(items(self)),)
+        if items is not None:
+            value: Any = (dict(items(self)),)
+        elif elements is not None:
+            value = (_ListOf(elements(self)),)
+        else:
+            value = base.__getnewargs__(self)
         if restores:
             return (_restore, (base, cls, ()) + how, (_SNAPSHOT, value, state)) + reduced[3:]
         return (_restore, (base, cls, value) + how) + reduced[2:]
@@ -83,6 +91,19 @@ def _each(items: Any) -> Any:
     """
     for item in items:  # noqa: UP028  `yield from` does not check for signals and waiting threads
         yield item
+
+
+class _ListOf:
+    """An iterable, which is pickled as a list of its items: see `_each`."""
+
+    def __init__(self, items: Any) -> None:
+        self._items = items
+
+    def __iter__(self) -> Any:
+        return iter(self._items)
+
+    def __reduce__(self) -> Any:
+        return list, (), None, _each(self._items)
 
 
 def copying_of_handle(base: Any) -> dict[str, Any]:

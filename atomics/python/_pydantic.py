@@ -61,3 +61,8 @@ def mapping(
 ) -> Any:
     """The schema of a dict."""
     return generate(GenericAlias(dict, (key, value)))
+
+
+def set_of(_core_schema: Any, generate: Callable[[Any], Any], element: Any, *_: Any) -> Any:
+    """The schema of a set."""
+    return generate(GenericAlias(set, (element,)))

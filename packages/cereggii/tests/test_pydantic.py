@@ -18,6 +18,7 @@ from cereggii import (
     AtomicInt,
     AtomicKeyedCounter,
     AtomicRef,
+    AtomicSet,
     AtomicStampedRef,
     to_builtin,
 )
@@ -42,6 +43,8 @@ FIELDS: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "AtomicDict": (AtomicDict, [{}, {"a": [1], 5: None}], [5, [1], None]),
     "AtomicDict[str, int]": (AtomicDict[str, int], [{"a": 1}], [{"a": "x"}, {1: 1}]),
     "AtomicDict[str, AtomicInt]": (AtomicDict[str, AtomicInt], [{"a": 1}], [{"a": 2**63}]),
+    "AtomicSet": (AtomicSet, [set(), [1, "a"], {None}], [5, None, [[1]]]),
+    "AtomicSet[int]": (AtomicSet[int], [{1, 2}, [1, "2"]], [["x"], {"a": 1}, 5]),
     "AtomicKeyedCounter": (AtomicKeyedCounter, [{"a": 1}, {}], [{"a": "x"}, 5]),
     "AtomicKeyedCounter[str]": (AtomicKeyedCounter[str], [{"a": 10**30}], [{1: 1}]),
 }

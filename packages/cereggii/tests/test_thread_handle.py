@@ -30,6 +30,7 @@ HANDLES: dict[str, Callable[[], Any]] = {
     "AtomicIntHandle": lambda: cereggii.AtomicInt().get_handle(),
     "AtomicKeyedCounterHandle": lambda: cereggii.AtomicKeyedCounter().get_handle(),
     "AtomicRefHandle": lambda: cereggii.AtomicRef().get_handle(),
+    "AtomicSetHandle": lambda: cereggii.AtomicSet().get_handle(),
 }
 every_handle = pytest.mark.parametrize(("name", "make"), HANDLES.items(), ids=HANDLES)
 

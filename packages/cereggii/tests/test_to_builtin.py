@@ -26,6 +26,7 @@ from cereggii import (
     AtomicInt,
     AtomicKeyedCounter,
     AtomicRef,
+    AtomicSet,
     AtomicStampedRef,
     CountDownLatch,
     ExpectationFailed,
@@ -68,6 +69,8 @@ PLAIN: dict[str, tuple[Callable[[], Any], Any]] = {
     "AtomicCache with maxsize": (lambda: filled(1, maxsize=5), {"key": 1}),
     "AtomicCache with ttl": (lambda: filled(1, ttl=1e9), {"key": 1}),
     "empty AtomicDict": (AtomicDict, {}),
+    "AtomicSet": (lambda: AtomicSet(["a", 1]), {"a", 1}),
+    "empty AtomicSet": (AtomicSet, set()),
 }
 # The same in every form: as it is, by a handle, by a proxy, by a proxy of a handle, derived.
 FORMS: dict[str, tuple[Callable[[], Any], Any]] = dict(PLAIN)
@@ -83,7 +86,7 @@ for _name, (_make, _plain) in PLAIN.items():
         )
 every_form = pytest.mark.parametrize(("make", "plain"), FORMS.values(), ids=FORMS)
 # The forms that can be a key.
-HASHABLE = {name: form for name, form in FORMS.items() if not isinstance(form[1], dict)}
+HASHABLE = {name: form for name, form in FORMS.items() if not isinstance(form[1], (dict, set))}
 
 
 class Point(NamedTuple):
@@ -117,6 +120,8 @@ CONTAINERS: dict[str, tuple[Around, Around]] = {
 HASHABLE_CONTAINERS: dict[str, tuple[Around, Around]] = {
     "set": (lambda x: {x}, lambda x: {x}),
     "frozenset": (lambda x: frozenset([x]), lambda x: frozenset([x])),
+    "AtomicSet": (lambda x: AtomicSet([x]), lambda x: {x}),
+    "AtomicSet's handle": (lambda x: AtomicSet([x]).get_handle(), lambda x: {x}),
     "key": (lambda x: {x: 1}, lambda x: {x: 1}),
     "key of ours": (lambda x: AtomicDict({x: 1}), lambda x: {x: 1}),
     "key in a tuple": (lambda x: AtomicDict({(x, 2): 1}), lambda x: {(x, 2): 1}),
@@ -402,7 +407,11 @@ def test_deep_nesting_is_fine_or_a_clean_error(around: Around) -> None:
 dumps = functools.partial(json.dumps, default=to_builtin, sort_keys=True)
 
 
-@every_form
+# JSON has no sets.
+JSON = {name: form for name, form in FORMS.items() if not isinstance(form[1], set)}
+
+
+@pytest.mark.parametrize(("make", "plain"), JSON.values(), ids=JSON)
 def test_json_dumps_all_of_them(make: Any, plain: Any) -> None:
     assert dumps(make()) == dumps(plain)
     for indent in (None, 1):  # with indent, json's encoder is the one in Python
@@ -411,7 +420,7 @@ def test_json_dumps_all_of_them(make: Any, plain: Any) -> None:
 
 
 def test_json_refuses_what_it_did_before() -> None:
-    for wrong in (object(), {1}, 1j, {"k": [b"x"]}, AtomicRef({1}), AtomicDict(k=1j)):
+    for wrong in (object(), {1}, 1j, {"k": [b"x"]}, AtomicRef({1}), AtomicSet([1]), AtomicDict(k=1j)):
         with pytest.raises(TypeError, match=r"^Object of type (object|set|complex|bytes) is not "):
             dumps(wrong)
 

@@ -37,6 +37,7 @@ ATOMICS: dict[Any, tuple[Any, ...]] = {
     cereggii.AtomicStampedRef: (),
     AtomicBool: (),
     AtomicDict: (),
+    cereggii.AtomicSet: (),
 }
 HANDLES: dict[Any, tuple[Any, ...]] = {
     cereggii.AtomicIntHandle: (AtomicInt(),),
@@ -44,6 +45,7 @@ HANDLES: dict[Any, tuple[Any, ...]] = {
     cereggii.AtomicRefHandle: (AtomicRef(),),
     cereggii.AtomicBoolHandle: (AtomicBool(),),
     cereggii.AtomicDictHandle: (AtomicDict(),),
+    cereggii.AtomicSetHandle: (cereggii.AtomicSet(),),
     cereggii_atomicref.ThreadHandle: ([1],),
 }
 ARGUMENTS = {**ATOMICS, **HANDLES}
@@ -51,6 +53,7 @@ ARGUMENTS = {**ATOMICS, **HANDLES}
 FINAL = [
     type(iter(AtomicDict())),
     type(AtomicDict().fast_iter()),
+    type(iter(cereggii.AtomicSet())),
     type(cereggii.NOT_FOUND),
     type(cereggii_atomicdict._items_at_one_instant(AtomicDict())),
 ]

@@ -224,18 +224,18 @@ bool clear(HashMap& map) {
     return true;
 }
 
-std::size_t memory_of(HashMap& map) {
+Py_ssize_t allocated_by(HashMap& map) {
     Guard guard(map);
-    if (!guard.ready()) return 0;
+    if (!guard.ready()) return -1;
     guard.pin_reading();
     Table* root = map.root.load(std::memory_order_seq_cst);
-    std::size_t total = sizeof(HashMap);
+    std::size_t total = 0;
     if (root) {
         const std::int64_t live = std::max<std::int64_t>(0, root->count->live());
         total += root->count->size_in_bytes() + static_cast<std::size_t>(live) * sizeof(Node);
     }
     for_each_table(root, [&](Table* table) { total += Table::size_of(table->capacity()); });
-    return total;
+    return static_cast<Py_ssize_t>(total);
 }
 
 int traverse(HashMap& map, visitproc visit, void* arg) {

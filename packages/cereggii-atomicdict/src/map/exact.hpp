@@ -26,8 +26,8 @@ bool clear(HashMap& map);
 // nothing while another exact operation is in progress.
 void drop_if_empty(HashMap& map, std::uint64_t generation);
 
-// The bytes allocated by the map, without keys and values. 0 with MemoryError.
-std::size_t memory_of(HashMap& map);
+// The bytes allocated by the map, without keys and values. -1 with MemoryError.
+Py_ssize_t allocated_by(HashMap& map);
 // Visits all keys and values, for the collector, which has stopped all threads.
 int traverse(HashMap& map, visitproc visit, void* arg);
 

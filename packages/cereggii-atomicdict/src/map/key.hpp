@@ -55,15 +55,20 @@ struct Key {
     std::uintptr_t stored;
 };
 
-CEREGGII_COLD inline void explain_unhashable([[maybe_unused]] PyObject* key) {
+// What a program calls the keys of a map.
+enum class KeyName { key, element };
+
+CEREGGII_COLD inline void explain_unhashable([[maybe_unused]] PyObject* key,
+                                             [[maybe_unused]] KeyName name) {
 #if PY_VERSION_HEX >= 0x030E0000
-    // In the words of dict.
+    // In the words of dict and set.
     PyObject* error = PyErr_GetRaisedException();
     if (!Py_IS_TYPE(error, reinterpret_cast<PyTypeObject*>(PyExc_TypeError))) {
         PyErr_SetRaisedException(error);
         return;
     }
-    PyErr_Format(PyExc_TypeError, "cannot use '%T' as a dict key (%S)", key, error);
+    const char* what = name == KeyName::key ? "dict key" : "set element";
+    PyErr_Format(PyExc_TypeError, "cannot use '%T' as a %s (%S)", key, what, error);
     Py_DECREF(error);
 #endif
 }
@@ -85,25 +90,32 @@ inline bool is_own_hash(PyObject* integer, Py_hash_t hash) noexcept {
     return overflow == 0 && value == hash;
 }
 
-CEREGGII_NEVER_INLINE inline bool make_general_key(PyObject* object, Key& key) {
-    const Py_hash_t hash = PyObject_Hash(object);
-    if (hash == -1) {
-        explain_unhashable(object);
-        return false;
-    }
+// Makes a key of an object whose hash is known.
+inline Key key_with_hash(PyObject* object, Py_hash_t hash) noexcept {
     const auto pointer = reinterpret_cast<std::uintptr_t>(object);
     const bool own = PyLong_CheckExact(object) && is_own_hash(object, hash);
-    key = {object, mix(hash), own ? pointer | own_hash_bit : pointer};
+    return {object, mix(hash), own ? pointer | own_hash_bit : pointer};
+}
+
+template <KeyName name>
+CEREGGII_NEVER_INLINE bool make_general_key(PyObject* object, Key& key) {
+    const Py_hash_t hash = PyObject_Hash(object);
+    if (hash == -1) {
+        explain_unhashable(object, name);
+        return false;
+    }
+    key = key_with_hash(object, hash);
     return true;
 }
 
 // Makes a key of an object. Runs the object's __hash__. False with an exception.
+template <KeyName name = KeyName::key>
 CEREGGII_ALWAYS_INLINE bool make_key(PyObject* object, Key& key) {
     const auto pointer = reinterpret_cast<std::uintptr_t>(object);
     if (PyUnicode_CheckExact(object)) {
         const Py_hash_t hash = cached_hash(object);
         if (hash == -1) [[unlikely]]
-            return make_general_key(object, key);
+            return make_general_key<name>(object, key);
         key = {object, mix(hash), pointer};
         return true;
     }
@@ -116,7 +128,7 @@ CEREGGII_ALWAYS_INLINE bool make_key(PyObject* object, Key& key) {
             }
         }
     }
-    return make_general_key(object, key);
+    return make_general_key<name>(object, key);
 }
 
 // The mixed hash of the int that is eight larger, if the key is the first of the eight ints that

@@ -21,11 +21,6 @@ namespace cereggii::atomicdict {
 
 namespace {
 
-struct Popped {
-    PyObject* key;    // owned
-    PyObject* value;  // owned
-};
-
 // Takes a node out of the map, whichever tables name it. False: it is dead already. Only while
 // pinned.
 bool pop_node(HashMap& map, Guard& guard, const Probe& probe, const Table* root,
@@ -94,26 +89,20 @@ Pop pop_any(HashMap& map, Guard& guard, ResizeRequest& request, std::uint64_t& l
 
 }  // namespace
 
-PyObject* pop_item(HashMap& map) {
-    PyObject* pair = PyTuple_New(2);  // before an item is taken out, which must not be lost
+PopResult pop_item(HashMap& map, Popped& item) {
     std::uint64_t looked_at = 0;
-    while (pair) {
-        Popped item{};
+    for (;;) {
         Pop pop = Pop::none_found;
         {
             Guard guard(map);
-            if (!guard.ready()) break;
+            if (!guard.ready()) return PopResult::error;
             ResizeRequest request;
             guard.pin_writing();
             pop = pop_any(map, guard, request, looked_at, item);
             guard.unpin();
             if (pop == Pop::item && request.is_due()) maybe_resize(map, request);
         }
-        if (pop == Pop::item) {
-            PyTuple_SET_ITEM(pair, 0, item.key);
-            PyTuple_SET_ITEM(pair, 1, item.value);
-            return pair;
-        }
+        if (pop == Pop::item) return PopResult::item;
         if (pop == Pop::unfinished) {
             pause();
             continue;
@@ -121,14 +110,8 @@ PyObject* pop_item(HashMap& map) {
         looked_at = 0;
         // Keys may have been missed: another thread has inserted them behind this pass.
         const Py_ssize_t length = exact_length(map);
-        if (length < 0) break;
-        if (length == 0) {
-            PyErr_SetString(PyExc_KeyError, "popitem(): dictionary is empty");
-            break;
-        }
+        if (length <= 0) return length < 0 ? PopResult::error : PopResult::empty;
     }
-    Py_XDECREF(pair);
-    return nullptr;
 }
 
 }  // namespace cereggii::atomicdict

@@ -7,8 +7,18 @@
 
 namespace cereggii::atomicdict {
 
-// Takes any item out of the map. Returns a new tuple (key, value), or null with an exception:
-// KeyError if the map was empty at one instant, or MemoryError.
-PyObject* pop_item(HashMap& map);
+struct Popped {
+    PyObject* key;    // owned
+    PyObject* value;  // owned
+};
+
+enum class PopResult {
+    item,
+    empty,  // the map was empty at one instant
+    error,  // MemoryError is set
+};
+
+// Takes any item out of the map. `item` is set only if the result is PopResult::item.
+PopResult pop_item(HashMap& map, Popped& item);
 
 }  // namespace cereggii::atomicdict

@@ -123,28 +123,6 @@ int init(PyObject* self, PyObject* args, PyObject* given) {
     return -1;
 }
 
-// tp_vectorcall. `AtomicDict()` has no arguments to parse, and no other thread has the new
-// instance.
-PyObject* call_dict_class(PyObject* type, PyObject* const* args, std::size_t count_and_flag,
-                          PyObject* names) {
-    const Py_ssize_t count = PyVectorcall_NARGS(count_and_flag);
-    if (count != 0 || names) return call_class_slowly(type, args, count, names);
-    PyObject* self = make_instance<AtomicDict>(reinterpret_cast<PyTypeObject*>(type));
-    if (self) note_creation(self, Immortality::automatic);
-    return self;
-}
-
-// The arguments of __new__ for a copy. A handle has one: its dict. A dict has none: its items are
-// put into the copy afterwards.
-template <class Accessor>
-nb::object new_arguments_of_dict(PyObject* self) {
-    if (!Accessor::value(self)) throw nb::python_error();
-    if constexpr (Accessor::is_handle)
-        return nb::make_tuple(nb::borrow(Accessor::target(self)));
-    else
-        return nb::make_tuple();
-}
-
 // Makes an AtomicDict, even if it is called on the type of a handle.
 template <class Accessor>
 PyObject* fromkeys(PyObject* type, PyObject* args, PyObject* keywords) {
@@ -223,7 +201,7 @@ PyMethodDef* method_table() {
         plain_method("get_handle", &get_handle<Accessor>, docs::get_handle),
         plain_method("__sizeof__", &D::size_in_bytes, docs::size_in_bytes),
         generic_alias_method(),
-        cold_method<&new_arguments_of_dict<Accessor>>("__getnewargs__", nullptr),
+        cold_method<&new_arguments_of_container<Accessor>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
     };
     return table;
@@ -273,13 +251,13 @@ void bind_atomic_dict(nb::module_& module) {
     bind<AtomicDict>(module, "cereggii_atomicdict.AtomicDict", docs::atomic_dict,
                      slot_table<AtomicAccessor<AtomicDict>>(), Types<AtomicDict>::atomic,
                      Py_TPFLAGS_MAPPING);
-    Types<AtomicDict>::atomic->tp_vectorcall = &call_dict_class;
+    Types<AtomicDict>::atomic->tp_vectorcall = &call_container_class<AtomicDict>;
     bind<AtomicDictHandle>(module, "cereggii_atomicdict.AtomicDictHandle", docs::atomic_dict_handle,
                            slot_table<HandleAccessor<AtomicDict>>(), Types<AtomicDict>::handle,
                            Py_TPFLAGS_MAPPING);
     // For tests that count steps instead of measuring time.
     module.def("_looks_of_iteration", [](nb::handle dict) {
-        HashMap* map = find_map(dict.ptr());
+        HashMap* map = find_map<AtomicDict>(dict.ptr());
         if (!map) throw nb::type_error("an AtomicDict is needed");
         Scan scan(Part(), Scan::Start::first);
         for (;;) {
@@ -291,7 +269,7 @@ void bind_atomic_dict(nb::module_& module) {
         }
     });
     module.def("_total_detour", [](nb::handle dict) {
-        HashMap* map = find_map(dict.ptr());
+        HashMap* map = find_map<AtomicDict>(dict.ptr());
         if (!map) throw nb::type_error("an AtomicDict is needed");
         return total_detour(*map);
     });

@@ -336,7 +336,8 @@ PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObjec
     }
 }
 
-Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
+Py_ssize_t remove_if(HashMap& map, PyObject* predicate, IteratorKind arguments) {
+    const std::size_t count = arguments == IteratorKind::keys ? 1 : 2;
     Scan scan(Part(), Scan::Start::apart);
     Pace pace;
     Py_ssize_t removed = 0;
@@ -356,8 +357,8 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate) {
             const Found found = look_up<true>(map, key, value);
             ok = found != Found::error;
             if (found != Found::present) break;
-            PyObject* arguments[] = {item.key, value};
-            PyObject* answer = PyObject_Vectorcall(predicate, arguments, 2, nullptr);
+            PyObject* given[] = {item.key, value};
+            PyObject* answer = PyObject_Vectorcall(predicate, given, count, nullptr);
             const int truth = answer ? PyObject_IsTrue(answer) : -1;
             Py_XDECREF(answer);
             // Removes the key only with the value that the predicate has seen.

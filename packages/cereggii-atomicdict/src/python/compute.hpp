@@ -80,9 +80,9 @@ inline PyObject* checked_result(PyObject* result, bool may_remove) {
 PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObject* factory,
                          const atomics::Deadline& deadline);
 
-// Removes the keys for which `predicate(key, value)` is true. Returns their number; -1 with an
-// exception.
-Py_ssize_t remove_if(HashMap& map, PyObject* predicate);
+// Removes the keys for which `predicate(key, value)` is true; for the map of a set,
+// `predicate(key)`. Returns their number; -1 with an exception.
+Py_ssize_t remove_if(HashMap& map, PyObject* predicate, IteratorKind arguments);
 
 // Makes the type of computations, when the module is imported. Throws.
 void bind_computations();
@@ -152,7 +152,7 @@ struct ComputeMethods {
         if (!signature.parse(args, count, keywords, given)) return nullptr;
         HashMap* map = Accessor::value(self);
         if (!map || !check_callable(given[0], "predicate")) return nullptr;
-        const Py_ssize_t removed = atomicdict::remove_if(*map, given[0]);
+        const Py_ssize_t removed = atomicdict::remove_if(*map, given[0], IteratorKind::items);
         return removed < 0 ? nullptr : PyLong_FromSsize_t(removed);
     }
 };

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/inputs.hpp"
 
-#include <atomic>
-
+#include "python/abstract_classes.hpp"
 #include "python/mapping_methods.hpp"
 
 namespace cereggii::atomicdict {
@@ -22,25 +21,6 @@ int has_keys(PyObject* object) {
     return 1;
 }
 
-// The class `collections.abc.Mapping`, a borrowed reference; null with an exception.
-PyObject* mapping_class() {
-    static std::atomic<PyObject*> found{nullptr};
-    PyObject* mapping = found.load(std::memory_order_acquire);
-    if (mapping) return mapping;
-    PyObject* module = PyImport_ImportModule("collections.abc");
-    if (!module) return nullptr;
-    mapping = PyObject_GetAttrString(module, "Mapping");
-    Py_DECREF(module);
-    // Release pairs with the acquire load above, so that a thread which finds the class also sees
-    // what is in it. Lost to another thread that imports the class: its reference is kept.
-    PyObject* none = nullptr;
-    if (!mapping || found.compare_exchange_strong(none, mapping, std::memory_order_acq_rel,
-                                                  std::memory_order_acquire))
-        return mapping;
-    Py_DECREF(mapping);
-    return none;
-}
-
 // Whether a class inherits this attribute from `base` without overriding it. 1 or 0; -1 with an
 // exception.
 int inherits(PyTypeObject* type, PyTypeObject* base, const char* name) {
@@ -57,7 +37,7 @@ int inherits(PyTypeObject* type, PyTypeObject* base, const char* name) {
 // its map.
 ItemSource find_source_of_map(PyObject* object, PyTypeObject* base, HashMap*& map) {
     PyTypeObject* type = Py_TYPE(object);
-    map = find_map(object);
+    map = find_map<AtomicDict>(object);
     if (!map) return ItemSource::keys;  // not constructed: keys() raises the error
     if (type == base) return ItemSource::map;
     const int items = inherits(type, base, "items");
@@ -80,9 +60,7 @@ ItemSource find_item_source(PyObject* object, HashMap*& map) {
 
 PyObject* as_dict(PyObject* object) {
     if (!PyDict_Check(object)) {
-        PyObject* mapping = mapping_class();
-        const int is_mapping = mapping ? PyObject_IsInstance(object, mapping) : -1;
-        if (is_mapping <= 0) return nullptr;
+        if (is_instance_of_abc<"Mapping">(object) <= 0) return nullptr;
     }
     return PyObject_CallOneArg(reinterpret_cast<PyObject*>(&PyDict_Type), object);
 }

@@ -40,7 +40,9 @@ bool for_each_item(PyObject* object, ItemSource source, HashMap* map, const Use&
                        return use(item.key_object(), item.value) && pace.rest_for_signals();
                    });
         }
-        case ItemSource::dict: return DictItems::for_each(object, use);
+        case ItemSource::dict:
+            return DictItems::for_each(
+                object, [&](const DictItems::Item& item) { return use(item.key, item.value); });
         case ItemSource::items: {
             PyObject* items = PyObject_CallMethod(object, "items", nullptr);
             const bool ok = items && for_each_pair(items, use);

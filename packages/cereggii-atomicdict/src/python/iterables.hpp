@@ -13,26 +13,25 @@
 #include "cereggii/atomics/python/instances.hpp"
 #include "map/pauses.hpp"
 
-// Iteration over the arguments of a method: dicts, iterables, and iterables of pairs.
+// Iteration over the arguments of a method: dicts, sets, iterables, and iterables of pairs.
 namespace cereggii::atomicdict {
 
-// The items of a dict, each once, in blocks. A small dict is one block, so its items are those of
-// one instant. A large dict is not locked between two blocks: if another thread changes it so that
-// its items move, that is an error, as in dict.update.
-class DictItems {
+// What a builtin container has, each item once, in blocks. A small container is one block, so its
+// items are those of one instant. A large one is not locked between two blocks: if another thread
+// changes it so that its items move, that is an error, as in dict.update. `Reader` reads a dict or
+// a set.
+template <class Reader>
+class ItemBlocks {
 public:
-    struct Item {
-        PyObject* key;    // The key, owned.
-        PyObject* value;  // The value, owned.
-    };
+    using Item = typename Reader::Item;
 
-    explicit DictItems(PyObject* dict) noexcept : dict_(dict) {}
-    ~DictItems() noexcept(false) {
+    explicit ItemBlocks(PyObject* container) noexcept : reader_(container) {}
+    ~ItemBlocks() noexcept(false) {
         release();
         Py_XDECREF(last_);
     }
-    DictItems(const DictItems&) = delete;
-    DictItems& operator=(const DictItems&) = delete;
+    ItemBlocks(const ItemBlocks&) = delete;
+    ItemBlocks& operator=(const ItemBlocks&) = delete;
 
     enum class Result { block, end, error };
 
@@ -41,13 +40,13 @@ public:
         release();
         if (at_end_) return Result::end;
         bool moved = false, has_memory = true;
-        atomics::with_object_lock(dict_, [&] {
-            moved = last_ && !is_at_last();
+        atomics::with_object_lock(reader_.container(), [&] {
+            moved = last_ && !reader_.is_at(last_);
             if (!moved) has_memory = take();
         });
         Py_CLEAR(last_);
         if (moved) {
-            PyErr_SetString(PyExc_RuntimeError, "dict mutated during update");
+            PyErr_SetString(PyExc_RuntimeError, Reader::moved);
             return Result::error;
         }
         if (!has_memory) {
@@ -59,48 +58,33 @@ public:
     }
     std::span<const Item> block() const noexcept { return block_; }
 
-    // Calls use(key, value) for each item, until it returns false.
+    // Calls use(item) for each item, until it returns false.
     template <class Use>
-    static bool for_each(PyObject* dict, const Use& use) {
-        DictItems items(dict);
+    static bool for_each(PyObject* container, const Use& use) {
+        ItemBlocks items(container);
         Pace pace;
         for (;;) {
             const Result result = items.next();
             if (result != Result::block) return result == Result::end;
             for (const Item& item : items.block_)
-                if (!use(item.key, item.value) || !pace.rest_for_signals()) return false;
+                if (!use(item) || !pace.rest_for_signals()) return false;
         }
     }
 
 private:
     static constexpr std::size_t block_size = 1 << 12;
 
-    // Whether the dict has the same array of items as before, and none of them has moved.
-    bool is_at_last() const noexcept {
-        if (reinterpret_cast<PyDictObject*>(dict_)->ma_keys != keys_) return false;
-        Py_ssize_t position = before_last_;
-        PyObject* key = nullptr;
-        return PyDict_Next(dict_, &position, &key, nullptr) && key == last_ &&
-               position == position_;
-    }
-
-    // Reads a block. Only under the lock of the dict. False: no memory.
+    // Reads a block. Only under the lock of the container. False: no memory.
     bool take() noexcept {
         try {
-            block_.reserve(std::min(static_cast<std::size_t>(PyDict_GET_SIZE(dict_)), block_size));
-            keys_ = reinterpret_cast<PyDictObject*>(dict_)->ma_keys;
-            PyObject* key = nullptr;
-            PyObject* value = nullptr;
-            for (Py_ssize_t before = position_; block_.size() < block_size; before = position_) {
-                at_end_ = !PyDict_Next(dict_, &position_, &key, &value);
+            block_.reserve(std::min(reader_.size(), block_size));
+            while (block_.size() < block_size) {
+                Item item{};
+                at_end_ = !reader_.read(item);
                 if (at_end_) break;
-                before_last_ = before;
-                block_.push_back({key, value});
+                block_.push_back(item);
             }
-            for (const Item& item : block_) {
-                Py_INCREF(item.key);
-                Py_INCREF(item.value);
-            }
+            for (const Item& item : block_) Reader::incref(item);
         } catch (const std::bad_alloc&) {
             return false;
         }
@@ -108,20 +92,103 @@ private:
     }
 
     void release() {
-        for (const Item& item : std::exchange(block_, {})) {
-            Py_DECREF(item.key);
-            Py_DECREF(item.value);
-        }
+        for (const Item& item : std::exchange(block_, {})) Reader::decref(item);
     }
 
+    Reader reader_;
+    std::vector<Item> block_;   // The current block. It owns its items.
+    bool at_end_ = false;       // Whether the current block is the last one.
+    PyObject* last_ = nullptr;  // The last key that was read, owned. Null while a block is read.
+};
+
+// Reads an exact dict. Only under its lock.
+class DictReader {
+public:
+    struct Item {
+        PyObject* key;
+        PyObject* value;
+    };
+    static constexpr const char* moved = "dict mutated during update";
+
+    explicit DictReader(PyObject* dict) noexcept : dict_(dict) {}
+    PyObject* container() const noexcept { return dict_; }
+    std::size_t size() const noexcept { return static_cast<std::size_t>(PyDict_GET_SIZE(dict_)); }
+
+    // Sets `item` to the next item. False: there are no more.
+    bool read(Item& item) noexcept {
+        keys_ = reinterpret_cast<PyDictObject*>(dict_)->ma_keys;
+        const Py_ssize_t before = position_;
+        if (!PyDict_Next(dict_, &position_, &item.key, &item.value)) return false;
+        before_last_ = before;
+        return true;
+    }
+    // Whether the dict has the same array of items as before, and none of them has moved.
+    bool is_at(PyObject* last) const noexcept {
+        if (reinterpret_cast<PyDictObject*>(dict_)->ma_keys != keys_) return false;
+        Py_ssize_t position = before_last_;
+        PyObject* key = nullptr;
+        return PyDict_Next(dict_, &position, &key, nullptr) && key == last && position == position_;
+    }
+    static void incref(const Item& item) noexcept {
+        Py_INCREF(item.key);
+        Py_INCREF(item.value);
+    }
+    static void decref(const Item& item) {
+        Py_DECREF(item.key);
+        Py_DECREF(item.value);
+    }
+
+private:
     PyObject* dict_;              // The dict, borrowed.
-    std::vector<Item> block_;     // The current block.
-    bool at_end_ = false;         // Whether the current block is the last one.
     Py_ssize_t position_ = 0;     // The position after the last item that was read.
     Py_ssize_t before_last_ = 0;  // The position of that item.
     const void* keys_ = nullptr;  // The array of items when it was read. Only compared.
-    PyObject* last_ = nullptr;    // The key of that item, owned. Null while a block is read.
 };
+
+// Reads a set or a frozenset. Only under its lock.
+class SetReader {
+public:
+    struct Item {
+        PyObject* key;
+        Py_hash_t hash;  // As the set has it: __hash__ is not called.
+    };
+    static constexpr const char* moved = "Set changed size during iteration";
+
+    explicit SetReader(PyObject* set) noexcept : set_(reinterpret_cast<PySetObject*>(set)) {}
+    PyObject* container() const noexcept { return reinterpret_cast<PyObject*>(set_); }
+    std::size_t size() const noexcept { return static_cast<std::size_t>(set_->used); }
+
+    // Sets `item` to the next element. False: there are no more.
+    bool read(Item& item) noexcept {
+        table_ = set_->table;
+        mask_ = set_->mask;
+        for (; index_ <= mask_; ++index_) {
+            const setentry& entry = table_[index_];
+            // What takes the place of an element that was removed has a hash that no element has.
+            if (!entry.key || entry.hash == -1) continue;
+            item = {entry.key, entry.hash};
+            ++index_;
+            return true;
+        }
+        return false;
+    }
+    // Whether the set has the same table as before, and none of its elements has moved.
+    bool is_at(PyObject* last) const noexcept {
+        return set_->table == table_ && set_->mask == mask_ && index_ > 0 &&
+               table_[index_ - 1].key == last;
+    }
+    static void incref(const Item& item) noexcept { Py_INCREF(item.key); }
+    static void decref(const Item& item) { Py_DECREF(item.key); }
+
+private:
+    PySetObject* set_;                 // The set, borrowed.
+    Py_ssize_t index_ = 0;             // The index after that of the last element that was read.
+    const setentry* table_ = nullptr;  // The table when it was read.
+    Py_ssize_t mask_ = 0;              // Its largest index.
+};
+
+using DictItems = ItemBlocks<DictReader>;
+using SetElements = ItemBlocks<SetReader>;
 
 // Calls `use(item, number)` for each item of an iterable, until it returns false. False then, or
 // with an exception.

@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/iterator.hpp"
 
+#include <cstring>
 #include <new>
 
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/instances.hpp"
 #include "map/scan.hpp"
-#include "python/types.hpp"
 
-// The type of the iterators of AtomicDict.
+// The types of the iterators of AtomicDict and AtomicSet. They differ in their names only.
 namespace cereggii::atomicdict {
 
 namespace {
 
-struct AtomicDictIterator {
+struct Iterator {
     PyObject_HEAD
-    PyObject* dict;     // The AtomicDict, owned.
+    PyObject* owner;    // The AtomicDict or AtomicSet, owned.
+    HashMap* map;       // Its map.
     IteratorKind kind;  // What each item is made of.
     Scan scan;          // Where the iterator is.
 };
 
-PyTypeObject* iterator_type = nullptr;
+PyTypeObject* dict_iterator_type = nullptr;
+PyTypeObject* set_iterator_type = nullptr;
 
-AtomicDictIterator* as_iterator(PyObject* self) {
-    return reinterpret_cast<AtomicDictIterator*>(self);
-}
+Iterator* as_iterator(PyObject* self) { return reinterpret_cast<Iterator*>(self); }
 
 PyObject* iterator_next(PyObject* self) {
-    AtomicDictIterator* iterator = as_iterator(self);
+    Iterator* iterator = as_iterator(self);
     const IteratorKind kind = iterator->kind;
     // The tuple is made first, so that no item is lost if there is no memory for it.
     PyObject* pair = kind == IteratorKind::items ? PyTuple_New(2) : nullptr;
     if (kind == IteratorKind::items && !pair) return nullptr;
     Scan::Item item;
-    HashMap& map = payload<AtomicDict>(iterator->dict)->map;
-    if (iterator->scan.next(map, kind != IteratorKind::keys, item) != Scan::Result::item) {
+    if (iterator->scan.next(*iterator->map, kind != IteratorKind::keys, item) !=
+        Scan::Result::item) {
         Py_XDECREF(pair);
         return nullptr;
     }
@@ -50,12 +50,12 @@ PyObject* iterator_next(PyObject* self) {
 
 int iterator_traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(Py_TYPE(self));
-    Py_VISIT(as_iterator(self)->dict);
+    Py_VISIT(as_iterator(self)->owner);
     return as_iterator(self)->scan.traverse(visit, arg);
 }
 
-// Releases the keys and values that the iterator holds, but not the dict: the dict has a tp_clear
-// of its own, which breaks every cycle through it.
+// Releases the keys and values that the iterator holds, but not the owner: that has a tp_clear of
+// its own, which breaks every cycle through it.
 int iterator_clear(PyObject* self) {
     for (const Scan::Item& item : as_iterator(self)->scan.take_all()) Scan::release(item);
     return 0;
@@ -65,28 +65,30 @@ void iterator_dealloc(PyObject* self) {
     PyTypeObject* type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     iterator_clear(self);
-    PyObject* dict = as_iterator(self)->dict;
+    PyObject* owner = as_iterator(self)->owner;
     as_iterator(self)->scan.~Scan();
     type->tp_free(self);
     Py_DECREF(type);
-    Py_DECREF(dict);
+    Py_DECREF(owner);
 }
 
 // A new iterator with the result of `make_scan()`, which may throw std::bad_alloc. Null with
 // MemoryError.
 template <class MakeScan>
-PyObject* make(PyObject* dict, IteratorKind kind, const MakeScan& make_scan) {
-    auto* iterator = PyObject_GC_New(AtomicDictIterator, iterator_type);
+PyObject* make(PyTypeObject* type, PyObject* owner, HashMap& map, IteratorKind kind,
+               const MakeScan& make_scan) {
+    auto* iterator = PyObject_GC_New(Iterator, type);
     if (!iterator) return nullptr;
     auto* self = reinterpret_cast<PyObject*>(iterator);
     try {
         new (&iterator->scan) Scan(make_scan());
     } catch (const std::bad_alloc&) {
         PyObject_GC_Del(self);
-        Py_DECREF(iterator_type);
+        Py_DECREF(type);
         return PyErr_NoMemory();
     }
-    iterator->dict = Py_NewRef(dict);
+    iterator->owner = Py_NewRef(owner);
+    iterator->map = &map;
     iterator->kind = kind;
     PyObject_GC_Track(self);
     return self;
@@ -95,8 +97,9 @@ PyObject* make(PyObject* dict, IteratorKind kind, const MakeScan& make_scan) {
 // An iterator is copied and pickled as the iterators of dict are: as iter(list), with a list of the
 // items that are left.
 PyObject* iterator_reduce(PyObject* self, PyObject*) {
-    AtomicDictIterator* iterator = as_iterator(self);
-    PyObject* other = make(iterator->dict, iterator->kind, [&] { return iterator->scan.copy(); });
+    Iterator* iterator = as_iterator(self);
+    PyObject* other = make(Py_TYPE(self), iterator->owner, *iterator->map, iterator->kind,
+                           [&] { return iterator->scan.copy(); });
     PyObject* left = other ? PySequence_List(other) : nullptr;
     PyObject* builtins = left ? PyImport_ImportModule("builtins") : nullptr;
     PyObject* iter = builtins ? PyObject_GetAttrString(builtins, "iter") : nullptr;
@@ -106,14 +109,14 @@ PyObject* iterator_reduce(PyObject* self, PyObject*) {
 }
 
 PyObject* iterator_length_hint(PyObject* self, PyObject*) {
-    AtomicDictIterator* iterator = as_iterator(self);
-    const Py_ssize_t length = approximate_length(payload<AtomicDict>(iterator->dict)->map);
+    Iterator* iterator = as_iterator(self);
+    const Py_ssize_t length = approximate_length(*iterator->map);
     if (length < 0) return nullptr;
     return PyLong_FromSize_t(iterator->scan.left_of(static_cast<std::size_t>(length)));
 }
 
 PyObject* iterator_size_in_bytes(PyObject* self, PyObject*) {
-    return PyLong_FromSize_t(sizeof(AtomicDictIterator) + as_iterator(self)->scan.memory());
+    return PyLong_FromSize_t(sizeof(Iterator) + as_iterator(self)->scan.memory());
 }
 
 PyMethodDef iterator_methods[] = {
@@ -126,38 +129,47 @@ PyMethodDef iterator_methods[] = {
     plain_method(
         "__length_hint__", &iterator_length_hint,
         "__length_hint__($self, /)\n--\n\n"
-        "Return how many items are left if no thread changes the dict. For an iterator over a\n"
-        "part of the dict, the result is an estimate."),
+        "Return how many items are left if no thread inserts or removes any. For an iterator over\n"
+        "one of several parts, the result is an estimate."),
     {nullptr, nullptr, 0, nullptr},
 };
 
-}  // namespace
-
-PyObject* make_iterator(PyObject* dict, IteratorKind kind) {
-    return make(dict, kind, [] { return Scan(Part(), Scan::Start::first); });
+PyTypeObject* type_for(PyObject* owner) {
+    return PyObject_TypeCheck(owner, Types<AtomicSet>::atomic) ? set_iterator_type
+                                                               : dict_iterator_type;
 }
 
-PyObject* make_fast_iterator(PyObject* dict, std::uint64_t part, std::uint64_t parts) {
-    return make(dict, IteratorKind::items,
+void bind(nanobind::module_& module, const char* public_name, const char* doc,
+          PyTypeObject*& type) {
+    const PyType_Slot slots[] = {
+        {Py_tp_doc, const_cast<char*>(doc)},        {Py_tp_dealloc, slot(&iterator_dealloc)},
+        {Py_tp_traverse, slot(&iterator_traverse)}, {Py_tp_clear, slot(&iterator_clear)},
+        {Py_tp_iter, slot(&PyObject_SelfIter)},     {Py_tp_iternext, slot(&iterator_next)},
+        {Py_tp_methods, iterator_methods},          {0, nullptr},
+    };
+    if (!type)
+        type = make_internal_type(public_name, sizeof(Iterator), const_cast<PyType_Slot*>(slots));
+    module.attr(std::strrchr(public_name, '.') + 1) =
+        nanobind::handle(reinterpret_cast<PyObject*>(type));
+}
+
+}  // namespace
+
+PyObject* make_iterator(PyObject* owner, HashMap& map, IteratorKind kind) {
+    return make(type_for(owner), owner, map, kind, [] { return Scan(Part(), Scan::Start::first); });
+}
+
+PyObject* make_fast_iterator(PyObject* owner, HashMap& map, IteratorKind kind, std::uint64_t part,
+                             std::uint64_t parts) {
+    return make(type_for(owner), owner, map, kind,
                 [=] { return Scan(Part(part, parts), Scan::Start::apart); });
 }
 
-void bind_iterator(nanobind::module_& module) {
-    static PyType_Slot slots[] = {
-        {Py_tp_doc, const_cast<char*>("An iterator over an AtomicDict, or a part of it.")},
-        {Py_tp_dealloc, slot(&iterator_dealloc)},
-        {Py_tp_traverse, slot(&iterator_traverse)},
-        {Py_tp_clear, slot(&iterator_clear)},
-        {Py_tp_iter, slot(&PyObject_SelfIter)},
-        {Py_tp_iternext, slot(&iterator_next)},
-        {Py_tp_methods, iterator_methods},
-        {0, nullptr},
-    };
-    if (!iterator_type)
-        iterator_type = make_internal_type("cereggii_atomicdict.AtomicDictIterator",
-                                           sizeof(AtomicDictIterator), slots);
-    module.attr("AtomicDictIterator") =
-        nanobind::handle(reinterpret_cast<PyObject*>(iterator_type));
+void bind_iterators(nanobind::module_& module) {
+    bind(module, "cereggii_atomicdict.AtomicDictIterator",
+         "An iterator over an AtomicDict, or a part of it.", dict_iterator_type);
+    bind(module, "cereggii_atomicdict.AtomicSetIterator",
+         "An iterator over an AtomicSet, or a part of it.", set_iterator_type);
 }
 
 }  // namespace cereggii::atomicdict

@@ -38,9 +38,6 @@ CEREGGII_ALWAYS_INLINE bool check_key(PyObject* object, Key& key) {
 }
 
 inline PyObject* or_none(PyObject* object) noexcept { return object ? object : Py_None; }
-inline PyObject* new_reference(bool truth) noexcept {
-    return Py_NewRef(truth ? Py_True : Py_False);
-}
 
 // `d[key] = value`. Checks the key and the value. False with an exception.
 inline bool store(HashMap& map, PyObject* key_object, PyObject* value) {

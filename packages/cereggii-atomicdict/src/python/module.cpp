@@ -17,10 +17,11 @@ NB_MODULE(_atomicdict_anywhere, module) {
     cereggii::atomics::add_finish_type(module);
     if (!cereggii::atomicdict::prepare_pauses()) throw nanobind::python_error();
     cereggii::atomicdict::bind_sentinels(module);
-    cereggii::atomicdict::bind_iterator(module);
+    cereggii::atomicdict::bind_iterators(module);
     cereggii::atomicdict::bind_snapshot_iterator(module);
     cereggii::atomicdict::bind_computations();
     cereggii::atomicdict::bind_atomic_dict(module);
+    cereggii::atomicdict::bind_atomic_set(module);
     static bool prepared = false;  // still false if an earlier import failed
     if (!prepared) {
         cereggii::atomicdict::prepare_leftovers(module);

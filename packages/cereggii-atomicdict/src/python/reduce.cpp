@@ -50,12 +50,13 @@ bool reduce_by(HashMap& map, PyObject* pairs, Reduction reduction) {
 }
 
 bool reduce_count(HashMap& map, PyObject* keys_or_mapping) {
-    if (find_map(keys_or_mapping)) return aggregate_pairs(map, SumOperation{}, keys_or_mapping);
+    if (find_map<AtomicDict>(keys_or_mapping))
+        return aggregate_pairs(map, SumOperation{}, keys_or_mapping);
     // A mapping is copied to a dict that no other thread has.
     if (const auto counts = nanobind::steal(as_dict(keys_or_mapping)); counts.is_valid())
         return aggregate(map, SumOperation{}, counts.ptr(), [&counts](auto& table) {
-            return DictItems::for_each(counts.ptr(), [&table](PyObject* key, PyObject* count) {
-                return table.take(key, count);
+            return DictItems::for_each(counts.ptr(), [&table](const DictItems::Item& item) {
+                return table.take(item.key, item.value);
             });
         });
     if (PyErr_Occurred()) return false;

@@ -7,10 +7,9 @@
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/items.hpp"
 #include "map/tuning.hpp"
-#include "python/types.hpp"
 
-// The repr of an AtomicDict. It gives what the repr of a dict would give, but other threads can
-// stop the world in the meantime.
+// The repr of an AtomicDict and of an AtomicSet. It gives what the repr of a dict or a frozenset
+// would give, but other threads can stop the world in the meantime.
 namespace cereggii::atomicdict {
 
 namespace {
@@ -64,7 +63,9 @@ private:
     nb::object block_;  // A list of the parts of the current block.
 };
 
-nb::object write(PyObject* self, const Items& items) {
+nb::object write(PyObject* self, const Items& items, IteratorKind kind) {
+    if (kind == IteratorKind::keys && items.size() == 0)
+        return owned_or_throw(PyUnicode_FromFormat("%s()", short_name(self)));
     JoinedText text;
     text.add(owned_or_throw(PyUnicode_FromFormat("%s({", short_name(self))));
     bool is_first = true;
@@ -72,7 +73,9 @@ nb::object write(PyObject* self, const Items& items) {
     const bool ok = items.for_each([&](const Items::Item& item, const auto&) {
         const char* separator = std::exchange(is_first, false) ? "" : ", ";
         text.add(owned_or_throw(
-            PyUnicode_FromFormat("%s%R: %R", separator, item.key_object(), item.value)));
+            kind == IteratorKind::keys
+                ? PyUnicode_FromFormat("%s%R", separator, item.key_object())
+                : PyUnicode_FromFormat("%s%R: %R", separator, item.key_object(), item.value)));
         return pace.rest_for_signals();
     });
     if (!ok) throw nb::python_error();
@@ -80,11 +83,11 @@ nb::object write(PyObject* self, const Items& items) {
     return text.take();
 }
 
-PyObject* write_items(PyObject* self, HashMap& map) {
+PyObject* write_map(PyObject* self, HashMap& map, IteratorKind kind) {
     Items items;
     if (!take_items(map, items)) return nullptr;
     try {
-        return write(self, items).release().ptr();
+        return write(self, items, kind).release().ptr();
     } catch (nb::python_error& error) {
         error.restore();
     }
@@ -93,11 +96,11 @@ PyObject* write_items(PyObject* self, HashMap& map) {
 
 }  // namespace
 
-PyObject* repr_of_items(PyObject* self, HashMap& map) {
+PyObject* repr_of_map(PyObject* self, HashMap& map, IteratorKind kind) {
     const int entered = Py_ReprEnter(self);
     if (entered > 0) return PyUnicode_FromFormat("%s(...)", short_name(self));
     if (entered < 0) return nullptr;
-    PyObject* text = write_items(self, map);
+    PyObject* text = write_map(self, map, kind);
     Py_ReprLeave(self);
     return text;
 }

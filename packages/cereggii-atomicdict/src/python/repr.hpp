@@ -3,11 +3,12 @@
 
 #include <Python.h>
 
-#include "map/hash_map.hpp"
+#include "python/types.hpp"
 
 namespace cereggii::atomicdict {
 
-// `Name({key: value, …})`, with the content of the map at one instant.
-PyObject* repr_of_items(PyObject* self, HashMap& map);
+// `Name({key: value, …})`, with the content of the map at one instant. If `kind` says that only keys
+// are shown: `Name({key, …})`, or `Name()`.
+PyObject* repr_of_map(PyObject* self, HashMap& map, IteratorKind kind);
 
 }  // namespace cereggii::atomicdict

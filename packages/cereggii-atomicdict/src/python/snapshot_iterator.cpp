@@ -5,19 +5,19 @@
 
 #include "cereggii/atomics/python/binding.hpp"
 #include "map/items.hpp"
-#include "python/mapping_methods.hpp"
 #include "python/types.hpp"
 
-// An iterator over the content that an AtomicDict had at one instant, for pickling. Pickling does
-// not use a builtin dict: it moves all of its items when it grows, and releases all of them at
-// once, which would hold up threads that want to stop the world.
+// An iterator over the content that an AtomicDict or AtomicSet had at one instant, for pickling. It
+// is not a builtin dict or set: they move all of their items when they grow, and release all of
+// them at once, which would hold up threads that want to stop the world.
 namespace cereggii::atomicdict {
 
 namespace {
 
 struct SnapshotIterator {
     PyObject_HEAD
-    Items items;  // The items that are left. Guarded by the lock of the object.
+    bool is_of_set;  // Whether it returns elements, and not pairs.
+    Items items;     // The items that are left. Guarded by the lock of the object.
 };
 
 PyTypeObject* snapshot_iterator_type = nullptr;
@@ -25,14 +25,20 @@ PyTypeObject* snapshot_iterator_type = nullptr;
 Items& items_of(PyObject* self) { return reinterpret_cast<SnapshotIterator*>(self)->items; }
 
 PyObject* snapshot_iterator_next(PyObject* self) {
-    PyObject* pair = PyTuple_New(2);  // made first, so that no item is lost without memory for it
-    if (!pair) return nullptr;
+    const bool is_of_set = reinterpret_cast<SnapshotIterator*>(self)->is_of_set;
+    // Made first, so that no item is lost without memory for it.
+    PyObject* pair = is_of_set ? nullptr : PyTuple_New(2);
+    if (!pair && !is_of_set) return nullptr;
     Items::Item item{};
     bool found = false;
     atomics::with_object_lock(self, [&] { found = items_of(self).take_next(item); });
     if (!found) {
-        Py_DECREF(pair);
+        Py_XDECREF(pair);
         return nullptr;
+    }
+    if (is_of_set) {
+        Py_DECREF(item.value);
+        return item.key_object();
     }
     PyTuple_SET_ITEM(pair, 0, item.key_object());
     PyTuple_SET_ITEM(pair, 1, item.value);
@@ -75,11 +81,14 @@ void snapshot_iterator_dealloc(PyObject* self) {
     Py_DECREF(type);
 }
 
-PyObject* make_snapshot_iterator(PyObject* dict) {
-    HashMap* map = find_map(dict);
-    if (!map) return PyErr_Format(PyExc_TypeError, "an AtomicDict is needed, not %R", dict);
+PyObject* make_snapshot_iterator(PyObject* of) {
+    HashMap* const set = find_map<AtomicSet>(of);
+    HashMap* const map = set ? set : find_map<AtomicDict>(of);
+    if (!map)
+        return PyErr_Format(PyExc_TypeError, "an AtomicDict or AtomicSet is needed, not %R", of);
     auto* iterator = PyObject_GC_New(SnapshotIterator, snapshot_iterator_type);
     if (!iterator) return nullptr;
+    iterator->is_of_set = set != nullptr;
     new (&iterator->items) Items();
     auto* self = reinterpret_cast<PyObject*>(iterator);
     const bool ok = take_items(*map, iterator->items);
@@ -91,9 +100,9 @@ PyObject* make_snapshot_iterator(PyObject* dict) {
 }  // namespace
 
 void bind_snapshot_iterator(nanobind::module_& module) {
-    static PyMethodDef make = {
-        "_items_at_one_instant",
-        [](PyObject*, PyObject* dict) { return make_snapshot_iterator(dict); }, METH_O, nullptr};
+    static PyMethodDef make = {"_items_at_one_instant",
+                               [](PyObject*, PyObject* of) { return make_snapshot_iterator(of); },
+                               METH_O, nullptr};
     module.attr("_items_at_one_instant") = owned_or_throw(PyCFunction_New(&make, nullptr));
     if (snapshot_iterator_type) return;
     static PyType_Slot slots[] = {

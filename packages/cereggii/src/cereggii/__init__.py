@@ -2,9 +2,10 @@
 """Atomic data types for free-threaded Python, and what is made of them.
 
 From `cereggii-atomicint`, `cereggii-atomicref` and `cereggii-atomicdict`, which can be installed
-one by one: AtomicInt, AtomicCounter, AtomicRef, AtomicStampedRef, AtomicDict, and their handles.
-From this package, which depends on the three: AtomicBool, AtomicEvent, CountDownLatch, call_once,
-once_property, ReadersWriterLock, AtomicCache, AtomicKeyedCounter, ThreadSet and to_builtin.
+one by one: AtomicInt, AtomicCounter, AtomicRef, AtomicStampedRef, AtomicDict, AtomicSet, and their
+handles. From this package, which depends on the three: AtomicBool, AtomicEvent, CountDownLatch,
+call_once, once_property, ReadersWriterLock, AtomicCache, AtomicKeyedCounter, ThreadSet and
+to_builtin.
 
 `python -m cereggii` tells whether it works here, and how fast.
 """
@@ -25,6 +26,7 @@ from cereggii.atomic_int import (
     AtomicIntHandle,
 )
 from cereggii.atomic_ref import AtomicRef, AtomicRefHandle, AtomicStampedRef
+from cereggii.atomic_set import AtomicSet, AtomicSetHandle
 from cereggii.constants import (
     ANY,
     EXPECTATION_FAILED,
@@ -59,6 +61,8 @@ __all__ = [
     "AtomicKeyedCounterHandle",
     "AtomicRef",
     "AtomicRefHandle",
+    "AtomicSet",
+    "AtomicSetHandle",
     "AtomicStampedRef",
     "ConcurrentUsageDetected",
     "CountDownLatch",

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, overload
 
-from cereggii_atomicdict import AtomicDict, AtomicDictHandle
+from cereggii_atomicdict import AtomicDict, AtomicDictHandle, AtomicSet, AtomicSetHandle
 from cereggii_atomicint import (
     AtomicCounter,
     AtomicCounterHandle,
@@ -29,6 +29,8 @@ def to_builtin(x: AtomicBool | AtomicBoolHandle | AtomicEvent) -> bool: ...
 @overload
 def to_builtin(x: AtomicDict[Any, Any] | AtomicDictHandle[Any, Any]) -> dict[Any, Any]: ...
 @overload
+def to_builtin(x: AtomicSet[Any] | AtomicSetHandle[Any]) -> set[Any]: ...
+@overload
 def to_builtin(x: object) -> Any: ...
 def to_builtin(x: object) -> Any:
     """A plain copy of an atomic object, and of all objects in it.
@@ -40,6 +42,7 @@ def to_builtin(x: object) -> Any:
     | AtomicInt, AtomicCounter | an int |
     | AtomicBool, AtomicEvent | a bool |
     | AtomicDict, AtomicKeyedCounter, AtomicCache | a dict |
+    | AtomicSet | a set |
     | AtomicStampedRef | a tuple (value, stamp) |
     | AtomicRef | what its value becomes |
     | a handle, ThreadHandle | what its target becomes |
@@ -52,9 +55,9 @@ def to_builtin(x: object) -> Any:
     latches and thread sets, wherever they are. ValueError for an object that contains itself, and
     if two keys of a dict become equal. RecursionError if objects are nested too deeply.
 
-    Other threads may change everything meanwhile. Each AtomicDict, each list and each value is read
-    as of one instant, but the whole is not. An AtomicCounter and an AtomicCache are read as weakly
-    as their own methods do. The call waits where `AtomicDict.snapshot` does.
+    Other threads may change everything meanwhile. Each AtomicDict or AtomicSet, each list and each
+    value is read as of one instant, but the whole is not. An AtomicCounter and an AtomicCache are
+    read as weakly as their own methods do. The call waits where `snapshot` does.
     """
     if _find(_OF_ATOMICS, type(x)) is None:
         raise _refusal(x)
@@ -110,9 +113,15 @@ def _from_dict(read: Callable[[Any], dict[Any, Any]]) -> _Conversion:
     return convert
 
 
-def _from_items(kind: Callable[[list[Any]], Any]) -> _Conversion:
-    # The inner list is a copy as of one instant: threads may change what is copied.
-    return lambda x, outer: kind([_convert(item, outer) for item in [*x]])
+def _copied(x: Any) -> list[Any]:
+    """The items as of one instant: threads may change what is copied."""
+    return [*x]
+
+
+def _from_items(
+    kind: Callable[[list[Any]], Any], read: Callable[[Any], Iterable[Any]] = _copied
+) -> _Conversion:
+    return lambda x, outer: kind([_convert(item, outer) for item in read(x)])
 
 
 _get_value = _from_value(lambda x: x.get())
@@ -129,6 +138,8 @@ _OF_ATOMICS: dict[type, _Conversion] = {
     AtomicStampedRef: _get_value,
     AtomicDict: _from_dict(contents),
     AtomicDictHandle: _from_dict(contents),
+    AtomicSet: _from_items(set, lambda x: x.snapshot()),
+    AtomicSetHandle: _from_items(set, lambda x: x.snapshot()),
     ThreadHandle: _from_value(ThreadHandle.unwrap),
 }
 _OF_BUILTINS: dict[type, _Conversion] = {

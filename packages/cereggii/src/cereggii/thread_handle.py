@@ -8,7 +8,7 @@ from abc import ABCMeta
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 import cereggii_atomicref
-from cereggii_atomicdict import AtomicDict, AtomicDictHandle
+from cereggii_atomicdict import AtomicDict, AtomicDictHandle, AtomicSet, AtomicSetHandle
 from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
 from cereggii_atomicref import AtomicRef, AtomicRefHandle, _atomicref
 
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
         @overload
         @staticmethod
         def unwrap(handle: AtomicDictHandle[_K, _V], /) -> AtomicDict[_K, _V]: ...
+        @overload
+        @staticmethod
+        def unwrap(handle: AtomicSetHandle[_K], /) -> AtomicSet[_K]: ...
         @staticmethod
         def unwrap(handle: Any, /) -> Any: ...
 
@@ -124,7 +127,12 @@ else:
             return cereggii_atomicref.ThreadHandle[item]
 
     # The handles that the proxy's own unwrap() does not know.
-    _OF_OTHER_PACKAGES = (AtomicIntHandle, AtomicCounterHandle, AtomicDictHandle)
+    _OF_OTHER_PACKAGES = (
+        AtomicIntHandle,
+        AtomicCounterHandle,
+        AtomicDictHandle,
+        AtomicSetHandle,
+    )
 
     for _handle in (
         cereggii_atomicref.ThreadHandle,

@@ -29,6 +29,8 @@ from cereggii import (
     AtomicKeyedCounterHandle,
     AtomicRef,
     AtomicRefHandle,
+    AtomicSet,
+    AtomicSetHandle,
     AtomicStampedRef,
     ConcurrentUsageDetected,
     CountDownLatch,
@@ -225,6 +227,48 @@ def dicts(mapping: AtomicDict[str, int] | AtomicDictHandle[str, int]) -> None:
     assert_type(AtomicDict.fromkeys(["a"], 5), AtomicDict[str, int])
 
 
+def sets(elements: AtomicSet[str] | AtomicSetHandle[str]) -> None:
+    assert_type(elements.add("a"), bool)
+    assert_type(elements.discard("b"), bool)
+    assert_type("a" in elements, bool)
+    assert_type(len(elements), int)
+    assert_type(list(elements), list[str])
+    assert_type(elements.snapshot(), frozenset[str])
+    assert_type(elements.copy(), AtomicSet[str])
+    elements.update(["b"], {"c"}, AtomicSet(["d"]))
+    elements.difference_update([5], ("d",))
+    elements.intersection_update({"a", "b", "c", 5})
+    elements.symmetric_difference_update(["c", "e"])
+    assert_type(elements | {"f"}, AtomicSet[str])
+    assert_type(elements | {5}, AtomicSet[str | int])
+    assert_type(elements & {"a", 5}, AtomicSet[str])
+    assert_type(elements - {5: 6}.keys(), AtomicSet[str])
+    assert_type(elements ^ frozenset([5]), AtomicSet[str | int])
+    assert_type({5} | elements, set[int | str])
+    assert_type(elements.union([5], {6}), AtomicSet[str | int])
+    assert_type(elements.intersection([5], ["a"]), AtomicSet[str])
+    assert_type(elements < {"a"} or elements >= {"a"} or elements == 5, bool)
+    assert_type(elements.issubset([5]) or elements.isdisjoint("abc"), bool)
+    assert_type(elements.remove_if(lambda element: len(element) > 5), int)
+    for element in elements.fast_iter(partitions=2, this_partition=1):
+        assert_type(element, str)
+    assert_type(elements.approx_len(), int)
+    elements.reserve(100)
+    assert_type(elements.get_handle(), AtomicSetHandle[str])
+    elements.add("last")
+    assert_type(elements.pop(), str)
+    elements.clear()
+    numbers = AtomicSet([1, 2], immortal=False)
+    assert_type(numbers, AtomicSet[int])
+    numbers |= {3}
+    numbers -= {"a"}
+    handle = numbers.get_handle()
+    handle ^= numbers
+    assert_type(handle, AtomicSetHandle[int])
+    assert_type(to_builtin(numbers), set[Any])
+    assert_type(ThreadHandle.unwrap(handle), AtomicSet[int])
+
+
 def keyed_counters() -> None:
     counter = AtomicKeyedCounter(["a", "a", "b"])
     assert_type(counter, AtomicKeyedCounter[str])
@@ -412,6 +456,8 @@ def main() -> None:
     flags(AtomicBool(True).get_handle())
     dicts(AtomicDict())
     dicts(AtomicDict(a=1).get_handle())
+    sets(AtomicSet())
+    sets(AtomicSet(["a"]).get_handle())
     keyed_counters()
     caches()
     threads()

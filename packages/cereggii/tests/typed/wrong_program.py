@@ -13,6 +13,7 @@ from cereggii import (
     AtomicIntHandle,
     AtomicKeyedCounter,
     AtomicRef,
+    AtomicSet,
     AtomicStampedRef,
     CountDownLatch,
     ReadersWriterLock,
@@ -114,6 +115,17 @@ mapping.sorted()  # error
 AtomicDict(5)  # error
 AtomicDict(min_size="large")  # error
 name: str = mapping.snapshot()["a"]  # error
+
+elements: AtomicSet[str] = AtomicSet(["a"])
+elements.add(5)  # error
+elements.update([5])  # error
+elements | [5]  # error
+elements & ["a"]  # error
+elements |= {5}  # error
+elements.remove_if(5)  # error
+elements.pop("a")  # error
+AtomicSet(5)  # error
+element: int = elements.pop()  # error
 
 counts: AtomicKeyedCounter[str] = AtomicKeyedCounter(["a"])
 counts.add(5)  # error
