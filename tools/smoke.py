@@ -1,28 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the packages work on this platform: `python tools/smoke.py`, where they are installed.
 
-It needs nothing but the packages, so it also runs in an emulator. Threads share an object of each
-kind, and what they have done together is compared with what it must be. With an argument, it is
-for so many threads (4).
+It needs nothing but the packages, so it also runs in an emulator and where wheels are built.
+Threads share an object of each kind, and what they have done together is compared with what it must
+be. With arguments, it checks only the packages with these names or in these folders, such as
+packages/cereggii-atomicint. `--threads=N` takes another number than four.
 """
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import platform
 import sys
+import sysconfig
 import threading
 from collections import Counter
 from collections.abc import Callable
-
-from cereggii import (
-    AtomicCounter,
-    AtomicDict,
-    AtomicEvent,
-    AtomicInt,
-    AtomicRef,
-    CountDownLatch,
-    ThreadHandle,
-)
+from functools import partial
+from importlib.metadata import distributions
+from pathlib import Path
 
 EACH = 20_000  # enough for threads to meet
 
@@ -60,6 +57,8 @@ def together(threads: int, work: Callable[[int], None]) -> None:
 
 def integers(threads: int) -> None:
     """No update is lost: of small integers, of those that get large, and of a counter."""
+    from cereggii_atomicint import AtomicCounter, AtomicInt
+
     small, large, counter = AtomicInt(0), AtomicInt(2**61 - EACH), AtomicCounter()
 
     def work(number: int) -> None:
@@ -84,6 +83,8 @@ def integers(threads: int) -> None:
 
 def references(threads: int) -> None:
     """Objects are read while others replace and free them, and each replacement is seen."""
+    from cereggii_atomicref import AtomicRef
+
     ref = AtomicRef((0, "0"))
 
     def work(_: int) -> None:
@@ -101,6 +102,8 @@ def references(threads: int) -> None:
 
 def dicts(threads: int) -> None:
     """Keys of their own and keys of all, in a dict that grows; exact snapshots, and deletion."""
+    from cereggii_atomicdict import AtomicDict
+
     shared: AtomicDict[tuple[int, int], str] = AtomicDict()
     counts: AtomicDict[str, int] = AtomicDict()
     words = [f"word {i % 97}" for i in range(EACH)]
@@ -121,43 +124,110 @@ def dicts(threads: int) -> None:
     expect("counts", counts.snapshot(), {key: threads * n for key, n in Counter(words).items()})
 
 
-def waiting(threads: int) -> None:
-    """Threads that wait are woken, and exactly one thread computes a value."""
-    event, latch, computed = AtomicEvent(), CountDownLatch(threads), AtomicInt(0)
-    cache: AtomicDict[str, object] = AtomicDict()
+def computing(threads: int) -> None:
+    """Exactly one thread computes a value, and the others wait for it."""
+    from cereggii_atomicdict import AtomicDict
 
-    def compute(key: str) -> object:
-        computed.increment_and_get()
+    computed: list[str] = []
+    cache: AtomicDict[str, str] = AtomicDict()
+
+    def compute(key: str) -> str:
+        computed.append(key)
         return key * 2
 
-    def work(number: int) -> None:
-        latch.decrement()
-        if number == 0:
-            latch.wait()
-            event.set()
-        expect("the event", event.wait(), True)
-        expect("a value that is computed", ThreadHandle(cache).get_or_compute("a", compute), "aa")
+    def work(_: int) -> None:
+        expect("a value that is computed", cache.get_or_compute("a", compute), "aa")
 
     together(threads, work)
-    expect("computations", computed.get(), 1)
+    expect("computations", computed, ["a"])
+
+
+def waiting(threads: int) -> None:
+    """Threads that wait for an event are woken."""
+    from cereggii_atomicint import AtomicEvent, AtomicInt
+
+    event, arrived = AtomicEvent(), AtomicInt(0)
+
+    def work(_: int) -> None:
+        if arrived.increment_and_get() == threads:
+            event.set()
+        expect("the event", event.wait(60), True)
+
+    together(threads, work)
+
+
+def combined(threads: int) -> None:
+    """The packages work with each other's objects, through one namespace."""
+    from cereggii import AtomicDict, AtomicInt, CountDownLatch, ThreadHandle
+
+    latch, counts = CountDownLatch(threads), AtomicDict[int, AtomicInt]()
+
+    def work(_: int) -> None:
+        handle = ThreadHandle(counts)
+        latch.decrement()
+        expect("the latch", latch.wait(60), True)
+        for i in range(EACH):
+            handle.get_or_compute(i % 97, lambda _: AtomicInt(0)).increment_and_get()
+
+    together(threads, work)
+    expect("counts", sum(count.get() for count in counts.values()), threads * EACH)
+
+
+# What is checked of a package, beside its import.
+CHECKS: dict[str, list[Callable[[int], None]]] = {
+    "cereggii": [combined],
+    "cereggii-atomicdict": [dicts, computing],
+    "cereggii-atomicint": [integers, waiting],
+    "cereggii-atomicref": [references],
+}
+
+
+def imported(package: str) -> None:
+    """A package has all the names that it exports, and leaves the GIL off."""
+    module = importlib.import_module(package.replace("-", "_"))
+    missing = [name for name in module.__all__ if not hasattr(module, name)]
+    expect(f"names that {package} lacks", missing, [])
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        expect("the GIL", sys._is_gil_enabled(), False)  # type: ignore[attr-defined, unused-ignore]
+
+
+def installed() -> list[str]:
+    """The names of the packages of this project that can be imported here."""
+    names = {distribution.metadata["Name"] for distribution in distributions()}
+    return sorted(name for name in names if name == "cereggii" or name.startswith("cereggii-"))
+
+
+def check(package: str, threads: int) -> bool:
+    """Runs the checks of a package, and names each. Whether all have passed."""
+    checks: dict[str, Callable[[], None]] = {"import": partial(imported, package)}
+    checks |= {run.__name__: partial(run, threads) for run in CHECKS.get(package, [])}
+    passed = True
+    for name, run in checks.items():
+        try:
+            run()
+        except Exception as problem:
+            passed = False
+            print(f"FAILED {package}: {name}: {type(problem).__name__}: {problem}", flush=True)
+        else:
+            print(f"passed {package}: {name}", flush=True)
+    return passed
 
 
 def main(arguments: list[str]) -> int:
-    """Runs all checks, and names each. The exit code is 1 if one has failed."""
-    threads = int(arguments[0]) if arguments else 4
+    """Runs all checks of the packages. The exit code is 1 if one has failed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("packages", nargs="*", help="names or folders; else all that are here")
+    parser.add_argument("--threads", type=int, default=4)
+    options = parser.parse_args(arguments)
+    packages = [Path(package).resolve().name for package in options.packages] or installed()
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     print(f"CPython {platform.python_version()}, {platform.machine()},",
           "with the GIL" if gil else "free-threaded")  # fmt: skip
-    failed = 0
-    for check in (integers, references, dicts, waiting):
-        try:
-            check(threads)
-        except Wrong as problem:
-            failed = 1
-            print(f"FAILED {check.__name__}: {problem}", flush=True)
-        else:
-            print(f"passed {check.__name__}", flush=True)
-    return failed
+    if not packages:
+        print("FAILED: no package of this project is installed")
+        return 1
+    passed = [check(package, options.threads) for package in packages]
+    return 0 if all(passed) else 1
 
 
 if __name__ == "__main__":

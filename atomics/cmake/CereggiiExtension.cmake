@@ -43,6 +43,18 @@ macro(cereggii_find_nanobind)
   endif()
 endmacro()
 
+# Python looks for one function of an extension module. Nothing else is exported, not even nanobind's
+# exceptions: no other library in the process can be bound to them.
+function(cereggii_export_only_init module)
+  if(APPLE)
+    target_link_options(${module} PRIVATE "-Wl,-exported_symbol,_PyInit_${module}")
+  elseif(UNIX)
+    set(exports "${CMAKE_CURRENT_BINARY_DIR}/${module}.exports")
+    file(CONFIGURE OUTPUT "${exports}" CONTENT "{ global: PyInit_@module@; local: *; };\n" @ONLY)
+    target_link_options(${module} PRIVATE "-Wl,--version-script=${exports}")
+  endif()
+endfunction()
+
 # cereggii_add_extension(<import package> <module> <sources>...). Sources include each other by
 # their path in src/.
 function(cereggii_add_extension package module)
@@ -76,6 +88,7 @@ function(cereggii_add_extension package module)
     target_compile_options(${module} PRIVATE -mtls-dialect=gnu2)
     target_link_options(${module} PRIVATE -mtls-dialect=gnu2)
   endif()
+  cereggii_export_only_init(${module})
   install(TARGETS ${module} LIBRARY DESTINATION ${package})
   # The Python code that the packages have in common.
   set(python "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../python")
