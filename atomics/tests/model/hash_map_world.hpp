@@ -7,8 +7,10 @@
 
 #include "map/exact.hpp"
 #include "map/guard.hpp"
+#include "map/items.hpp"
 #include "map/lookup.hpp"
 #include "map/migration.hpp"
+#include "map/popitem.hpp"
 #include "map/resize.hpp"
 #include "map/update.hpp"
 #include "model.hpp"
@@ -33,7 +35,10 @@ constexpr int absent = 0;
 class World {
 public:
     World() {
-        for (std::size_t i = 0; i < key_count; ++i) keys_[i] = new PyObject(100);
+        for (std::size_t i = 0; i < key_count; ++i) {
+            keys_[i] = new PyObject(100);
+            equal_keys_[i] = new PyObject(needs_python);
+        }
         for (std::size_t i = 1; i <= value_count; ++i)
             values_[i] = new PyObject(static_cast<int>(i));
     }
@@ -44,10 +49,24 @@ public:
         if (look_up<true>(map, key_of(key), found) != Found::present) return absent;
         return take(found);
     }
+    // The same, by another key that is equal to it.
+    int get_by_equal(std::size_t key) {
+        PyObject* found = nullptr;
+        if (look_up<true>(map, equal_key_of(key), found) != Found::present) return absent;
+        return take(found);
+    }
+    bool contains(std::size_t key) {
+        PyObject* found = nullptr;
+        return look_up<false>(map, key_of(key), found) == Found::present;
+    }
     // The value before.
     int set(std::size_t key, int value) { return run<set_spec>(key, value); }
     int add(std::size_t key, int value) { return run<add_spec>(key, value); }
     int remove(std::size_t key) { return run<delete_spec>(key, 0); }
+    int remove_by_equal(std::size_t key) {
+        const UpdateResult result = update_key<delete_spec>(map, equal_key_of(key), nullptr);
+        return result.found ? take(result.found) : absent;
+    }
     bool replace(std::size_t key, int expected, int value) {
         return run_expecting<replace_spec>(key, expected, value) == Outcome::replaced;
     }
@@ -56,6 +75,36 @@ public:
     }
     void clear() { atomicdict::clear(map); }
     int length() { return static_cast<int>(exact_length(map)); }
+    // The values of all keys, at one instant.
+    std::array<int, key_count> items(TakenBy order = TakenBy::position) {
+        Items taken;
+        check(take_items(map, taken, order));
+        std::array<int, key_count> found{};
+        taken.for_each([&](const Items::Item& item, const auto&) {
+            const std::size_t key = number_of(item.key_object());
+            check(found[key] == absent, "a key was taken twice");
+            found[key] = item.value->contents;
+            return true;
+        });
+        return found;
+    }
+    struct Item {
+        std::size_t key = 0;
+        int value = absent;
+    };
+    // Any item, which is taken out. Without a value: the map is empty.
+    Item pop() {
+        auto* pair = static_cast<PyPair*>(pop_item(map));
+        if (!pair) return {};
+        const Item item{number_of(pair->items[0]), take(pair->items[1])};
+        Py_DECREF(pair->items[0]);
+        return item;
+    }
+    void make_room(std::size_t count) { check(reserve(map, count)); }
+    // Drops the last table if there is no key, as a deletion does in a large one.
+    void drop() {
+        if (const Table* root = map.root.load()) drop_if_empty(map, root->generation);
+    }
 
     // Appends a table, as a thread does that has found the last one crowded.
     void append(std::size_t capacity = 8) {
@@ -91,9 +140,13 @@ public:
     HashMap map;
 
 private:
-    Key key_of(std::size_t key) const {
-        constexpr std::array<std::uint64_t, key_count> hashes{0, std::uint64_t{1} << 60, 1};
-        return make_key(keys_[key], hashes[key]);
+    static constexpr std::array<std::uint64_t, key_count> hashes{0, std::uint64_t{1} << 60, 1};
+    Key key_of(std::size_t key) const { return make_key(keys_[key], hashes[key]); }
+    Key equal_key_of(std::size_t key) const { return make_key(equal_keys_[key], hashes[key]); }
+    std::size_t number_of(const PyObject* key) const {
+        std::size_t number = 0;
+        while (keys_[number] != key) ++number;
+        return number;
     }
 
     // What an object that is owned says, and releases it.
@@ -132,6 +185,7 @@ private:
     }
 
     std::array<PyObject*, key_count> keys_{};
+    std::array<PyObject*, key_count> equal_keys_{};
     std::array<PyObject*, value_count + 1> values_{};
 };
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -20,6 +21,7 @@
 //     PROGRAM --depth=N        with N preemptions and N stale reads, or more at random for N = 4
 //     PROGRAM --part=I/N       with --weaken: the I-th of N parts of the operations
 //     PROGRAM --files=TEXT     with --weaken: those in files with this text in their path
+//     PROGRAM --weaken NAME…   with these scenarios only
 namespace cereggii::model {
 namespace {
 
@@ -78,7 +80,9 @@ constexpr int random_depth = 4;
 Bounds bounds_at(int depth, const Scenario& scenario, std::uint64_t most) {
     Bounds bounds = scenario.bounds;
     bounds.at_random |= depth == random_depth;
-    bounds.preemptions = bounds.at_random ? 2 * bounds.preemptions + 2 : depth;
+    // In a scenario without preemptions, threads take turns.
+    if (bounds.preemptions > 0)
+        bounds.preemptions = bounds.at_random ? 2 * bounds.preemptions + 2 : depth;
     bounds.stale_reads = bounds.at_random ? 2 * bounds.stale_reads + 2 : depth;
     bounds.executions = most;
     return bounds;
@@ -112,11 +116,16 @@ bool judge(const Scenario& scenario, const Bounds& bounds, bool is_detailed) {
     return ok;
 }
 
-Sites find_sites() {
+// Whether a scenario is one of these, or none are named.
+bool is_among(const Scenario& scenario, const std::vector<std::string_view>& names) {
+    return names.empty() || std::find(names.begin(), names.end(), scenario.name) != names.end();
+}
+
+Sites find_sites(const std::vector<std::string_view>& names) {
     Sites sites;
     Execution& execution = Execution::current();
     for (const Scenario* scenario = scenarios; scenario; scenario = scenario->next) {
-        if (scenario->fails) continue;
+        if (scenario->fails || !is_among(*scenario, names)) continue;
         // Operations that are noted already: this is called for each operation of each execution.
         std::unordered_set<std::uint64_t> seen;
         execution.on_operation = [&](const Where& where, Kind kind, Order order) {
@@ -237,12 +246,11 @@ int run(int count, char** arguments) {
         else
             names.push_back(argument);
     }
-    if (only_sites) return print_sites(find_sites()), 0;
-    if (weakens) return weaken_all(find_sites(), part, executions ? executions : 200'000), 0;
+    if (only_sites) return print_sites(find_sites(names)), 0;
+    if (weakens) return weaken_all(find_sites(names), part, executions ? executions : 200'000), 0;
     bool ok = true, any = false;
     for (const Scenario* scenario = scenarios; scenario; scenario = scenario->next) {
-        if (!names.empty() && std::find(names.begin(), names.end(), scenario->name) == names.end())
-            continue;
+        if (!is_among(*scenario, names)) continue;
         any = true;
         Bounds bounds = scenario->bounds;
         if (executions) bounds.executions = std::min(bounds.executions, executions);
