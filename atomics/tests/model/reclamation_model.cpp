@@ -290,18 +290,29 @@ SCENARIO(a_reader_and_what_is_left_for_all, {.preemptions = 2, .stale_reads = 1}
 }
 
 // The remover fills a bag when the reader has ended the epoch, and has pinned with the next one.
-SCENARIO(a_reader_that_has_ended_the_epoch, {.preemptions = 2, .stale_reads = 1}) {
+SCENARIO(a_reader_that_has_ended_the_epoch, {.preemptions = 0, .stale_reads = 1}) {
     Still world;
     auto& pinned = world.pin_main_thread();
+    Turns turns;
     threads(
         [&] {
+            Still::Domain::current();  // before the reader, so that no scan reaches that
+            turns.end();
+            turns.wait_for(2);
             world.remove(0);
             Still::Domain::unpin(pinned);
             world.remove(1);
+            turns.end();
         },
         [&] {
+            turns.wait_for(1);
             world.remove(2);
-            world.read(0);
+            world.pin();
+            const Thing* found = world.links[0].load(std::memory_order_seq_cst);
+            turns.end();
+            turns.wait_for(3);
+            check(found->value == 1, "a thing is read after it was freed");
+            world.unpin();
         });
     world.check_end();
 }

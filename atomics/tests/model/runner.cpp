@@ -20,7 +20,8 @@
 //     PROGRAM --executions=N   at most N executions of each scenario
 //     PROGRAM --depth=N        with N preemptions and N stale reads, or more at random for N = 4
 //     PROGRAM --part=I/N       with --weaken: the I-th of N parts of the operations
-//     PROGRAM --files=TEXT     with --weaken: those in files with this text in their path
+//     PROGRAM --files=TEXT     with --weaken: those in files with this text in their path, or with
+//                              one of several such texts
 //     PROGRAM --weaken NAME…   with these scenarios only
 namespace cereggii::model {
 namespace {
@@ -196,15 +197,21 @@ void print_sites(const Sites& sites) {
 
 // Which operations are weakened.
 struct Part {
-    std::string_view files;
+    std::vector<std::string_view> files;
     std::size_t number = 0;
     std::size_t of = 1;
+
+    bool has(std::string_view file) const {
+        return files.empty() || std::any_of(files.begin(), files.end(), [&](std::string_view text) {
+                   return file.find(text) != std::string_view::npos;
+               });
+    }
 };
 
-void weaken_all(const Sites& sites, Part part, std::uint64_t most) {
+void weaken_all(const Sites& sites, const Part& part, std::uint64_t most) {
     std::size_t index = 0;
     for (const auto& [site, users] : sites) {
-        if (site.file.find(part.files) == std::string::npos) continue;
+        if (!part.has(site.file)) continue;
         if (index++ % part.of != part.number) continue;
         for (const Order order : weaker(site.kind, site.order)) {
             const Weakening weakening{site.file, site.line, site.column, site.kind, order};
@@ -242,7 +249,7 @@ int run(int count, char** arguments) {
         } else if (argument.starts_with("--depth="))
             depth = std::atoi(argument.data() + 8);
         else if (argument.starts_with("--files="))
-            part.files = argument.substr(8);
+            part.files.push_back(argument.substr(8));
         else
             names.push_back(argument);
     }

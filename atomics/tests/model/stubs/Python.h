@@ -37,11 +37,16 @@ inline void Py_XDECREF(PyObject* object) noexcept {
     if (object) Py_DECREF(object);
 }
 
+// No table can be allocated.
+inline bool memory_is_short = false;
+// What the comparison of two keys runs. Null: nothing.
+inline void (*python_code)() = nullptr;
+
 inline void* PyMem_RawMalloc(std::size_t size) {
     return cereggii::model::Execution::current().allocate(size);
 }
 inline void* PyMem_RawCalloc(std::size_t count, std::size_t size) {
-    return cereggii::model::Execution::current().allocate(count * size);
+    return memory_is_short ? nullptr : cereggii::model::Execution::current().allocate(count * size);
 }
 inline void PyMem_RawFree(void* memory) {
     cereggii::model::Execution::current().deallocate(memory);
@@ -73,4 +78,7 @@ inline PyObject* PyExc_KeyError = nullptr;
 inline void PyErr_SetString(PyObject*, const char*) noexcept {}
 // Only keys with one hash are compared, and they are equal.
 constexpr int Py_EQ = 2;
-inline int PyObject_RichCompareBool(PyObject*, PyObject*, int) noexcept { return 1; }
+inline int PyObject_RichCompareBool(PyObject*, PyObject*, int) noexcept {
+    if (python_code) python_code();
+    return 1;
+}
