@@ -258,5 +258,82 @@ SCENARIO(a_length_is_that_of_one_instant, {.preemptions = 2, .stale_reads = 1}) 
     world.check_end({0, 2});
 }
 
+// A migration that does not wait for the gate.
+SCENARIO(all_items_while_keys_move, {.preemptions = 2, .stale_reads = 1}) {
+    World world;
+    world.set(0, 1);
+    world.append();
+    threads([&] { check(world.items()[0] == 1, "a key is missed"); },
+            [&] { world.move_all_without_waiting(); });
+    world.check_end({1});
+}
+
+SCENARIO(a_table_is_dropped_beside_an_insertion, {.preemptions = 2, .stale_reads = 1}) {
+    World world;
+    world.set(0, 1);
+    world.remove(0);
+    threads([&] { world.set(1, 2); }, [&] { world.drop(); });
+    world.check_end({0, 2});
+}
+
+SCENARIO(room_is_made_while_keys_move, {.preemptions = 2, .stale_reads = 1}) {
+    World world;
+    world.set(0, 1);
+    threads([&] { world.make_room(1); },
+            [&] {
+                world.append();
+                world.move_all();
+            });
+    world.check_end({1});
+}
+
+SCENARIO(a_comparison_in_python_and_a_deletion, {.preemptions = 2, .stale_reads = 1}) {
+    World world;
+    world.set(0, 1);
+    int found = 0;
+    threads([&] { found = world.get_by_equal(0); }, [&] { world.remove(0); });
+    check(found == absent || found == 1);
+    world.check_end({});
+}
+
+SCENARIO(an_item_is_popped_beside_a_deletion, {.preemptions = 2, .stale_reads = 1}) {
+    World world;
+    world.set(0, 1);
+    int popped = 0, removed = 0;
+    threads([&] { popped = world.pop().value; }, [&] { removed = world.remove(0); });
+    check(popped + removed == 1, "a key was taken out twice, or is lost");
+    world.check_end({});
+}
+
+// The address of a value that was replaced is another object's when a lookup counts its reference.
+SCENARIO(the_address_of_a_value_is_used_again, {.preemptions = 2, .stale_reads = 1}) {
+    World world;
+    world.set(0, 1);
+    int found = 0;
+    threads([&] { found = world.get(0); },
+            [&] {
+                world.set(0, 2);
+                world.use_address_again(1, 50);
+            });
+    check(found == 1 || found == 2, "a value that the map never had");
+}
+
+// A migrator has found no room in the next table, which is full of tombstones.
+SCENARIO(a_chunk_is_given_back, {.preemptions = 2, .stale_reads = 1}) {
+    World world;
+    world.set(2, 4);
+    world.claim_for_a_sleeper(0);
+    world.append();
+    memory_is_short = true;
+    for (int i = 0; i < 8; ++i) {
+        world.set(0, 1);
+        world.remove(0);
+    }
+    memory_is_short = false;
+    world.wake_sleeper(0);
+    threads([&] { world.help(); }, [&] { world.remove(2); });
+    world.check_end({});
+}
+
 }  // namespace
 }  // namespace cereggii::model

@@ -51,6 +51,21 @@ void threads(Bodies&&... bodies) {
     Execution::current().run_threads(std::move(all));
 }
 
+// Threads take turns in an order that the scenario says. It is no atomic: from it no thread learns
+// what another one has done. A thread must not end before the others have begun their turns, since
+// the end of a thread and the start of another one are ordered by the reclaimer's lock.
+class Turns {
+public:
+    // Waits until so many turns have ended.
+    void wait_for(int ended) const noexcept {
+        while (ended_ < ended) yield();
+    }
+    void end() noexcept { ++ended_; }
+
+private:
+    int ended_ = 0;
+};
+
 inline void check(bool holds, std::string_view what = "a check is false",
                   const Where& where = Where::current()) {
     if (!holds)

@@ -70,6 +70,14 @@ struct World {
         if (Thing* found = unlink(i)) Domain::leave_for_all(found);
     }
     static void free_everything() { Domain::free_everything(Domain::current(), &yield); }
+    // The main thread stays pinned until another thread unpins it, so that what is removed waits. It
+    // is the last one on the active list. So a scan of a thread that has come second stops there,
+    // and has looked at no thread that has come later.
+    static typename Domain::Participant& pin_main_thread() {
+        auto& participant = *Domain::current();
+        Domain::pin(participant);
+        return participant;
+    }
 
     // Everything that was removed is freed, once, when all threads have ended.
     void check_end() {
@@ -265,6 +273,96 @@ SCENARIO(a_thing_is_freed_although_a_finalizer_before_it_waits,
 SCENARIO(what_is_left_for_all_is_freed_by_a_remover, {.preemptions = 2, .stale_reads = 1}) {
     Still world;
     threads([&] { world.read(0); }, [&] { world.leave_for_all(0); }, [&] { world.remove(1); });
+    world.check_end();
+}
+
+// ── what a scan has not looked at ───────────────────────────────────────────────────────────────
+
+// Nobody has looked at the reader before all are waited for.
+SCENARIO(a_reader_and_what_is_left_for_all, {.preemptions = 2, .stale_reads = 1}) {
+    Still world;
+    threads([&] { world.read(0); },
+            [&] {
+                world.leave_for_all(0);
+                world.free_everything();
+            });
+    world.check_end();
+}
+
+// The remover fills a bag when the reader has ended the epoch, and has pinned with the next one.
+SCENARIO(a_reader_that_has_ended_the_epoch, {.preemptions = 0, .stale_reads = 1}) {
+    Still world;
+    auto& pinned = world.pin_main_thread();
+    Turns turns;
+    threads(
+        [&] {
+            Still::Domain::current();  // before the reader, so that no scan reaches that
+            turns.end();
+            turns.wait_for(2);
+            world.remove(0);
+            Still::Domain::unpin(pinned);
+            world.remove(1);
+            turns.end();
+        },
+        [&] {
+            turns.wait_for(1);
+            world.remove(2);
+            world.pin();
+            const Thing* found = world.links[0].load(std::memory_order_seq_cst);
+            turns.end();
+            turns.wait_for(3);
+            check(found->value == 1, "a thing is read after it was freed");
+            world.unpin();
+        });
+    world.check_end();
+}
+
+// ── garbage that is taken while its owner adds to it ────────────────────────────────────────────
+
+// The other thread has cleared the mark, and has found nothing, before the owner adds something.
+SCENARIO(the_owner_sees_that_its_mark_was_cleared, {.preemptions = 0, .stale_reads = 2}) {
+    Still world;
+    auto& pinned = world.pin_main_thread();
+    Turns turns;
+    threads(
+        [&] {
+            world.remove(0);
+            Still::Domain::unpin(pinned);
+            world.remove(1);  // nobody is pinned, so the thread frees both
+            Still::Domain::pin(pinned);
+            turns.end();
+            turns.wait_for(2);
+            world.remove(2);
+            turns.end();
+        },
+        [&] {
+            turns.wait_for(1);
+            world.free_everything();
+            turns.end();
+            turns.wait_for(3);
+        });
+    Still::Domain::unpin(pinned);
+    world.check_end();
+}
+
+// The owner has added something before the other thread clears the mark: with full bags, it is in
+// `waiting`.
+SCENARIO(what_was_added_before_the_mark_is_cleared_is_found, {.preemptions = 0, .stale_reads = 2}) {
+    Still world;
+    auto& pinned = world.pin_main_thread();
+    Turns turns;
+    threads(
+        [&] {
+            for (std::size_t i = 0; i < 3; ++i) world.remove(i);
+            turns.end();
+            turns.wait_for(2);
+        },
+        [&] {
+            turns.wait_for(1);
+            Still::Domain::free_everything(Still::Domain::current(),
+                                           [&] { Still::Domain::unpin(pinned); });
+            turns.end();
+        });
     world.check_end();
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -19,7 +20,9 @@
 //     PROGRAM --executions=N   at most N executions of each scenario
 //     PROGRAM --depth=N        with N preemptions and N stale reads, or more at random for N = 4
 //     PROGRAM --part=I/N       with --weaken: the I-th of N parts of the operations
-//     PROGRAM --files=TEXT     with --weaken: those in files with this text in their path
+//     PROGRAM --files=TEXT     with --weaken: those in files with this text in their path, or with
+//                              one of several such texts
+//     PROGRAM --weaken NAME…   with these scenarios only
 namespace cereggii::model {
 namespace {
 
@@ -78,7 +81,9 @@ constexpr int random_depth = 4;
 Bounds bounds_at(int depth, const Scenario& scenario, std::uint64_t most) {
     Bounds bounds = scenario.bounds;
     bounds.at_random |= depth == random_depth;
-    bounds.preemptions = bounds.at_random ? 2 * bounds.preemptions + 2 : depth;
+    // In a scenario without preemptions, threads take turns.
+    if (bounds.preemptions > 0)
+        bounds.preemptions = bounds.at_random ? 2 * bounds.preemptions + 2 : depth;
     bounds.stale_reads = bounds.at_random ? 2 * bounds.stale_reads + 2 : depth;
     bounds.executions = most;
     return bounds;
@@ -112,11 +117,16 @@ bool judge(const Scenario& scenario, const Bounds& bounds, bool is_detailed) {
     return ok;
 }
 
-Sites find_sites() {
+// Whether a scenario is one of these, or none are named.
+bool is_among(const Scenario& scenario, const std::vector<std::string_view>& names) {
+    return names.empty() || std::find(names.begin(), names.end(), scenario.name) != names.end();
+}
+
+Sites find_sites(const std::vector<std::string_view>& names) {
     Sites sites;
     Execution& execution = Execution::current();
     for (const Scenario* scenario = scenarios; scenario; scenario = scenario->next) {
-        if (scenario->fails) continue;
+        if (scenario->fails || !is_among(*scenario, names)) continue;
         // Operations that are noted already: this is called for each operation of each execution.
         std::unordered_set<std::uint64_t> seen;
         execution.on_operation = [&](const Where& where, Kind kind, Order order) {
@@ -187,15 +197,21 @@ void print_sites(const Sites& sites) {
 
 // Which operations are weakened.
 struct Part {
-    std::string_view files;
+    std::vector<std::string_view> files;
     std::size_t number = 0;
     std::size_t of = 1;
+
+    bool has(std::string_view file) const {
+        return files.empty() || std::any_of(files.begin(), files.end(), [&](std::string_view text) {
+                   return file.find(text) != std::string_view::npos;
+               });
+    }
 };
 
-void weaken_all(const Sites& sites, Part part, std::uint64_t most) {
+void weaken_all(const Sites& sites, const Part& part, std::uint64_t most) {
     std::size_t index = 0;
     for (const auto& [site, users] : sites) {
-        if (site.file.find(part.files) == std::string::npos) continue;
+        if (!part.has(site.file)) continue;
         if (index++ % part.of != part.number) continue;
         for (const Order order : weaker(site.kind, site.order)) {
             const Weakening weakening{site.file, site.line, site.column, site.kind, order};
@@ -233,16 +249,15 @@ int run(int count, char** arguments) {
         } else if (argument.starts_with("--depth="))
             depth = std::atoi(argument.data() + 8);
         else if (argument.starts_with("--files="))
-            part.files = argument.substr(8);
+            part.files.push_back(argument.substr(8));
         else
             names.push_back(argument);
     }
-    if (only_sites) return print_sites(find_sites()), 0;
-    if (weakens) return weaken_all(find_sites(), part, executions ? executions : 200'000), 0;
+    if (only_sites) return print_sites(find_sites(names)), 0;
+    if (weakens) return weaken_all(find_sites(names), part, executions ? executions : 200'000), 0;
     bool ok = true, any = false;
     for (const Scenario* scenario = scenarios; scenario; scenario = scenario->next) {
-        if (!names.empty() && std::find(names.begin(), names.end(), scenario->name) == names.end())
-            continue;
+        if (!is_among(*scenario, names)) continue;
         any = true;
         Bounds bounds = scenario->bounds;
         if (executions) bounds.executions = std::min(bounds.executions, executions);

@@ -37,11 +37,16 @@ inline void Py_XDECREF(PyObject* object) noexcept {
     if (object) Py_DECREF(object);
 }
 
+// No table can be allocated.
+inline bool memory_is_short = false;
+// What the comparison of two keys runs. Null: nothing.
+inline void (*python_code)() = nullptr;
+
 inline void* PyMem_RawMalloc(std::size_t size) {
     return cereggii::model::Execution::current().allocate(size);
 }
 inline void* PyMem_RawCalloc(std::size_t count, std::size_t size) {
-    return cereggii::model::Execution::current().allocate(count * size);
+    return memory_is_short ? nullptr : cereggii::model::Execution::current().allocate(count * size);
 }
 inline void PyMem_RawFree(void* memory) {
     cereggii::model::Execution::current().deallocate(memory);
@@ -62,6 +67,18 @@ using visitproc = int (*)(PyObject*, void*);
 #define Py_VISIT(object) static_cast<void>(visit), static_cast<void>(arg), static_cast<void>(object)
 inline PyObject* PyDict_New() noexcept { return nullptr; }
 inline int PyDict_SetItem(PyObject*, PyObject*, PyObject*) noexcept { return -1; }
-// Keys whose comparison needs Python code are not in the scenarios.
+// A tuple of two.
+struct PyPair : PyObject {
+    PyPair() : PyObject(1) {}
+    PyObject* items[2] = {};
+};
+inline PyObject* PyTuple_New(Py_ssize_t) { return new PyPair; }
+#define PyTuple_SET_ITEM(pair, index, item) (static_cast<PyPair*>(pair)->items[index] = (item))
+inline PyObject* PyExc_KeyError = nullptr;
+inline void PyErr_SetString(PyObject*, const char*) noexcept {}
+// Only keys with one hash are compared, and they are equal.
 constexpr int Py_EQ = 2;
-inline int PyObject_RichCompareBool(PyObject*, PyObject*, int) noexcept { return 0; }
+inline int PyObject_RichCompareBool(PyObject*, PyObject*, int) noexcept {
+    if (python_code) python_code();
+    return 1;
+}
