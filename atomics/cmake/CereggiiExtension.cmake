@@ -43,10 +43,11 @@ macro(cereggii_find_nanobind)
   endif()
 endmacro()
 
-# cereggii_add_extension(<import package> <module> <sources>...). Sources include each other by
-# their path in src/.
+# cereggii_add_extension(<import package> <module> [NUMBERS] <sources>...). Sources include each other
+# by their path in src/. NUMBERS: the package has atomic numbers.
 function(cereggii_add_extension package module)
-  set(sources ${ARGN})
+  cmake_parse_arguments(PARSE_ARGV 2 with "NUMBERS" "" "")
+  set(sources ${with_UNPARSED_ARGUMENTS})
   set(copies "")
   if(CEREGGII_INTERRUPTED)
     set(copies "${CMAKE_CURRENT_BINARY_DIR}/interrupted")
@@ -80,4 +81,7 @@ function(cereggii_add_extension package module)
   # The Python code that the packages have in common.
   set(python "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../python")
   install(FILES "${python}/_copying.py" "${python}/_pydantic.py" DESTINATION ${package})
+  if(with_NUMBERS)
+    install(FILES "${python}/_numbers.py" DESTINATION ${package})
+  endif()
 endfunction()
