@@ -31,10 +31,17 @@ ENTRIES = ROOT / "atomics" / "tests" / "model" / "equivalent.toml"
 
 # The files whose operations each model judges: a text in their paths.
 MODELS = {
+    "atomic_float64": ["atomic_float64.hpp"],
     "checked_int64": ["checked_int64.hpp"],
     "parking_lot": ["parking_lot.hpp"],
     "reclamation": ["atomics/reclamation"],
-    "stripes": ["stripes.hpp", "striped_adder.hpp", "live_count.hpp"],
+    "stripes": [
+        "stripes.hpp",
+        "striped_cells.hpp",
+        "striped_adder.hpp",
+        "striped_float_sum.hpp",
+        "live_count.hpp",
+    ],
     "hash_map": ["src/map/"],
 }
 NOT_RELAXED = re.compile(r"memory_order_(?!relaxed)\w+")
