@@ -25,10 +25,6 @@ double lesser(double a, double b) {
     return a < b || b != b ? a : b;
 }
 
-bool to_initial(PyObject* initial_value, double& value) {
-    return !initial_value || to_float64(initial_value, &value, "the value");
-}
-
 template <class Accessor>
 PyMethodDef* method_table() {
     using M = FloatMethods<Accessor>;

@@ -260,3 +260,96 @@ inline constexpr const char* format = R"(__format__($self, format_spec, /)
 format() of the current value.)";
 
 }  // namespace cereggii::atomicfloat::docs
+
+// ── AtomicFloatSum and AtomicFloatSumHandle ────────────────────────────────────────────────────
+
+namespace cereggii::atomicfloat::sum_docs {
+
+inline constexpr const char* atomic_float_sum =
+    R"(AtomicFloatSum(initial_value=0.0, *, immortal=None)
+--
+
+A sum of floats that many threads add to and few threads read, such as a statistic.
+
+    seconds = AtomicFloatSum()
+    seconds += 0.1  # in many threads; seconds.sum() is the total
+
+Threads that meet get cells of their own, so adding does not become slower with more threads. In
+exchange, the total is *weak*: it is exact only while no thread adds. If the value decides
+anything, or has to be right while it changes, use AtomicFloat.
+
+The summation is compensated: the rounding error of each addition is kept, too. While no thread
+adds, the total is the exact sum of the amounts, rounded once, up to an error of second order: at
+most about (n * 2**-53)**2 times the sum of the absolute amounts, for n additions. A million times
+0.1 is 100000.0, as by math.fsum. inf and NaN act as in IEEE 754: once one of them is added, or the
+sum of a cell overflows, the total is inf or NaN until it is reset. A zero is 0.0, never -0.0.
+
+Amounts and `initial_value` are real numbers, otherwise TypeError; OverflowError for an int that is
+too large. `+=` and `-=` keep the same object. Sums compare and hash by identity. A handle equals
+its sum, and has the same hash. `immortal` has the same meaning and effects as for AtomicFloat. The
+cells that a sum has when it becomes immortal count towards the half mebibyte.
+
+After java.util.concurrent.atomic.DoubleAdder, with the summation of A. Neumaier (1974).)";
+
+inline constexpr const char* atomic_float_sum_handle = R"(AtomicFloatSumHandle(target)
+--
+
+One thread's own reference to an AtomicFloatSum, with the same methods and operators.
+
+    handle = seconds.get_handle()  # one for each thread
+    handle += 0.1
+
+See AtomicFloatHandle.)";
+
+inline constexpr const char* add = R"(add($self, /, n=1)
+--
+
+Add `n`, a real number. Return None.
+
+For any other `n` it raises TypeError or OverflowError, and nothing is added. Threads that meet get
+cells of their own, so they do not slow each other down. Lock-free.)";
+
+inline constexpr const char* sum = R"(sum($self, /)
+--
+
+Return the total, a float.
+
+Weak: additions that happen at the same time are counted or not. It is exact up to the error of the
+compensated summation while no thread adds.)";
+
+inline constexpr const char* get = R"(get($self, /)
+--
+
+The same as `sum`.)";
+
+inline constexpr const char* reset = R"(reset($self, /)
+--
+
+Set the total to 0.0.
+
+Additions that happen at the same time are lost or not. If none may be lost, use
+`sum_and_reset`.)";
+
+inline constexpr const char* sum_and_reset = R"(sum_and_reset($self, /)
+--
+
+Set the total to 0.0 and return what it was.
+
+    per_minute = seconds.sum_and_reset()  # once a minute
+
+Every addition is in exactly one such sum, this one or a later one.)";
+
+inline constexpr const char* get_handle = R"(get_handle($self, /)
+--
+
+Return a new AtomicFloatSumHandle of this sum, for use by the calling thread.
+
+    handle = seconds.get_handle()  # one for each thread
+    handle += 0.1)";
+
+inline constexpr const char* size_in_bytes = R"(__sizeof__($self, /)
+--
+
+Return the memory of the sum in bytes, with the cells that it has so far.)";
+
+}  // namespace cereggii::atomicfloat::sum_docs

@@ -37,6 +37,11 @@ inline bool to_float64(PyObject* argument, double* value, const char* name) {
     return to_float64_as(argument, value, name, "%s must be a real number, not %U");
 }
 
+// What AtomicFloat and AtomicFloatSum are made from: 0.0 if there is no argument.
+inline bool to_initial(PyObject* initial_value, double& value) {
+    return !initial_value || to_float64(initial_value, &value, "the value");
+}
+
 // The right-hand side of an in-place operator. It is never NotImplemented: Python would bind the
 // name to the result of the plain operator, and the variable would silently no longer be the shared
 // float.

@@ -10,6 +10,7 @@ NB_MODULE(_atomicfloat_anywhere, module) {
     if (!cereggii::atomics::prepare_sharing(module.ptr())) throw nanobind::python_error();
     cereggii::atomics::add_finish_type(module);
     cereggii::atomicfloat::bind_atomic_float(module);
+    cereggii::atomicfloat::bind_atomic_float_sum(module);
     static bool prepared = false;  // still false if an earlier import failed
     if (!prepared) cereggii::atomics::forget_waiters_after_fork();
     prepared = true;

@@ -10,6 +10,7 @@
 #include "cereggii/atomics/python/accessors.hpp"
 #include "cereggii/atomics/python/sharing.hpp"
 #include "cereggii/atomics/python/with_backoff.hpp"
+#include "cereggii/atomics/striped_float_sum.hpp"
 
 // The C++ objects behind the Python types of this package.
 namespace cereggii::atomicfloat {
@@ -38,9 +39,28 @@ struct AtomicFloat {
     Value* value() noexcept { return &number; }
 };
 
+struct AtomicFloatSum {
+    static constexpr const char* name = "AtomicFloatSum";
+    using Sharing = ImmortalPolicy;
+
+    StripedFloatSum floats;  // The total, in cells.
+    // Whether the sum is constructed: as in AtomicFloat.
+    std::atomic<bool> ready{false};
+
+    explicit AtomicFloatSum(double value) noexcept : floats(value) {
+        ready.store(true, std::memory_order_release);
+    }
+    bool constructed() const noexcept { return ready.load(std::memory_order_acquire); }
+    std::size_t memory() const noexcept { return 96 + floats.memory(); }
+    using Value = StripedFloatSum;
+    Value* value() noexcept { return &floats; }
+};
+
 using AtomicFloatHandle = Handle<AtomicFloat>;
+using AtomicFloatSumHandle = Handle<AtomicFloatSum>;
 
 // Put the types into the module. Each is in the file with the name of the atomic type.
 void bind_atomic_float(nanobind::module_& module);
+void bind_atomic_float_sum(nanobind::module_& module);
 
 }  // namespace cereggii::atomicfloat
