@@ -18,6 +18,8 @@ from cereggii import (
     AtomicCounter,
     AtomicDict,
     AtomicEvent,
+    AtomicFloat,
+    AtomicFloatSum,
     AtomicInt,
     AtomicRef,
     CountDownLatch,
@@ -80,6 +82,25 @@ def integers(threads: int) -> None:
         expect("the largest integer", small.get(), 2**63 - 1)
     else:
         raise Wrong("the largest integer was incremented")
+
+
+def floats(threads: int) -> None:
+    """No update of a float is lost, and a sum keeps what is small beside what is large."""
+    shared, total = AtomicFloat(0.25), AtomicFloatSum(1)
+
+    def work(number: int) -> None:
+        handle = shared.get_handle()
+        for _ in range(EACH):
+            handle += 0.5
+            total.add(2**70)
+            total.add(number)
+            total.add(-(2**70))
+
+    together(threads, work)
+    expect("a float", shared.get(), 0.25 + threads * EACH * 0.5)
+    expect("a sum of floats", total.sum(), 1 + EACH * sum(range(threads)))
+    shared /= 0.5
+    expect("a quotient", shared.get(), 0.5 + threads * EACH)
 
 
 def references(threads: int) -> None:
@@ -149,7 +170,7 @@ def main(arguments: list[str]) -> int:
     print(f"CPython {platform.python_version()}, {platform.machine()},",
           "with the GIL" if gil else "free-threaded")  # fmt: skip
     failed = 0
-    for check in (integers, references, dicts, waiting):
+    for check in (integers, floats, references, dicts, waiting):
         try:
             check(threads)
         except Wrong as problem:
