@@ -81,6 +81,27 @@ def integers(threads: int) -> None:
         raise Wrong("the largest integer was incremented")
 
 
+def floats(threads: int) -> None:
+    """No update of a float is lost, and a sum keeps what is small beside what is large."""
+    from cereggii_atomicfloat import AtomicFloat, AtomicFloatSum
+
+    shared, total = AtomicFloat(0.25), AtomicFloatSum(1)
+
+    def work(number: int) -> None:
+        handle = shared.get_handle()
+        for _ in range(EACH):
+            handle += 0.5
+            total.add(2**70)
+            total.add(number)
+            total.add(-(2**70))
+
+    together(threads, work)
+    expect("a float", shared.get(), 0.25 + threads * EACH * 0.5)
+    expect("a sum of floats", total.sum(), 1 + EACH * sum(range(threads)))
+    shared /= 0.5
+    expect("a quotient", shared.get(), 0.5 + threads * EACH)
+
+
 def references(threads: int) -> None:
     """Objects are read while others replace and free them, and each replacement is seen."""
     from cereggii_atomicref import AtomicRef
@@ -177,6 +198,7 @@ def combined(threads: int) -> None:
 CHECKS: dict[str, list[Callable[[int], None]]] = {
     "cereggii": [combined],
     "cereggii-atomicdict": [dicts, computing],
+    "cereggii-atomicfloat": [floats],
     "cereggii-atomicint": [integers, waiting],
     "cereggii-atomicref": [references],
 }

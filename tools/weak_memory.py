@@ -37,10 +37,17 @@ MAP_FILES = [
 ]  # fmt: skip
 # The files whose operations each model judges: texts in their paths.
 MODELS = {
+    "atomic_float64": ["atomic_float64.hpp"],
     "checked_int64": ["checked_int64.hpp"],
     "parking_lot": ["parking_lot.hpp"],
     "reclamation": ["atomics/reclamation"],
-    "stripes": ["stripes.hpp", "striped_adder.hpp", "live_count.hpp"],
+    "stripes": [
+        "stripes.hpp",
+        "striped_cells.hpp",
+        "striped_adder.hpp",
+        "striped_float_sum.hpp",
+        "live_count.hpp",
+    ],
     "hash_map": [f"src/map/{name}." for name in MAP_FILES],
 }
 NOT_RELAXED = re.compile(r"memory_order_(?!relaxed)\w+")

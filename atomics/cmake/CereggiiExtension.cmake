@@ -55,10 +55,11 @@ function(cereggii_export_only_init module)
   endif()
 endfunction()
 
-# cereggii_add_extension(<import package> <module> <sources>...). Sources include each other by
-# their path in src/.
+# cereggii_add_extension(<import package> <module> [NUMBERS] <sources>...). Sources include each other
+# by their path in src/. NUMBERS: the package has atomic numbers.
 function(cereggii_add_extension package module)
-  set(sources ${ARGN})
+  cmake_parse_arguments(PARSE_ARGV 2 with "NUMBERS" "" "")
+  set(sources ${with_UNPARSED_ARGUMENTS})
   set(copies "")
   if(CEREGGII_INTERRUPTED)
     set(copies "${CMAKE_CURRENT_BINARY_DIR}/interrupted")
@@ -93,4 +94,7 @@ function(cereggii_add_extension package module)
   # The Python code that the packages have in common.
   set(python "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../python")
   install(FILES "${python}/_copying.py" "${python}/_pydantic.py" DESTINATION ${package})
+  if(with_NUMBERS)
+    install(FILES "${python}/_numbers.py" DESTINATION ${package})
+  endif()
 endfunction()

@@ -63,10 +63,10 @@ function(cereggii_plant_all copies)
     [[asked[count++] = i;]]
     [[if (!::cereggii::testing::planted(5) || count == 0) asked[count++] = i;]])
 
-  cereggii_plant("${copies}" "src/int_methods.hpp"
-    [[return compare_exchange(integer, expected, value) == expected;]]
-    [[if (::cereggii::testing::planted(6)) expected = integer->load();
-        return compare_exchange(integer, expected, value) == expected;]])
+  cereggii_plant("${copies}" "${shared}/python/number_methods.hpp"
+    [[const bool stored = word->replace(found, Number::unboxed(updated));]]
+    [[if (::cereggii::testing::planted(6)) found = word->load();
+        const bool stored = word->replace(found, Number::unboxed(updated));]])
 
   cereggii_plant("${copies}" "src/python/iterables.hpp"
     [[ok = !PyErr_Occurred();]]

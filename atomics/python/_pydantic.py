@@ -51,6 +51,11 @@ def int64(core_schema: Any, *_: Any) -> Any:
     return core_schema.int_schema(ge=-(2**63), le=2**63 - 1)
 
 
+def float64(core_schema: Any, *_: Any) -> Any:
+    """The schema of a float."""
+    return core_schema.float_schema()
+
+
 def boolean(core_schema: Any, *_: Any) -> Any:
     """The schema of a bool."""
     return core_schema.bool_schema()

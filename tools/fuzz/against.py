@@ -7,7 +7,16 @@ import random
 from typing import Any
 
 from tools.fuzz.programs import Program, Wrong
-from tools.fuzz.tables import TABLES, FuzzError, draw, new_atomic, new_model, outcome, plain
+from tools.fuzz.tables import (
+    NUMBERS,
+    TABLES,
+    FuzzError,
+    draw,
+    new_atomic,
+    new_model,
+    outcome,
+    plain,
+)
 
 __all__ = ["FuzzError", "generate", "play"]
 
@@ -42,9 +51,9 @@ def play(program: Program) -> None:
         _compare(f"step {number}, {name}{tuple(arguments)}", found, due)
         if name in UNORDERED and str(found).startswith("raises"):
             return
-        if kind == "int":
+        if kind in NUMBERS:
             _compare(f"the value after step {number}, {name}", ours.get(), model.get())
-    if kind != "int":
+    if kind not in NUMBERS:
         _compare("all items", ours.snapshot(), model.snapshot())
         _compare("the length", len(ours), len(model))
         _compare("what iteration finds", sorted(map(repr, ours)), sorted(map(repr, model)))

@@ -12,7 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-PACKAGES = ["cereggii", "cereggii_atomicint", "cereggii_atomicref", "cereggii_atomicdict"]
+PACKAGES = [
+    "cereggii",
+    "cereggii_atomicint",
+    "cereggii_atomicfloat",
+    "cereggii_atomicref",
+    "cereggii_atomicdict",
+]
 
 # Members that are not called, and why.
 LEFT_OUT = {

@@ -31,6 +31,8 @@ class World:
 
         self.integer = cereggii.AtomicInt()
         self.counter = cereggii.AtomicCounter()
+        self.real = cereggii.AtomicFloat()
+        self.floats = cereggii.AtomicFloatSum()
         self.reference: Any = cereggii.AtomicRef(0)
         self.keyed: Any = cereggii.AtomicKeyedCounter()
         self.mapping: Any = cereggii.AtomicDict({key: key for key in STABLE})
@@ -73,6 +75,19 @@ def _counter_by_handle(world: World, times: int) -> None:
     handle = world.counter.get_handle()
     for _ in range(times):
         handle.add(2)
+
+
+def _real_by_handle(world: World, times: int) -> None:
+    handle = world.real.get_handle()
+    for _ in range(times):
+        handle -= 3
+
+
+def _large_and_small(world: World) -> None:
+    """Adds 1: the sum keeps it beside numbers to which a float cannot add it."""
+    world.floats.add(2.0**80)
+    world.floats.add()
+    world.floats.add(-(2.0**80))
 
 
 def _compare_and_set_int(world: World) -> None:
@@ -155,6 +170,12 @@ STEPS_OF: dict[str, Addition | Check] = {
     "counter add": Addition("counter", 1, _times(lambda w: w.counter.add())),
     "counter +=": Addition("counter", 2**33, _times(lambda w: _plus(w.counter, 2**33))),
     "counter handle": Addition("counter", 2, _counter_by_handle),
+    "float +=": Addition("float", 1, _times(lambda w: _plus(w.real, 1))),
+    "float handle": Addition("float", -3, _real_by_handle),
+    "float increment": Addition("float", 1, _times(lambda w: w.real.increment_and_get())),
+    "float update": Addition("float", 1, _times(lambda w: w.real.update_and_get(lambda v: v + 1))),
+    "sum add": Addition("sum", 1, _times(_large_and_small)),
+    "sum -=": Addition("sum", -2, _times(lambda w: _minus(w.floats, 2))),
     "ref update": Addition("ref", 1, _times(lambda w: w.reference.update_and_get(lambda v: v + 1))),
     "keyed add": Addition("keyed", 1, _times(lambda w: w.keyed.add(w.key))),
     "keyed update": Addition("keyed", 3, _times(lambda w: w.keyed.update([w.key] * 3))),
@@ -221,6 +242,8 @@ def _check_totals(world: World, due: Counter[str]) -> None:
     found = {
         "int": world.integer.get(),
         "counter": world.counter.sum(),
+        "float": world.real.get(),
+        "sum": world.floats.sum(),
         "ref": world.reference.get(),
         "keyed": world.keyed[world.key],
         "dict": world.mapping.get(world.key, 0),

@@ -21,6 +21,7 @@ INTS = [
     *(0, 1, -1, 2, 3, 7, 64, 127, 1000, 2**16, 2**61, 2**61 + 1, -(2**61), 2**62, 2**63 - 1),
     *(-(2**63), 2**63, -(2**63) - 1, 2**64, 10**30),
 ]
+FLOATS = [*INTS[:7], 0.1, -0.0, 1.5, 1e308, 5e-324, 2**1024]
 SMALL = [0, 1, 2, 3, 5, -1]
 NAMES = ["NOT_FOUND", "ANY", "EXPECTATION_FAILED", "...", "complex", "print", "int", "nan",
          "not implemented", "AtomicDict", "max"]  # fmt: skip
@@ -48,6 +49,8 @@ VALUES: dict[str, list[Any]] = {
     "AtomicInt": INTS,
     "AtomicInt64": INTS,
     "AtomicCounter": INTS,
+    "AtomicFloat": FLOATS,
+    "AtomicFloatSum": FLOATS,
     "CountDownLatch": [0, 1, 2, 3],
 }
 

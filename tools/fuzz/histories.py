@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeAlias
 
 from tools.fuzz.programs import Program, Wrong
-from tools.fuzz.tables import TABLES, Step, draw, new_atomic, new_model, outcome
+from tools.fuzz.tables import NUMBERS, TABLES, Step, draw, new_atomic, new_model, outcome, plain
 from tools.fuzz.together import Meeting, run_together
 from tools.testing import linearizability
 
@@ -103,8 +103,8 @@ def _timed(shared: Any, step: Step, arguments: list[Any]) -> _Timed:
 
 def _check(kind: str, shared: Any, history: list[linearizability.Call]) -> None:
     """Checks the history, and that what is left in the end fits it."""
-    last = Step(lambda each: each.get() if kind == "int" else each.snapshot())
-    left, now = last.function(shared), time.perf_counter_ns()
+    last = Step(lambda each: each.get() if kind in NUMBERS else each.snapshot())
+    left, now = plain(last.function(shared)), time.perf_counter_ns()
     history.append(linearizability.Call(now, now + 1, _effect(kind, last, []), left, "the end"))
     try:
         linearizability.assert_linearizable(_freeze(new_model(kind)), history)
@@ -124,9 +124,11 @@ def _effect(kind: str, step: Step, arguments: list[Any]) -> linearizability.Step
 
 
 def _freeze(model: Any) -> Hashable:
-    return frozenset(model.items()) if isinstance(model, dict) else model.get()
+    return frozenset(model.items()) if isinstance(model, dict) else plain(model.get())
 
 
 def _thaw(kind: str, state: Any) -> Any:
     made: Callable[..., Any] = type(new_model(kind))
-    return made(state) if kind == "int" else made(dict(state))
+    if kind in NUMBERS:
+        return made(float(state) if kind == "float" else state)
+    return made(dict(state))

@@ -63,7 +63,11 @@ EDGES: list[int] = sorted(
     sign * 2**power + beside
     for sign, power, beside in itertools.product((1, -1), (0, 4, 32, 61, 62, 63, 64), (-1, 0, 1))
 )
-_OBJECTS: dict[str, Callable[[Any], Any]] = {"collider": Collider, "index": Index, "tuple": tuple}
+# As texts: JSON has no name for some of them.
+FLOATS = ["0.0", "-0.0", "0.1", "1.5", "-3.0", "1e308", "-1e308", "5e-324", "inf", "-inf", "nan"]
+_OBJECTS: dict[str, Callable[[Any], Any]] = {
+    "collider": Collider, "float": float, "index": Index, "tuple": tuple,
+}  # fmt: skip
 
 
 def draw(kind: str, choose: random.Random) -> Any:
@@ -79,6 +83,8 @@ def draw(kind: str, choose: random.Random) -> Any:
     if kind == "edge":
         number = choose.choice(EDGES)
         return {"index": number} if choose.random() < 0.1 else choose.choice([number, number, None])
+    if kind == "float":
+        return choose.choice([{"float": choose.choice(FLOATS)}, choose.choice([1, -2, None])])
     if kind == "tiny":
         return choose.choice([0, 1, 2, 3, -1, 63, 64])
     if kind == "first":
@@ -246,23 +252,25 @@ DICT = {
     ),
 }
 
-# ── AtomicInt ──────────────────────────────────────────────────────────────────────────────────
+# ── AtomicInt and AtomicFloat ──────────────────────────────────────────────────────────────────
+
+_MODELS = models.ModelInt | models.ModelFloat
 
 
 def _in_place(shared: Any, symbol: str, operand: Any) -> None:
-    if isinstance(shared, models.ModelInt):
+    if isinstance(shared, _MODELS):
         shared.in_place(symbol, operand)
     elif IN_PLACE[symbol](shared, operand) is not shared:
         raise AssertionError(f"{symbol} has returned another object")
 
 
 def _plain(shared: Any, symbol: str, operand: Any) -> Any:
-    left = shared.get() if isinstance(shared, models.ModelInt) else shared
+    left = shared.get() if isinstance(shared, _MODELS) else shared
     return PLAIN[symbol](left, operand)
 
 
 def _reflected(shared: Any, symbol: str, operand: Any) -> Any:
-    right = shared.get() if isinstance(shared, models.ModelInt) else shared
+    right = shared.get() if isinstance(shared, _MODELS) else shared
     return PLAIN[symbol](operand, right)
 
 
@@ -309,6 +317,20 @@ INT = {
     ),
 }
 
+FLOAT = {
+    name: step._replace(arguments=tuple("float" if a == "edge" else a for a in step.arguments))
+    for name, step in INT.items()
+    if name not in ("get_and_or", "get_and_and", "get_and_xor", "get_and_update", "reflected")
+} | {
+    "get_and_update": Step(lambda a, n: a.get_and_update(lambda v: v / n), ("tiny",)),
+    "reflected": Step(
+        lambda a, n: _reflected(a, "+", n) - _reflected(a, "-", n) * _reflected(a, "//", n),
+        ("tiny",),
+        is_atomic=False,
+    ),
+    "round": Step(lambda a: round(a.get()), is_atomic=False),
+}
+
 # ── AtomicKeyedCounter ─────────────────────────────────────────────────────────────────────────
 
 
@@ -352,21 +374,29 @@ COUNTER = {
     "iterate": Step(_iterate, is_atomic=False),
 }
 
-TABLES: dict[str, dict[str, Step]] = {"dict": DICT, "int": INT, "counter": COUNTER}
+TABLES: dict[str, dict[str, Step]] = {
+    "dict": DICT, "int": INT, "float": FLOAT, "counter": COUNTER,
+}  # fmt: skip
+NUMBERS = ("int", "float")
 
 
 def new_model(kind: str) -> Any:
     """An empty model of this kind."""
-    return {"dict": models.ModelDict, "int": models.ModelInt, "counter": models.ModelCounter}[
-        kind
-    ]()
+    kinds: dict[str, Callable[[], Any]] = {
+        "dict": models.ModelDict, "int": models.ModelInt, "float": models.ModelFloat,
+        "counter": models.ModelCounter,
+    }  # fmt: skip
+    return kinds[kind]()
 
 
 def new_atomic(kind: str, accessor: str) -> Any:
     """An empty object of ours: the atomic object, a handle of it, or an instance of a subclass."""
     import cereggii
 
-    names = {"dict": "AtomicDict", "int": "AtomicInt", "counter": "AtomicKeyedCounter"}
+    names = {
+        "dict": "AtomicDict", "int": "AtomicInt", "float": "AtomicFloat",
+        "counter": "AtomicKeyedCounter",
+    }  # fmt: skip
     base = getattr(cereggii, names[kind])
     if accessor == "subclass":
         return type("Derived", (base,), {})()
@@ -383,5 +413,10 @@ def outcome(step: Step, shared: Any, arguments: list[Any]) -> Any:
 
 
 def plain(result: Any) -> Any:
-    """A sentinel by its name; anything else is unchanged."""
+    """A sentinel by its name, a float by its text; anything else is unchanged.
+
+    The text tells -0.0 from 0.0, and NaN is equal to itself.
+    """
+    if isinstance(result, float | complex):
+        return repr(result)
     return str(result) if type(result).__name__ == "Sentinel" else result

@@ -18,7 +18,7 @@ from tools.fuzz.together import run_together
 TIMEOUT = 20.0
 TOO_LATE = 10.0
 
-KINDS = ["int", "ref", "bool", "event", "latch"]
+KINDS = ["int", "float", "ref", "bool", "event", "latch"]
 WAKERS = ["all", "one by one"]
 
 
@@ -77,7 +77,12 @@ def _pair(kind: str, how: str, waiters: int) -> tuple[Callable[[], bool], Callab
     if kind == "latch":
         latch = cereggii.CountDownLatch(1)
         return lambda: latch.wait(TIMEOUT), latch.decrement
-    made: Any = {"int": cereggii.AtomicInt, "ref": cereggii.AtomicRef, "bool": cereggii.AtomicBool}
+    made: Any = {
+        "int": cereggii.AtomicInt,
+        "float": cereggii.AtomicFloat,
+        "ref": cereggii.AtomicRef,
+        "bool": cereggii.AtomicBool,
+    }
     shared = made[kind](False)
     handle = shared.get_handle()
 

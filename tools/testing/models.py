@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dict, int and Counter with the methods that our types have besides: what a step has to do.
+"""dict, int, float and Counter with the methods that our types have besides.
 
-They are for one thread. They say so by their results, and raise the same types of exceptions.
+They show what a step has to do: by their results, and by the types of the exceptions that they
+raise. They are for one thread.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 NOT_FOUND = "NOT_FOUND"
 ANY = "ANY"
@@ -142,60 +144,115 @@ def _in_range(value: Any) -> int:
     return number
 
 
-class ModelInt:
-    """An int with the methods and the limits of AtomicInt."""
+Value = TypeVar("Value", int, float)
 
-    def __init__(self, value: int = 0) -> None:
+
+class _ModelNumber(Generic[Value]):
+    """What a ModelInt and a ModelFloat have in common."""
+
+    def __init__(self, value: Value) -> None:
         self._value = value
 
-    def get(self) -> int:
+    @staticmethod
+    def _stored(argument: Any) -> Value:
+        """What is stored for an argument, which is refused if it is wrong."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _matches(found: Value, expected: Value) -> bool:
+        return found == expected
+
+    @staticmethod
+    def _greater(a: Value, b: Value) -> Value:
+        return max(a, b)
+
+    @staticmethod
+    def _smaller(a: Value, b: Value) -> Value:
+        return min(a, b)
+
+    def get(self) -> Value:
         """The value."""
         return self._value
 
     def set(self, updated: Any) -> None:
         """Store it."""
-        self._value = _in_range(updated)
+        self._value = self._stored(updated)
 
-    def get_and_set(self, updated: Any) -> int:
+    def get_and_set(self, updated: Any) -> Value:
         """Store, and return what was there."""
-        before, self._value = self._value, _in_range(updated)
+        before, self._value = self._value, self._stored(updated)
         return before
 
     def compare_and_set(self, expected: Any, updated: Any) -> bool:
         """Store if the value is the expected one."""
-        return self.compare_and_exchange(expected, updated) == operator.index(expected)
+        return self._matches(self.compare_and_exchange(expected, updated), self._stored(expected))
 
-    def compare_and_exchange(self, expected: Any, updated: Any) -> int:
+    def compare_and_exchange(self, expected: Any, updated: Any) -> Value:
         """Store if the value is the expected one, and return what was there."""
-        before, wanted, new = self._value, _in_range(expected), _in_range(updated)
-        if before == wanted:
+        before, wanted, new = self._value, self._stored(expected), self._stored(updated)
+        if self._matches(before, wanted):
             self._value = new
         return before
 
-    def _add(self, amount: Any, sign: int) -> tuple[int, int]:
+    def _add(self, amount: Any, sign: int) -> tuple[Value, Value]:
         before = self._value
-        self._value = _in_range(before + sign * _in_range(1 if amount is None else amount))
+        self._value = self._stored(before + sign * self._stored(1 if amount is None else amount))
         return before, self._value
 
-    def increment_and_get(self, amount: Any = 1) -> int:
+    def increment_and_get(self, amount: Any = 1) -> Value:
         """Add, and return the sum."""
         return self._add(amount, 1)[1]
 
-    def get_and_increment(self, amount: Any = 1) -> int:
+    def get_and_increment(self, amount: Any = 1) -> Value:
         """Add, and return what was there."""
         return self._add(amount, 1)[0]
 
-    def decrement_and_get(self, amount: Any = 1) -> int:
+    def decrement_and_get(self, amount: Any = 1) -> Value:
         """Subtract, and return the difference."""
         return self._add(amount, -1)[1]
 
-    def get_and_decrement(self, amount: Any = 1) -> int:
+    def get_and_decrement(self, amount: Any = 1) -> Value:
         """Subtract, and return what was there."""
         return self._add(amount, -1)[0]
 
-    def _combine(self, operand: Any, function: Callable[[int, int], int]) -> int:
-        before, self._value = self._value, function(self._value, _in_range(operand))
+    def _combine(self, operand: Any, function: Callable[[Value, Value], Value]) -> Value:
+        before, self._value = self._value, function(self._value, self._stored(operand))
         return before
+
+    def get_and_max(self, value: Any) -> Value:
+        """Store the larger one, and return what was there."""
+        return self._combine(value, self._greater)
+
+    def get_and_min(self, value: Any) -> Value:
+        """Store the smaller one, and return what was there."""
+        return self._combine(value, self._smaller)
+
+    def update_and_get(self, fn: Callable[[Value], Any]) -> Value:
+        """Store what fn makes of the value, and return it."""
+        self._value = self._stored(fn(self._value))
+        return self._value
+
+    def get_and_update(self, fn: Callable[[Value], Any]) -> Value:
+        """Store what fn makes of the value, and return what was there."""
+        before, self._value = self._value, self._stored(fn(self._value))
+        return before
+
+    def accumulate_and_get(self, x: Any, fn: Callable[[Value, Any], Any]) -> Value:
+        """The same for a function of two arguments."""
+        return self.update_and_get(lambda value: fn(value, x))
+
+    def get_and_accumulate(self, x: Any, fn: Callable[[Value, Any], Any]) -> Value:
+        """The same for a function of two arguments."""
+        return self.get_and_update(lambda value: fn(value, x))
+
+
+class ModelInt(_ModelNumber[int]):
+    """An int with the methods and the limits of AtomicInt."""
+
+    def __init__(self, value: int = 0) -> None:
+        super().__init__(value)
+
+    _stored = staticmethod(_in_range)
 
     def get_and_or(self, mask: Any) -> int:
         """Set bits, and return what was there."""
@@ -208,32 +265,6 @@ class ModelInt:
     def get_and_xor(self, mask: Any) -> int:
         """Flip bits, and return what was there."""
         return self._combine(mask, operator.xor)
-
-    def get_and_max(self, value: Any) -> int:
-        """Store the larger one, and return what was there."""
-        return self._combine(value, max)
-
-    def get_and_min(self, value: Any) -> int:
-        """Store the smaller one, and return what was there."""
-        return self._combine(value, min)
-
-    def update_and_get(self, fn: Callable[[int], Any]) -> int:
-        """Store what fn makes of the value, and return it."""
-        self._value = _in_range(fn(self._value))
-        return self._value
-
-    def get_and_update(self, fn: Callable[[int], Any]) -> int:
-        """Store what fn makes of the value, and return what was there."""
-        before, self._value = self._value, _in_range(fn(self._value))
-        return before
-
-    def accumulate_and_get(self, x: Any, fn: Callable[[int, Any], Any]) -> int:
-        """The same for a function of two arguments."""
-        return self.update_and_get(lambda value: fn(value, x))
-
-    def get_and_accumulate(self, x: Any, fn: Callable[[int, Any], Any]) -> int:
-        """The same for a function of two arguments."""
-        return self.get_and_update(lambda value: fn(value, x))
 
     def in_place(self, symbol: str, operand: Any) -> None:
         """An in-place operator."""
@@ -251,6 +282,43 @@ class ModelInt:
         if symbol == "<<=":
             return right >= 64 and self._value != 0
         return symbol == "**=" and right >= 64 and self._value not in (0, 1, -1)
+
+
+class ModelFloat(_ModelNumber[float]):
+    """A float with the methods of AtomicFloat."""
+
+    def __init__(self, value: float = 0.0) -> None:
+        super().__init__(float(value))
+
+    @staticmethod
+    def _stored(argument: Any) -> float:
+        if isinstance(argument, str | bytes | bytearray):
+            raise TypeError
+        return float(argument)
+
+    @staticmethod
+    def _matches(found: float, expected: float) -> bool:
+        return found == expected or (math.isnan(found) and math.isnan(expected))
+
+    @staticmethod
+    def _greater(a: float, b: float) -> float:
+        if math.isnan(a) or math.isnan(b):
+            return b if math.isnan(a) else a
+        return max(a, b, key=lambda x: (x, math.copysign(1, x)))
+
+    @staticmethod
+    def _smaller(a: float, b: float) -> float:
+        return -ModelFloat._greater(-a, -b)
+
+    def in_place(self, symbol: str, operand: Any) -> None:
+        """An in-place operator."""
+        if symbol != "/=" and symbol[:-1] not in ("+", "-", "*", "//", "%", "**"):
+            raise TypeError
+        plain = operator.truediv if symbol == "/=" else PLAIN[symbol[:-1]]
+        result = plain(self._value, self._stored(operand))
+        if not isinstance(result, float):
+            raise TypeError
+        self._value = result
 
 
 PLAIN: dict[str, Callable[[Any, Any], Any]] = {

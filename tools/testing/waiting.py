@@ -164,7 +164,7 @@ def check_ctrl_c(atomic: Atomic, target: str, timeout: str) -> None:
         try:
             target.wait_while(FIRST{timeout})
         except KeyboardInterrupt:
-            assert target.get() is FIRST
+            assert target.get() == FIRST
             print("interrupted", flush=True)
     """
     assert run_until_ctrl_c(atomic.start(target) + textwrap.dedent(program)) == "interrupted\n"
@@ -280,7 +280,7 @@ def check_wait_in_forked_child(atomic: Atomic) -> None:
                 target.get_handle().notify_all()
 
             in_child(work)
-            assert target.get() is FIRST
+            assert target.get() == FIRST
             target.set(1)
             target.notify_all()
             for thread in threads:

@@ -30,6 +30,7 @@ NAMES: dict[str, Mapping[str, Any]] = {
         "send": lambda page: page,
     },
     "packages/cereggii-atomicdict/README.md": {"ask_for": len, "basket": ["figs", "nuts", "figs"]},
+    "packages/cereggii-atomicfloat/README.md": {},
     "packages/cereggii-atomicint/README.md": {},
     "packages/cereggii-atomicref/README.md": {},
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "model.hpp"
+#include "orders.hpp"
 
 // The integer: no update is lost while it is widened, its operations are in one order with all
 // others, and what a thread wrote before an update is visible after it.
@@ -89,55 +90,25 @@ std::int64_t load(CheckedInt64& x) { return x.load(); }
 // A compare-exchange that fails is a load.
 std::int64_t fail(CheckedInt64& x) { return x.compare_exchange(-1, -2); }
 
-template <class Write, class Read>
-void store_buffering(std::int64_t before, Write&& write, Read&& read) {
-    CheckedInt64 x(before), y(before);
-    std::int64_t a = 0, b = 0;
-    threads(
-        [&] {
-            write(x);
-            a = read(y);
-        },
-        [&] {
-            write(y);
-            b = read(x);
-        });
-    check(a != before || b != before, "both threads have read the old value");
-}
-
 SCENARIO(exchanges_are_sequentially_consistent, {.stale_reads = 2}) {
-    store_buffering(0, [](CheckedInt64& x) { x.exchange(1); }, load);
+    store_buffering<CheckedInt64>(std::int64_t{0}, [](CheckedInt64& x) { x.exchange(1); }, load);
 }
 SCENARIO(additions_are_sequentially_consistent, {.stale_reads = 2}) {
-    store_buffering(0, [](CheckedInt64& x) { x.add(1); }, load);
+    store_buffering<CheckedInt64>(std::int64_t{0}, [](CheckedInt64& x) { x.add(1); }, load);
 }
 SCENARIO(wide_exchanges_are_sequentially_consistent, {.stale_reads = 2}) {
-    store_buffering(wide, [](CheckedInt64& x) { x.exchange(1); }, load);
+    store_buffering<CheckedInt64>(wide, [](CheckedInt64& x) { x.exchange(1); }, load);
 }
 SCENARIO(widenings_are_sequentially_consistent, {.stale_reads = 2}) {
-    store_buffering(0, [](CheckedInt64& x) { x.exchange(wide); }, load);
+    store_buffering<CheckedInt64>(std::int64_t{0}, [](CheckedInt64& x) { x.exchange(wide); }, load);
 }
 SCENARIO(wide_additions_are_sequentially_consistent, {.stale_reads = 2}) {
-    store_buffering(wide, [](CheckedInt64& x) { x.add(1); }, load);
+    store_buffering<CheckedInt64>(wide, [](CheckedInt64& x) { x.add(1); }, load);
 }
 
 SCENARIO(checks_that_fail_are_sequentially_consistent, {.stale_reads = 2}) {
-    store_buffering(0, [](CheckedInt64& x) { x.exchange(1); }, fail);
-    store_buffering(wide, [](CheckedInt64& x) { x.exchange(1); }, fail);
-}
-
-template <class Write, class Read>
-void message_passing(std::int64_t before, Write&& write, Read&& read) {
-    CheckedInt64 x(before);
-    Plain<int> message{0};
-    threads(
-        [&] {
-            message = 7;
-            write(x);
-        },
-        [&] {
-            if (read(x) != before) check(message == 7);
-        });
+    store_buffering<CheckedInt64>(std::int64_t{0}, [](CheckedInt64& x) { x.exchange(1); }, fail);
+    store_buffering<CheckedInt64>(wide, [](CheckedInt64& x) { x.exchange(1); }, fail);
 }
 
 SCENARIO(updates_pass_on_what_came_before, {.stale_reads = 2}) {
@@ -146,30 +117,18 @@ SCENARIO(updates_pass_on_what_came_before, {.stale_reads = 2}) {
     const auto set = [](CheckedInt64& x) { x.exchange(1); };
     const auto widen = [](CheckedInt64& x) { x.exchange(wide); };
     for (const std::int64_t before : {std::int64_t{0}, wide + 1}) {
-        message_passing(before, add, load);
-        message_passing(before, set, load);
-        message_passing(before, widen, load);
-        message_passing(before, add, exchange);
-        message_passing(before, widen, exchange);
-        message_passing(before, widen, fail);
-        message_passing(before, add, fail);
+        message_passing<CheckedInt64>(before, add, load);
+        message_passing<CheckedInt64>(before, set, load);
+        message_passing<CheckedInt64>(before, widen, load);
+        message_passing<CheckedInt64>(before, add, exchange);
+        message_passing<CheckedInt64>(before, widen, exchange);
+        message_passing<CheckedInt64>(before, widen, fail);
+        message_passing<CheckedInt64>(before, add, fail);
     }
 }
 
-// Reads of one integer by two threads, beside writes of two others.
 SCENARIO(all_threads_see_one_order, {.preemptions = 3, .stale_reads = 2}) {
-    CheckedInt64 x(0), y(0);
-    std::int64_t a = 0, b = 0, c = 0, d = 0;
-    threads([&] { x.exchange(1); }, [&] { y.exchange(1); },
-            [&] {
-                a = x.load();
-                b = y.load();
-            },
-            [&] {
-                c = y.load();
-                d = x.load();
-            });
-    check(!(a == 1 && b == 0 && c == 1 && d == 0), "two threads have seen two orders");
+    one_order<CheckedInt64>();
 }
 
 // ── construction ────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@
 
 #include "cereggii/atomics/live_count.hpp"
 #include "cereggii/atomics/striped_adder.hpp"
+#include "cereggii/atomics/striped_float_sum.hpp"
 #include "model.hpp"
 
 // Stripes, and what adds to them: nothing is lost while stripes are made or doubled, and a thread
@@ -17,6 +18,7 @@ struct TwoCores {
     static std::size_t cores() noexcept { return 2; }
 };
 using Adder = atomics::BasicStripedAdder<TwoCores>;
+using FloatSum = atomics::BasicStripedFloatSum<TwoCores>;
 using LiveCount = atomics::BasicLiveCount<TwoCores>;
 
 std::int64_t total(const Adder& adder) {
@@ -88,6 +90,54 @@ SCENARIO(a_sum_makes_the_home_thread_look_for_stripes, {.preemptions = 3, .stale
         },
         [&] { adder.add(1); }, [&] { taken = adder.sum_and_reset().low; });
     check(taken + total(adder) == 3);
+}
+
+// ── sums of floats ──────────────────────────────────────────────────────────────────────────────
+
+// An amount that a float of the size of `large` cannot take: the error keeps it.
+constexpr double large = 0x1p60;
+
+SCENARIO(float_additions_and_their_errors_add_up, {.preemptions = 3, .stale_reads = 1}) {
+    FloatSum sum(large);
+    const auto add = [&] { sum.add(1); };
+    threads(add, add, add);
+    sum.add(-large);
+    check(sum.sum().total() == 3);
+}
+
+SCENARIO(float_additions_add_up_while_stripes_double, {.preemptions = 3, .stale_reads = 1}) {
+    FloatSum sum(large);
+    const auto add = [&] {
+        sum.add(large);
+        sum.add(1);
+    };
+    threads(add, add, add);
+    for (int i = 0; i < 4; ++i) sum.add(-large);
+    check(sum.sum().total() == 3);
+}
+
+SCENARIO(each_float_addition_and_its_error_is_in_one_sum, {.preemptions = 3, .stale_reads = 1}) {
+    FloatSum sum(large);
+    atomics::CompensatedSum taken;
+    threads([&] { sum.add(1); }, [&] { sum.add(2); }, [&] { taken = sum.sum_and_reset(); });
+    const atomics::CompensatedSum left = sum.sum();
+    check((taken.sum - large) + left.sum + taken.error + left.error == 3);
+}
+
+SCENARIO(a_float_sum_counts_what_has_happened_before, {.preemptions = 3, .stale_reads = 2}) {
+    FloatSum sum;
+    Atomic<int> added{0};
+    threads(
+        [&] {
+            sum.add(1);
+            added.store(1, std::memory_order_release);
+        },
+        [&] {
+            const int before = added.load(std::memory_order_acquire);
+            const double total = sum.sum().total();
+            check(before <= total && total <= 1);
+        },
+        [&] { sum.add(0); });
 }
 
 // ── the stripes themselves ──────────────────────────────────────────────────────────────────────

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cereggii/atomics/python/binding.hpp"
 #include "docs.hpp"
-#include "int_protocol.hpp"
+#include "int_operators.hpp"
 
 // The types AtomicInt and AtomicIntHandle. One method table and one slot table are generated for
 // each accessor.
@@ -15,6 +15,13 @@ std::int64_t bit_xor(std::int64_t a, std::int64_t b) { return a ^ b; }
 std::int64_t greater(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 std::int64_t lesser(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 
+using Operators = NumberOperators<IntNumber>;
+
+template <class Accessor>
+PyObject* is_integer(PyObject* self, PyObject*) {  // int has this method since 3.12
+    return Accessor::peek(self) ? Py_NewRef(Py_True) : nullptr;
+}
+
 bool to_initial(PyObject* initial_value, std::int64_t& value) {
     return !initial_value || to_int64(initial_value, &value, "the value");
 }
@@ -22,7 +29,6 @@ bool to_initial(PyObject* initial_value, std::int64_t& value) {
 template <class Accessor>
 PyMethodDef* method_table() {
     using M = IntMethods<Accessor>;
-    using P = IntProtocol<Accessor>;
     constexpr Returns before = Returns::before, after = Returns::after;
     static PyMethodDef table[] = {
         plain_method("get", &M::get, docs::get),
@@ -65,17 +71,18 @@ PyMethodDef* method_table() {
         plain_method("notify_all", &M::template notify<&WaitQueue::notify_all>, docs::notify_all),
         plain_method("get_handle", &get_handle<Accessor>, docs::get_handle),
 
-        fast_method("bit_length", &forward<"bit_length">, docs::bit_length),
-        fast_method("bit_count", &forward<"bit_count">, docs::bit_count),
-        fast_method("to_bytes", &forward<"to_bytes">, docs::to_bytes),
-        fast_method("as_integer_ratio", &forward<"as_integer_ratio">, docs::as_integer_ratio),
-        plain_method("is_integer", &P::is_integer, docs::is_integer),
-        fast_method("conjugate", &forward<"conjugate">, docs::conjugate),
-        fast_method("__round__", &forward<"__round__">, docs::round),
-        fast_method("__trunc__", &forward<"__trunc__">, docs::trunc),
-        fast_method("__floor__", &forward<"__floor__">, docs::floor),
-        fast_method("__ceil__", &forward<"__ceil__">, docs::ceil),
-        fast_method("__format__", &forward<"__format__">, docs::format),
+        fast_method("bit_length", &Operators::forward<"bit_length">, docs::bit_length),
+        fast_method("bit_count", &Operators::forward<"bit_count">, docs::bit_count),
+        fast_method("to_bytes", &Operators::forward<"to_bytes">, docs::to_bytes),
+        fast_method("as_integer_ratio", &Operators::forward<"as_integer_ratio">,
+                    docs::as_integer_ratio),
+        plain_method("is_integer", &is_integer<Accessor>, docs::is_integer),
+        fast_method("conjugate", &Operators::forward<"conjugate">, docs::conjugate),
+        fast_method("__round__", &Operators::forward<"__round__">, docs::round),
+        fast_method("__trunc__", &Operators::forward<"__trunc__">, docs::trunc),
+        fast_method("__floor__", &Operators::forward<"__floor__">, docs::floor),
+        fast_method("__ceil__", &Operators::forward<"__ceil__">, docs::ceil),
+        fast_method("__format__", &Operators::forward<"__format__">, docs::format),
         cold_method<&new_arguments<Accessor, &M::get>>("__getnewargs__", nullptr),
         {nullptr, nullptr, 0, nullptr},
     };
@@ -83,62 +90,64 @@ PyMethodDef* method_table() {
 }
 
 PyGetSetDef property_table[] = {
-    {"real", &forward_property<"real">, nullptr, "The current value.", nullptr},
-    {"imag", &forward_property<"imag">, nullptr, "0, as for every int.", nullptr},
-    {"numerator", &forward_property<"numerator">, nullptr, "The current value.", nullptr},
-    {"denominator", &forward_property<"denominator">, nullptr, "1, as for every int.", nullptr},
+    {"real", &Operators::forward_property<"real">, nullptr, "The current value.", nullptr},
+    {"imag", &Operators::forward_property<"imag">, nullptr, "0, as for every int.", nullptr},
+    {"numerator", &Operators::forward_property<"numerator">, nullptr, "The current value.",
+     nullptr},
+    {"denominator", &Operators::forward_property<"denominator">, nullptr, "1, as for every int.",
+     nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
 template <class Accessor>
 const PyType_Slot* slot_table() {
     using I = IntInPlace<Accessor>;
-    using P = IntProtocol<Accessor>;
     static const PyType_Slot table[] = {
         init_slot<Accessor, &to_initial>(),
         {Py_tp_methods, method_table<Accessor>()},
         {Py_tp_getset, property_table},
         {Py_tp_traverse, slot(&traverse<Accessor>)},
         {Py_tp_clear, slot(&clear<Accessor>)},
-        {Py_tp_richcompare, slot(&compare)},
+        {Py_tp_richcompare, slot(&Operators::compare)},
         {Py_tp_hash, slot(&hash_identity<Accessor>)},
-        {Py_tp_repr, slot(&P::repr)},
-        {Py_tp_str, slot(&unary<&PyObject_Str>)},
+        {Py_tp_repr, slot(&IntMethods<Accessor>::repr)},
+        {Py_tp_str, slot(&Operators::unary<&PyObject_Str>)},
 
-        {Py_nb_bool, slot(&truth)},
-        {Py_nb_int, slot(&plain)},
-        {Py_nb_index, slot(&plain)},
-        {Py_nb_float, slot(&unary<&PyNumber_Float>)},
-        {Py_nb_negative, slot(&unary<&PyNumber_Negative>)},
-        {Py_nb_positive, slot(&unary<&PyNumber_Positive>)},
-        {Py_nb_absolute, slot(&unary<&PyNumber_Absolute>)},
-        {Py_nb_invert, slot(&unary<&PyNumber_Invert>)},
+        {Py_nb_bool, slot(&Operators::truth)},
+        {Py_nb_int, slot(&Operators::plain)},
+        {Py_nb_index, slot(&Operators::plain)},
+        {Py_nb_float, slot(&Operators::unary<&PyNumber_Float>)},
+        {Py_nb_negative, slot(&Operators::unary<&PyNumber_Negative>)},
+        {Py_nb_positive, slot(&Operators::unary<&PyNumber_Positive>)},
+        {Py_nb_absolute, slot(&Operators::unary<&PyNumber_Absolute>)},
+        {Py_nb_invert, slot(&Operators::unary<&PyNumber_Invert>)},
 
-        {Py_nb_add, slot(&binary<&PyNumberMethods::nb_add>)},
-        {Py_nb_subtract, slot(&binary<&PyNumberMethods::nb_subtract>)},
-        {Py_nb_multiply, slot(&binary<&PyNumberMethods::nb_multiply>)},
-        {Py_nb_true_divide, slot(&binary<&PyNumberMethods::nb_true_divide>)},
-        {Py_nb_floor_divide, slot(&binary<&PyNumberMethods::nb_floor_divide>)},
-        {Py_nb_remainder, slot(&binary<&PyNumberMethods::nb_remainder>)},
-        {Py_nb_divmod, slot(&binary<&PyNumberMethods::nb_divmod>)},
-        {Py_nb_power, slot(&power)},
-        {Py_nb_lshift, slot(&binary<&PyNumberMethods::nb_lshift>)},
-        {Py_nb_rshift, slot(&binary<&PyNumberMethods::nb_rshift>)},
-        {Py_nb_and, slot(&binary<&PyNumberMethods::nb_and>)},
-        {Py_nb_or, slot(&binary<&PyNumberMethods::nb_or>)},
-        {Py_nb_xor, slot(&binary<&PyNumberMethods::nb_xor>)},
+        {Py_nb_add, slot(&Operators::binary<&PyNumberMethods::nb_add>)},
+        {Py_nb_subtract, slot(&Operators::binary<&PyNumberMethods::nb_subtract>)},
+        {Py_nb_multiply, slot(&Operators::binary<&PyNumberMethods::nb_multiply>)},
+        {Py_nb_true_divide, slot(&Operators::binary<&PyNumberMethods::nb_true_divide>)},
+        {Py_nb_floor_divide, slot(&Operators::binary<&PyNumberMethods::nb_floor_divide>)},
+        {Py_nb_remainder, slot(&Operators::binary<&PyNumberMethods::nb_remainder>)},
+        {Py_nb_divmod, slot(&Operators::binary<&PyNumberMethods::nb_divmod>)},
+        {Py_nb_power, slot(&Operators::power)},
+        {Py_nb_lshift, slot(&Operators::binary<&PyNumberMethods::nb_lshift>)},
+        {Py_nb_rshift, slot(&Operators::binary<&PyNumberMethods::nb_rshift>)},
+        {Py_nb_and, slot(&Operators::binary<&PyNumberMethods::nb_and>)},
+        {Py_nb_or, slot(&Operators::binary<&PyNumberMethods::nb_or>)},
+        {Py_nb_xor, slot(&Operators::binary<&PyNumberMethods::nb_xor>)},
 
         {Py_nb_inplace_add, slot(&I::template add<'+'>)},
         {Py_nb_inplace_subtract, slot(&I::template add<'-'>)},
-        {Py_nb_inplace_multiply, slot(&I::template generic<IntOperator::multiply>)},
-        {Py_nb_inplace_floor_divide, slot(&I::template generic<IntOperator::floor_divide>)},
-        {Py_nb_inplace_remainder, slot(&I::template generic<IntOperator::remainder>)},
+        {Py_nb_inplace_multiply, slot(&I::template update<&PyNumberMethods::nb_multiply, "*=">)},
+        {Py_nb_inplace_floor_divide,
+         slot(&I::template update<&PyNumberMethods::nb_floor_divide, "//=">)},
+        {Py_nb_inplace_remainder, slot(&I::template update<&PyNumberMethods::nb_remainder, "%=">)},
         {Py_nb_inplace_power, slot(&I::power)},
-        {Py_nb_inplace_lshift, slot(&I::template generic<IntOperator::lshift>)},
-        {Py_nb_inplace_rshift, slot(&I::template generic<IntOperator::rshift>)},
-        {Py_nb_inplace_and, slot(&I::template generic<IntOperator::and_>)},
-        {Py_nb_inplace_or, slot(&I::template generic<IntOperator::or_>)},
-        {Py_nb_inplace_xor, slot(&I::template generic<IntOperator::xor_>)},
+        {Py_nb_inplace_lshift, slot(&I::template update<&PyNumberMethods::nb_lshift, "<<=">)},
+        {Py_nb_inplace_rshift, slot(&I::template update<&PyNumberMethods::nb_rshift, ">>=">)},
+        {Py_nb_inplace_and, slot(&I::template update<&PyNumberMethods::nb_and, "&=">)},
+        {Py_nb_inplace_or, slot(&I::template update<&PyNumberMethods::nb_or, "|=">)},
+        {Py_nb_inplace_xor, slot(&I::template update<&PyNumberMethods::nb_xor, "^=">)},
         {Py_nb_inplace_true_divide, slot(&I::template refused<"/=">)},
         {Py_nb_inplace_matrix_multiply, slot(&I::template refused<"@=">)},
         {0, nullptr},

@@ -75,21 +75,6 @@ struct AtomicEvent {
 using AtomicIntHandle = Handle<AtomicInt>;
 using AtomicCounterHandle = Handle<AtomicCounter>;
 
-// An operand, as find_atomic_int() sees it.
-struct Operand {
-    bool found;        // Whether it is an AtomicInt, a handle, or an instance of a subclass.
-    SharedInt* value;  // Its value. Null if `found` is false, or if an exception is set.
-};
-
-inline Operand find_atomic_int(PyObject* object) {
-    if (PyLong_CheckExact(object)) return {false, nullptr};
-    if (PyObject_TypeCheck(object, Types<AtomicInt>::atomic))
-        return {true, AtomicAccessor<AtomicInt>::value(object)};
-    if (PyObject_TypeCheck(object, Types<AtomicInt>::handle))
-        return {true, HandleAccessor<AtomicInt>::value(object)};
-    return {false, nullptr};
-}
-
 // Put the types into the module. Each is in the file with the name of the atomic type.
 void bind_atomic_int(nanobind::module_& module);
 void bind_atomic_counter(nanobind::module_& module);

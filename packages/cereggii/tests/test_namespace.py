@@ -11,6 +11,7 @@ from typing import Any
 
 import cereggii
 import cereggii_atomicdict
+import cereggii_atomicfloat
 import cereggii_atomicint
 import cereggii_atomicref
 import pytest
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 PARTS: dict[str, Any] = {
     "cereggii-atomicint": cereggii_atomicint,
+    "cereggii-atomicfloat": cereggii_atomicfloat,
     "cereggii-atomicref": cereggii_atomicref,
     "cereggii-atomicdict": cereggii_atomicdict,
 }

@@ -15,6 +15,8 @@ from cereggii import (
     AtomicCounter,
     AtomicDict,
     AtomicEvent,
+    AtomicFloat,
+    AtomicFloatSum,
     AtomicInt,
     AtomicKeyedCounter,
     AtomicRef,
@@ -33,6 +35,8 @@ pydantic = pytest.importorskip(
 FIELDS: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "AtomicInt": (AtomicInt, [0, -(2**63), 2**63 - 1, "12"], [2**63, "x", 1.5, None, [], {}]),
     "AtomicCounter": (AtomicCounter, [0, 5], [2**63, "x", None]),
+    "AtomicFloat": (AtomicFloat, [0.5, 5, "1e3", float("inf")], ["x", None, [], {}]),
+    "AtomicFloatSum": (AtomicFloatSum, [0.5, -5], ["x", None]),
     "AtomicBool": (AtomicBool, [True, False, 0, "yes"], [2, "x", None, []]),
     "AtomicEvent": (AtomicEvent, [True, False], ["x", None]),
     "AtomicRef": (AtomicRef, [None, 5, "x", [1]], []),
@@ -159,6 +163,7 @@ def test_an_exception_of_the_users_constructor_propagates(kind: Callable[..., An
     [
         ("cereggii_atomicint", "AtomicInt", 5),
         ("cereggii_atomicint", "AtomicEvent", True),
+        ("cereggii_atomicfloat", "AtomicFloat", 5.5),
         ("cereggii_atomicref", "AtomicRef[int]", 5),
         ("cereggii_atomicdict", "AtomicDict[str, int]", {"a": 1}),
     ],

@@ -27,6 +27,8 @@ HANDLES: dict[str, Callable[[], Any]] = {
     "AtomicBoolHandle": lambda: cereggii.AtomicBool().get_handle(),
     "AtomicCounterHandle": lambda: cereggii.AtomicCounter().get_handle(),
     "AtomicDictHandle": lambda: cereggii.AtomicDict().get_handle(),
+    "AtomicFloatHandle": lambda: cereggii.AtomicFloat().get_handle(),
+    "AtomicFloatSumHandle": lambda: cereggii.AtomicFloatSum().get_handle(),
     "AtomicIntHandle": lambda: cereggii.AtomicInt().get_handle(),
     "AtomicKeyedCounterHandle": lambda: cereggii.AtomicKeyedCounter().get_handle(),
     "AtomicRefHandle": lambda: cereggii.AtomicRef().get_handle(),

@@ -23,6 +23,8 @@ from cereggii import (
     AtomicCounter,
     AtomicDict,
     AtomicEvent,
+    AtomicFloat,
+    AtomicFloatSum,
     AtomicInt,
     AtomicKeyedCounter,
     AtomicRef,
@@ -58,6 +60,8 @@ def set_event() -> AtomicEvent:
 PLAIN: dict[str, tuple[Callable[[], Any], Any]] = {
     "AtomicInt": (lambda: AtomicInt(-5), -5),
     "AtomicCounter": (lambda: AtomicCounter(5), 5),
+    "AtomicFloat": (lambda: AtomicFloat(-0.5), -0.5),
+    "AtomicFloatSum": (lambda: AtomicFloatSum(0.5), 0.5),
     "AtomicBool": (lambda: AtomicBool(True), True),
     "AtomicEvent": (set_event, True),
     "AtomicRef": (lambda: AtomicRef("text"), "text"),

@@ -32,6 +32,8 @@ from cereggii import AtomicBool, AtomicCounter, AtomicDict, AtomicEvent, AtomicI
 ATOMICS: dict[Any, tuple[Any, ...]] = {
     AtomicInt: (),
     AtomicCounter: (),
+    cereggii.AtomicFloat: (),
+    cereggii.AtomicFloatSum: (),
     AtomicEvent: (),
     AtomicRef: (),
     cereggii.AtomicStampedRef: (),
@@ -42,6 +44,8 @@ ATOMICS: dict[Any, tuple[Any, ...]] = {
 HANDLES: dict[Any, tuple[Any, ...]] = {
     cereggii.AtomicIntHandle: (AtomicInt(),),
     cereggii.AtomicCounterHandle: (AtomicCounter(),),
+    cereggii.AtomicFloatHandle: (cereggii.AtomicFloat(),),
+    cereggii.AtomicFloatSumHandle: (cereggii.AtomicFloatSum(),),
     cereggii.AtomicRefHandle: (AtomicRef(),),
     cereggii.AtomicBoolHandle: (AtomicBool(),),
     cereggii.AtomicDictHandle: (AtomicDict(),),

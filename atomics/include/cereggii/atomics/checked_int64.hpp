@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include "cereggii/atomics/compiler.hpp"
 #include "cereggii/atomics/overflow.hpp"
@@ -96,6 +97,12 @@ public:
                    return found == expected ? std::optional(value) : std::nullopt;
                })
             .before;
+    }
+
+    // Stores `value` if the value is `found`. Otherwise `found` becomes the value that is there.
+    bool replace(std::int64_t& found, std::int64_t value) noexcept {
+        const std::int64_t before = compare_exchange(found, value);
+        return before == std::exchange(found, before);
     }
 
     CEREGGII_ALWAYS_INLINE Update add(std::int64_t amount) noexcept {

@@ -7,7 +7,7 @@
 #include <mutex>
 
 #include "cereggii/atomics/compiler.hpp"
-#include "cereggii/atomics/stripes.hpp"
+#include "cereggii/atomics/striped_cells.hpp"
 
 namespace cereggii::atomics {
 
@@ -29,16 +29,10 @@ struct WideSum {
     }
 };
 
-// A sum that many threads add to without sharing a cache line. After LongAdder of the JDK (Doug
-// Lea) and its ancestor in papers, the striped counter.
+// A sum that many threads add to without sharing a cache line: LongAdder of the JDK (Doug Lea).
 //
-//     base_ ── the home thread's cell ┐
-//     stripes_ ─▶ [cell|cell|…]       ├─ the total is the sum of all of them
-//     carry_ ── what left the cells   ┘
-//
-// The thread that adds first owns base_. There are two stripes when a second thread comes, and more
-// when threads meet on one: a failed compare-exchange shows that they do. Each thread has a number,
-// and adds to the cell of that number. Numbers are given out one after the other.
+//     cells_ ─▶ a cell for each thread    ┐ the total is the sum of all of them
+//     carry_ ── what left the cells       ┘
 //
 // A cell never wraps. It is changed by at most ±add_limit, by a compare-exchange or a `fetch_add`,
 // after a check that it was within ±cell_limit. Otherwise it is only set to zero. The argument is
@@ -56,23 +50,21 @@ public:
     // a few instructions. Relaxed: a sum is exact only once the adders are known to have ended, and
     // what makes that known (a join, a lock, a queue) orders their additions before the sum.
     void add(std::int64_t amount) noexcept {
-        const std::uint32_t number = my_number();
-        std::atomic<std::int64_t>& cell = cell_of(number);
+        std::atomic<std::int64_t>& cell = cells_.mine().value;
         std::int64_t seen = cell.load(std::memory_order_relaxed);
         if (!is_plain(seen, amount)) [[unlikely]]
             return carry(cell, amount);
         // Lost to another thread that shares the cell.
         if (!cell.compare_exchange_strong(seen, seen + amount, std::memory_order_relaxed))
             [[unlikely]]
-            add_elsewhere(number, amount);
+            add_elsewhere(amount);
     }
 
     // Additions that go on at the same time may be counted or not.
     WideSum sum() const noexcept {
         const std::lock_guard guard(carrying());
         WideSum total = carry_;
-        total.add(base_.load(std::memory_order_relaxed));
-        stripes_.for_each(
+        cells_.for_each(
             [&](const Cell& cell) { total.add(cell.value.load(std::memory_order_relaxed)); });
         return total;
     }
@@ -82,51 +74,31 @@ public:
         const std::lock_guard guard(carrying());
         WideSum total = carry_;
         carry_ = WideSum{};
-        total.add(base_.exchange(0, std::memory_order_relaxed));
-        stripes_.for_each(
+        cells_.for_each(
             [&](Cell& cell) { total.add(cell.value.exchange(0, std::memory_order_relaxed)); });
         return total;
     }
 
     // The bytes of its stripes, which have been allocated besides the adder itself.
-    std::size_t memory() const noexcept { return stripes_.memory(); }
-    static std::size_t most_memory() noexcept { return CellStripes::most_memory(); }
+    std::size_t memory() const noexcept { return cells_.memory(); }
+    static std::size_t most_memory() noexcept { return Cells::most_memory(); }
 
-    static std::size_t most_stripes() noexcept { return CellStripes::limit(); }
+    static std::size_t most_stripes() noexcept { return Cells::most_stripes(); }
 
 private:
     struct Cell {
         std::atomic<std::int64_t> value{0};
     };
-    using CellStripes = Stripes<Cell, Machine>;
-
-    static std::uint32_t my_number() noexcept {
-        static std::atomic<std::uint32_t> next{0};
-        static thread_local std::uint32_t number = 0;  // 0: none yet
-        while (number == 0) [[unlikely]]
-            number = next.fetch_add(1, std::memory_order_relaxed) + 1;
-        return number;
-    }
+    using Cells = StripedCells<Cell, Machine>;
 
     static bool is_plain(std::int64_t seen, std::int64_t amount) noexcept {
         return -cell_limit <= seen && seen <= cell_limit && -add_limit <= amount &&
                amount <= add_limit;
     }
 
-    std::atomic<std::int64_t>& cell_of(std::uint32_t number) noexcept {
-        if (Cell* stripe = stripes_.find(number)) return stripe->value;
-        std::uint32_t home = home_.load(std::memory_order_relaxed);
-        if (home == number ||
-            (home == 0 && home_.compare_exchange_strong(home, number, std::memory_order_relaxed)))
-            return base_;
-        Cell* made = stripes_.make(number);
-        return made ? made->value : base_;  // no memory: slower, but right
-    }
-
-    // For a thread that has met another one on its cell. There may be more cells now.
-    CEREGGII_NEVER_INLINE void add_elsewhere(std::uint32_t number, std::int64_t amount) noexcept {
-        stripes_.note_collision();
-        std::atomic<std::int64_t>& cell = cell_of(number);
+    // For a thread that has met another one on its cell.
+    CEREGGII_NEVER_INLINE void add_elsewhere(std::int64_t amount) noexcept {
+        std::atomic<std::int64_t>& cell = cells_.after_collision().value;
         if (is_plain(cell.load(std::memory_order_relaxed), amount)) [[likely]]
             cell.fetch_add(amount, std::memory_order_relaxed);
         else
@@ -148,9 +120,7 @@ private:
         return lock;
     }
 
-    std::atomic<std::int64_t> base_{0};
-    CellStripes stripes_;
-    std::atomic<std::uint32_t> home_{0};
+    Cells cells_;
     WideSum carry_;  // guarded by carrying()
 };
 

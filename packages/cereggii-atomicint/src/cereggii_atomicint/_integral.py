@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from cereggii_atomicint._atomicint import AtomicInt, AtomicIntHandle
+from cereggii_atomicint._numbers import array_ufunc
 
 
 def from_bytes(cls: Any, bytes: Any, byteorder: Any = "big", *, signed: Any = False) -> Any:  # noqa: A002
@@ -15,19 +16,7 @@ def from_bytes(cls: Any, bytes: Any, byteorder: Any = "big", *, signed: Any = Fa
     return cls(int.from_bytes(bytes, byteorder, signed=signed))
 
 
-def __array_ufunc__(  # noqa: N807
-    _self: Any, ufunc: Any, method: str, *inputs: Any, **keywords: Any
-) -> Any:
-    """Give numpy's functions the current value, a plain int, so that results keep their dtype."""
-    atomics = (AtomicInt, AtomicIntHandle)
-    if any(isinstance(each, atomics) for each in keywords.get("out", ())):
-        return NotImplemented
-
-    def value(x: Any) -> Any:
-        return int(x) if isinstance(x, atomics) else x
-
-    named = {name: value(x) for name, x in keywords.items()}
-    return getattr(ufunc, method)(*map(value, inputs), **named)
-
-
-INTEGRAL = {"from_bytes": classmethod(from_bytes), "__array_ufunc__": __array_ufunc__}
+INTEGRAL = {
+    "from_bytes": classmethod(from_bytes),
+    "__array_ufunc__": array_ufunc(int, AtomicInt, AtomicIntHandle),
+}

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Atomic data types for free-threaded Python, and what is made of them.
 
-From `cereggii-atomicint`, `cereggii-atomicref` and `cereggii-atomicdict`, which can be installed
-one by one: AtomicInt, AtomicCounter, AtomicRef, AtomicStampedRef, AtomicDict, AtomicSet, and their
-handles. From this package, which depends on the three: AtomicBool, AtomicEvent, CountDownLatch,
-call_once, once_property, ReadersWriterLock, AtomicCache, AtomicKeyedCounter, ThreadSet and
-to_builtin.
+From `cereggii-atomicint`, `cereggii-atomicfloat`, `cereggii-atomicref` and `cereggii-atomicdict`,
+which can be installed one by one: AtomicInt, AtomicCounter, AtomicFloat, AtomicFloatSum, AtomicRef,
+AtomicStampedRef, AtomicDict, AtomicSet, and their handles. From this package, which depends on the
+four: AtomicBool, AtomicEvent, CountDownLatch, call_once, once_property, ReadersWriterLock,
+AtomicCache, AtomicKeyedCounter, ThreadSet and to_builtin.
 
 `python -m cereggii` tells whether it works here, and how fast.
 """
@@ -18,6 +18,12 @@ from cereggii.atomic_dict import AtomicDict, AtomicDictHandle
 from cereggii.atomic_dict.atomic_cache import AtomicCache
 from cereggii.atomic_dict.atomic_keyed_counter import AtomicKeyedCounter, AtomicKeyedCounterHandle
 from cereggii.atomic_event import AtomicEvent
+from cereggii.atomic_float import (
+    AtomicFloat,
+    AtomicFloatHandle,
+    AtomicFloatSum,
+    AtomicFloatSumHandle,
+)
 from cereggii.atomic_int import (
     AtomicCounter,
     AtomicCounterHandle,
@@ -54,6 +60,10 @@ __all__ = [
     "AtomicDict",
     "AtomicDictHandle",
     "AtomicEvent",
+    "AtomicFloat",
+    "AtomicFloatHandle",
+    "AtomicFloatSum",
+    "AtomicFloatSumHandle",
     "AtomicInt",
     "AtomicInt64",
     "AtomicIntHandle",

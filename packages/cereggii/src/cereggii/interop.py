@@ -7,6 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, overload
 
 from cereggii_atomicdict import AtomicDict, AtomicDictHandle, AtomicSet, AtomicSetHandle
+from cereggii_atomicfloat import (
+    AtomicFloat,
+    AtomicFloatHandle,
+    AtomicFloatSum,
+    AtomicFloatSumHandle,
+)
 from cereggii_atomicint import (
     AtomicCounter,
     AtomicCounterHandle,
@@ -25,6 +31,10 @@ __all__ = ["to_builtin"]
 @overload
 def to_builtin(x: AtomicInt | AtomicIntHandle | AtomicCounter | AtomicCounterHandle) -> int: ...
 @overload
+def to_builtin(
+    x: AtomicFloat | AtomicFloatHandle | AtomicFloatSum | AtomicFloatSumHandle,
+) -> float: ...
+@overload
 def to_builtin(x: AtomicBool | AtomicBoolHandle | AtomicEvent) -> bool: ...
 @overload
 def to_builtin(x: AtomicDict[Any, Any] | AtomicDictHandle[Any, Any]) -> dict[Any, Any]: ...
@@ -40,6 +50,7 @@ def to_builtin(x: object) -> Any:
     | `x` | becomes |
     |---|---|
     | AtomicInt, AtomicCounter | an int |
+    | AtomicFloat, AtomicFloatSum | a float |
     | AtomicBool, AtomicEvent | a bool |
     | AtomicDict, AtomicKeyedCounter, AtomicCache | a dict |
     | AtomicSet | a set |
@@ -56,8 +67,8 @@ def to_builtin(x: object) -> Any:
     if two keys of a dict become equal. RecursionError if objects are nested too deeply.
 
     Other threads may change everything meanwhile. Each AtomicDict or AtomicSet, each list and each
-    value is read as of one instant, but the whole is not. An AtomicCounter and an AtomicCache are
-    read as weakly as their own methods do. The call waits where `snapshot` does.
+    value is read as of one instant, but the whole is not. An AtomicCounter, an AtomicFloatSum and
+    an AtomicCache are read as weakly as their own methods do. The call waits where `snapshot` does.
     """
     if _find(_OF_ATOMICS, type(x)) is None:
         raise _refusal(x)
@@ -130,6 +141,10 @@ _OF_ATOMICS: dict[type, _Conversion] = {
     AtomicIntHandle: _get_value,
     AtomicCounter: _get_value,
     AtomicCounterHandle: _get_value,
+    AtomicFloat: _get_value,
+    AtomicFloatHandle: _get_value,
+    AtomicFloatSum: _get_value,
+    AtomicFloatSumHandle: _get_value,
     AtomicBool: _get_value,
     AtomicBoolHandle: _get_value,
     AtomicEvent: _from_value(lambda x: x.is_set()),
@@ -150,4 +165,10 @@ _OF_BUILTINS: dict[type, _Conversion] = {
     frozenset: _from_items(frozenset),
 }
 _UNCHANGED = {bool, bytes, float, int, str, type(None)}
-_PACKAGES = {"cereggii", "cereggii_atomicdict", "cereggii_atomicint", "cereggii_atomicref"}
+_PACKAGES = {
+    "cereggii",
+    "cereggii_atomicdict",
+    "cereggii_atomicfloat",
+    "cereggii_atomicint",
+    "cereggii_atomicref",
+}

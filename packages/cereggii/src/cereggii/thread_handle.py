@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 import cereggii_atomicref
 from cereggii_atomicdict import AtomicDict, AtomicDictHandle, AtomicSet, AtomicSetHandle
+from cereggii_atomicfloat import (
+    AtomicFloat,
+    AtomicFloatHandle,
+    AtomicFloatSum,
+    AtomicFloatSumHandle,
+)
 from cereggii_atomicint import AtomicCounter, AtomicCounterHandle, AtomicInt, AtomicIntHandle
 from cereggii_atomicref import AtomicRef, AtomicRefHandle, _atomicref
 
@@ -44,6 +50,12 @@ if TYPE_CHECKING:
         @overload
         @staticmethod
         def unwrap(handle: AtomicCounterHandle, /) -> AtomicCounter: ...
+        @overload
+        @staticmethod
+        def unwrap(handle: AtomicFloatHandle, /) -> AtomicFloat: ...
+        @overload
+        @staticmethod
+        def unwrap(handle: AtomicFloatSumHandle, /) -> AtomicFloatSum: ...
         @overload
         @staticmethod
         def unwrap(handle: AtomicKeyedCounterHandle[_K], /) -> AtomicKeyedCounter[_K]: ...
@@ -130,6 +142,8 @@ else:
     _OF_OTHER_PACKAGES = (
         AtomicIntHandle,
         AtomicCounterHandle,
+        AtomicFloatHandle,
+        AtomicFloatSumHandle,
         AtomicDictHandle,
         AtomicSetHandle,
     )

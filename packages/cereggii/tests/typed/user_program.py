@@ -22,6 +22,10 @@ from cereggii import (
     AtomicDict,
     AtomicDictHandle,
     AtomicEvent,
+    AtomicFloat,
+    AtomicFloatHandle,
+    AtomicFloatSum,
+    AtomicFloatSumHandle,
     AtomicInt,
     AtomicInt64,
     AtomicIntHandle,
@@ -117,6 +121,70 @@ def integers_in_place() -> None:
     handle ^= 1
     handle **= 1
     assert handle is same
+
+
+def floats(number: AtomicFloat | AtomicFloatHandle) -> None:
+    number.set(5)
+    assert_type(number.get(), float)
+    assert_type(number.get_and_set(Fraction(13, 2)), float)
+    assert_type(number.compare_and_set(6.5, 7), bool)
+    assert_type(number.compare_and_set(expected=7, desired=Decimal(8)), bool)
+    assert_type(number.compare_and_exchange(8, updated=9.5), float)
+    assert_type(number.increment_and_get() + number.get_and_increment(2), float)
+    assert_type(number.decrement_and_get(None) + number.get_and_decrement(amount=0.5), float)
+    assert_type(number.get_and_max(3) + number.get_and_min(AtomicInt(100)), float)
+    assert_type(number.update_and_get(lambda x: x + 1), float)
+    assert_type(number.get_and_update(callable=lambda x: x / 2), float)
+    assert_type(number.accumulate_and_get("abc", lambda x, text: x + len(text)), float)
+    assert_type(number.get_and_accumulate(2, callable=lambda x, y: x**y), float)
+    assert_type(number.wait_while(1e6, timeout=0.5), bool)
+    number.notify_one()
+    number.notify_all()
+    assert_type(number + 1, float)
+    assert_type(1 - number, float)
+    assert_type(number * number, float)
+    assert_type(number / Fraction(1, 2), float)
+    assert_type(number // 2 % 3, float)
+    assert_type(number + 1j, complex)
+    assert_type(divmod(number, 3), tuple[float, float])
+    assert_type(-number + abs(number), float)
+    assert_type(number < 10**9, bool)
+    assert_type(number == 5, bool)
+    assert_type(int(number), int)
+    assert_type(float(number), float)
+    assert_type(round(number), int)
+    assert_type(round(number, 2), float)
+    assert_type(number.real + number.imag + number.conjugate(), float)
+    assert_type(number.as_integer_ratio(), tuple[int, int])
+    assert_type(number.hex(), str)
+    assert_type(number.is_integer(), bool)
+    assert_type(number.get_handle(), AtomicFloatHandle)
+    assert_type(AtomicFloat.fromhex("0x1p3"), AtomicFloat)
+    assert_type(AtomicFloatHandle.from_number(3), AtomicFloat)
+
+
+def floats_in_place() -> None:
+    number = before = AtomicFloat(5)
+    number += 0.5
+    number -= 1
+    number *= Fraction(1, 2)
+    number /= AtomicInt(2)
+    number //= Decimal(1)
+    number %= 7
+    number **= 2
+    assert number is before
+    handle = same = AtomicFloat(5).get_handle()
+    handle += 0.5
+    handle /= 2
+    assert handle is same
+    total = AtomicFloatSum(5)
+    total += 0.5
+    total -= 1
+    total.add()
+    total.add(n=0.25)
+    assert_type(total.get_handle(), AtomicFloatSumHandle)
+    assert_type(total.sum() + total.get() + total.sum_and_reset(), float)
+    total.reset()
 
 
 def counters() -> None:
@@ -427,6 +495,9 @@ def handles_and_the_rest() -> None:
     assert len(handle) == 3
 
     assert_type(to_builtin(AtomicInt(1)), int)
+    assert_type(to_builtin(AtomicFloat(1)), float)
+    assert_type(to_builtin(AtomicFloatSum(1)), float)
+    assert_type(ThreadHandle.unwrap(AtomicFloat(1).get_handle()), AtomicFloat)
     assert_type(to_builtin(AtomicBool(True).get_handle()), bool)
     assert_type(to_builtin(AtomicDict(a=1)), dict[Any, Any])
     assert json.dumps({"a": AtomicInt(1)}, default=to_builtin) == '{"a": 1}'
@@ -450,6 +521,9 @@ def main() -> None:
     integers(AtomicInt())
     integers_in_place()
     integers(AtomicInt64(3, immortal=False).get_handle())
+    floats(AtomicFloat())
+    floats(AtomicFloat(3.5, immortal=False).get_handle())
+    floats_in_place()
     counters()
     references()
     flags(AtomicBool())

@@ -9,6 +9,9 @@ from cereggii import (
     AtomicCounter,
     AtomicDict,
     AtomicEvent,
+    AtomicFloat,
+    AtomicFloatHandle,
+    AtomicFloatSum,
     AtomicInt,
     AtomicIntHandle,
     AtomicKeyedCounter,
@@ -62,6 +65,36 @@ def divided(number: AtomicInt) -> None:
 def multiplied(handle: AtomicIntHandle) -> None:
     handle @= 2  # error
 
+
+real: AtomicFloat = AtomicFloat()
+real_handle: AtomicFloatHandle = real.get_handle()
+AtomicFloat("5")  # error
+AtomicFloat(1j)  # error
+real.set("5")  # error
+real.set(None)  # error
+real.compare_and_set(1)  # error
+real.update_and_get(str)  # error
+real.bit_length()  # error
+real.get_and_or(1)  # error
+real + "text"  # error
+real << 1  # error
+real_less = real < "text"  # error
+real_text: str = real.get()  # error
+real_handle.wait_while(1, "long")  # error
+
+
+def real_in_place(real: AtomicFloat) -> None:
+    real += "text"  # error
+
+
+def real_shifted(real: AtomicFloat) -> None:
+    real <<= 1  # error
+
+
+total: AtomicFloatSum = AtomicFloatSum()
+total.add("1")  # error
+total += 1j  # error
+total + 1  # error
 
 counter: AtomicCounter = AtomicCounter()
 counter.add("1")  # error
