@@ -25,6 +25,7 @@ WITH_GIL = ["3.11", "3.12", "3.13", "3.14", "3.15"]
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAIN = "3.14t"
 
+DOCS = ["furo", "myst-parser>=5", "sphinx>=9"]
 RECIPES = ["msgspec", "numpy", "prometheus_client", "pydantic", "pyyaml"]
 CLANG_TIDY = ["clang-tidy==23.1.*", "nanobind>=3.1,<4"]
 TYPE_CHECKERS = ["mypy", "pyrefly", "pyright[nodejs]", "ty"]
@@ -112,7 +113,7 @@ for _version in FREE_THREADED + WITH_GIL:
 for _version in OTHERS:
     _register_version_tests(_version)
 
-BESIDE_SUITES = ["build", "cpp", "examples", "recipes", "tools"]
+BESIDE_SUITES = ["build", "cpp", "docs", "examples", "recipes", "tools"]
 
 
 @nox.session(
@@ -309,6 +310,24 @@ def recipes(session: nox.Session) -> None:
 
 
 @nox.session(python=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site; `-- --external` checks other hosts, `-- --look` shows it."""
+    environment = Environment(session, "docs", MAIN)
+    environment.install(*DOCS)
+    environment.install_packages()
+    look = "--look" in session.posargs
+    builder = "linkcheck" if "--external" in session.posargs else "html"
+    site = ROOT / "build" / ("links" if builder == "linkcheck" else "site")
+    environment.run("-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-b", builder,
+                    "-d", str(ROOT / "build" / "doctrees"), "docs", str(site))  # fmt: skip
+    session.log(f"the site is in {site}")
+    if look:
+        looking = Environment(session, "look", HERE)
+        looking.install("playwright")
+        looking.run("tools/look.py", str(site), str(ROOT / "build" / "look"))
+
+
+@nox.session(python=False)
 def clients(session: nox.Session) -> None:
     """Run other people's test suites on our types; arguments name some, as in `-- networkx`."""
     environment = Environment(session, "clients", MAIN)
@@ -353,7 +372,8 @@ def tidy(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check the Python code with mypy --strict, and the stubs with programs and four checkers."""
     environment = Environment(session, "typing", HERE)
-    environment.install("hypothesis", "nox", "pytest", "rich", "types-psutil", *TYPE_CHECKERS)
+    environment.install("hypothesis", "nox", "playwright", "pytest", "rich", "sphinx",
+                        "types-docutils", "types-psutil", *TYPE_CHECKERS)  # fmt: skip
     environment.install_packages()
     environment.run("-m", "mypy", "noxfile.py", "tools", "clients", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip
