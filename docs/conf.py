@@ -33,11 +33,11 @@ pygments_style = "default"
 pygments_dark_style = "github-dark"
 
 myst_heading_anchors = 4
-myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
+myst_enable_extensions = ["attrs_block", "attrs_inline", "colon_fence", "deflist"]
 
 # Types in signatures are text: those of Python are not part of the site.
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r".*")]
+nitpick_ignore_regex = [(r"py:class", r".*")]
 add_module_names = False
 toc_object_entries_show_parents = "hide"
 maximum_signature_line_length = 80

@@ -17,6 +17,7 @@ The tests check that each public member is listed (`tools/tests/test_reference.p
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import re
 import tomllib
@@ -25,9 +26,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cereggii
-
 from tools.site.stubs import signature_of
+
+# Those that are not in the namespace of `cereggii`, and where they are.
+ELSEWHERE = {
+    "MemoizedFunction": "cereggii.atomic_dict.atomic_cache",
+    "ReaderLock": "cereggii.locks",
+    "WriterLock": "cereggii.locks",
+}
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference" / "members"
 
@@ -80,15 +86,35 @@ def describe(name: str) -> Described:
     return Described(name, like, tuple(members))
 
 
+def module_of(name: str) -> str:
+    """The module in which a class or function is."""
+    return ELSEWHERE.get(name, "cereggii")
+
+
+def resolve(name: str) -> Any:
+    """The class or function of that name."""
+    return getattr(importlib.import_module(module_of(name)), name)
+
+
 def described() -> list[str]:
     """The names of all files."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def markdown_of(docstring: str | None) -> str:
-    """A docstring as Markdown: powers such as 2**63 are no markup."""
+def docstring_of(kind: type, name: str) -> str:
+    """The docstring of a member, or that of the same member of the nearest base that has one."""
+    found = (getattr(getattr(base, name, None), "__doc__", None) for base in kind.__mro__)
+    return next((docstring for docstring in found if docstring), "")
+
+
+def markdown_of(docstring: str) -> str:
+    """A docstring as Markdown: powers such as 2**63 are no markup.
+
+    It has no margin, as those of extension modules, and of Python since 3.13. (`inspect.getdoc`
+    would take the indentation of an example for one.)
+    """
     lines = []
-    for line in inspect.cleandoc(docstring or "").splitlines():
+    for line in docstring.strip().splitlines():
         if not line.startswith("    "):
             parts = re.split(r"(`[^`]*`)", line)
             parts[::2] = [re.sub(r"(?<=\d)\*\*(?=\d)", r"\\*\\*", part) for part in parts[::2]]
@@ -99,7 +125,7 @@ def markdown_of(docstring: str | None) -> str:
 
 def _fence(length: int, directive: str, argument: str, content: list[str]) -> list[str]:
     marks = "`" * length
-    return [f"{marks}{{{directive}}} {argument}", "", *content, "", marks, ""]
+    return [f"{marks}{{{directive}}} {argument}", *content, "", marks, ""]
 
 
 def _facts(member: Member) -> list[str]:
@@ -122,26 +148,32 @@ def _one_member(name: str, kind: Any, member: Member) -> Iterator[str]:
         return
     static = inspect.getattr_static(kind, member.title)
     value = getattr(kind, member.title)
-    directive, argument, options = "py:method", member.title, []
-    if callable(value):
-        argument += signature_of(name, member.title, value)
-        if isinstance(static, classmethod) or inspect.isbuiltin(value):
+    text = member.text
+    if not callable(value) or isinstance(value, type):
+        directive, argument, options = "py:attribute", member.title, []
+    else:
+        directive, options = "py:method", []
+        argument = member.title + signature_of(name, member.title, value)
+        if isinstance(static, classmethod) or _is_bound(value):
             options = [":classmethod:"]
         if isinstance(static, staticmethod):
             options = [":staticmethod:"]
-    else:
-        directive = "py:property"
-    docstring = markdown_of(getattr(value, "__doc__", "")) if directive == "py:method" else ""
-    yield from _fence(6, directive, argument,
-                      [*options, "", *docstring.splitlines(), "", *member.text.splitlines(), "",
-                       *_facts(member), *_example(member)])  # fmt: skip
+        text = f"{markdown_of(docstring_of(kind, member.title))}\n\n{text}"
+    content = [*options, "", *text.splitlines(), "", *_facts(member), *_example(member)]
+    yield from _fence(6, directive, argument, content)
 
 
-def _table(name: str, members: tuple[Member, ...], role: str) -> Iterator[str]:
+def _is_bound(value: Any) -> bool:
+    return isinstance(getattr(value, "__self__", None), type)
+
+
+def _table(name: str, members: tuple[Member, ...]) -> Iterator[str]:
     yield "| member | atomic | progress | raises |"
     yield "|---|---|---|---|"
     for member in members:
-        shown = f"{{py:{role}}}`~cereggii.{name}.{member.title}`" if member.is_named else member.title
+        shown = member.title
+        if member.is_named:
+            shown = f"{{py:obj}}`~{module_of(name)}.{name}.{member.title}`"
         cells = [shown, member.atomic, member.progress, member.errors]
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     yield ""
@@ -149,18 +181,20 @@ def _table(name: str, members: tuple[Member, ...], role: str) -> Iterator[str]:
 
 def text_of(name: str) -> str:
     """The reference of a class or function, in the Markdown that MyST reads."""
-    value = getattr(cereggii, name)
+    value = resolve(name)
     content = describe(name)
-    lines = markdown_of(value.__doc__).splitlines()
+    lines = markdown_of(value.__doc__ or "").splitlines()
     if not isinstance(value, type):
         (member,) = content.members
         lines += ["", *_facts(member), *_example(member)]
-        return "\n".join(_fence(8, "py:function", name + signature_of("", name, value), lines))
+        arguments = signature_of("", name, value)
+        return "\n".join(_fence(8, "py:function", name + arguments, lines))
     lines += [""]
     if content.like:
         lines += [f"What is not listed here is as in {{py:class}}`~cereggii.{content.like}`.", ""]
-    lines += _table(name, content.members, "meth")
+    lines += _table(name, content.members)
     for member in content.members:
         lines += _one_member(name, value, member)
-    signature = signature_of(name, "__init__", value)
-    return "\n".join(_fence(8, "py:class", name + signature, lines))
+    module = [f":module: {module_of(name)}"]
+    return "\n".join(_fence(8, "py:class", name + signature_of(name, "__init__", value),
+                            [*module, "", *lines]))  # fmt: skip

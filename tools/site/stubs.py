@@ -27,9 +27,15 @@ SHORTER = [
     (r"SupportsIndex", "int"),
     (r"\bSeconds\b", "float"),
     (r"\b_Items\b", "Items"),
-    (r"\b(?:builtins|collections|typing)\.", ""),
+    (r"\b[a-z_]+\.(?=[A-Z])", ""),  # a module
+    (r"=Ellipsis\b", "=..."),
     (r"\b_([A-Z]\w*)", r"\1"),
 ]
+
+# Classes whose values are not of any type T, as those of their base are.
+VALUES_OF = {"AtomicBool": "bool", "AtomicBoolHandle": "bool"}
+
+MOST_RESULTS = 4
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -107,7 +113,7 @@ def _returned(definitions: list[Function]) -> str:
         parts += [part for part in shown.split(" | ") if part and part not in parts]
     if "None" in parts and len(parts) > 1:
         parts = [part for part in parts if part != "None"] + ["None"]
-    return " | ".join(parts)
+    return " | ".join(parts) if len(parts) <= MOST_RESULTS else "Any"
 
 
 def _arguments(definition: Function) -> str:
@@ -138,9 +144,12 @@ def signature_of(kind: str, name: str, value: Any) -> str:
                        if not isinstance(each, ast.ClassDef)]  # fmt: skip
     shown = _overloads(definitions)
     returned = _returned(shown)
+    if kind and not shown:
+        return _shorter(f"({_at_run_time(value)})")
     if len(shown) == 1:
         arguments = _arguments(shown[0])
     else:
         arguments = _at_run_time(value)
     arrow = f" -> {returned}" if returned and name != "__init__" else ""
-    return _shorter(f"({arguments}){arrow}")
+    text = _shorter(f"({arguments}){arrow}")
+    return re.sub(r"\bT\b", VALUES_OF.get(kind, "T"), text)
