@@ -26,7 +26,7 @@ HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAIN = "3.14t"
 
 DOCS = ["furo", "myst-parser>=5", "sphinx>=9"]
-RECIPES = ["msgspec", "numpy", "prometheus_client", "pydantic", "pyyaml"]
+RECIPES = ["matplotlib", "msgspec", "numpy", "prometheus_client", "pydantic", "pyyaml"]
 CLANG_TIDY = ["clang-tidy==23.1.*", "nanobind>=3.1,<4"]
 TYPE_CHECKERS = ["mypy", "pyrefly", "pyright[nodejs]", "ty"]
 # `tests` runs all suites on MAIN and HERE. On the other free-threaded versions it runs those files
@@ -303,7 +303,10 @@ def recipes(session: nox.Session) -> None:
     environment = Environment(session, "recipes", MAIN)
     environment.install(*TEST_REQUIREMENTS, *RECIPES)
     environment.install_packages()
-    environment.run("-m", "pytest", "tools/tests/test_documents.py", "tools/tests/test_recipes.py",
+    environment.run("-m", "pytest", "tools/tests/test_documents.py", "tools/tests/test_pages.py",
+                    "tools/tests/test_recipes.py", "tools/tests/test_reference.py",
+                    "benchmarks/tests/test_plot.py",
+                    "packages/cereggii/tests/test_main_measuring.py",
                     "packages/cereggii/tests/test_pydantic.py",
                     "packages/cereggii-atomicint/tests/test_integral.py", *session.posargs,
                     env={"CEREGGII_RECIPES": "1"})  # fmt: skip

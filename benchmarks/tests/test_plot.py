@@ -9,9 +9,9 @@ import xml.dom.minidom
 from pathlib import Path
 from typing import Any
 
-import plot
 import pytest
 
+import plot
 from tools.site import results
 
 needs_matplotlib = pytest.mark.skipif(
@@ -56,7 +56,9 @@ def test_the_metric_and_the_workloads_can_be_chosen() -> None:
 
 
 def test_the_throughput_is_that_of_all_threads() -> None:
-    (series,) = (each for each in plot.series_of(REPORT, "cpu", "add") if each.implementation == "ours")
+    (series,) = (
+        each for each in plot.series_of(REPORT, "cpu", "add") if each.implementation == "ours"
+    )
     assert series.throughput() == 1000 * 2 / 23.0
 
 

@@ -10,26 +10,35 @@ from tools.site.svg import Picture
 
 def lost_update() -> Picture:
     """Two threads read the same value, and one of two additions is lost."""
-    picture = Picture(640, 230, "Two threads read 7, both store 8: one addition is lost")
-    for y, name, color in ((60, "thread A", "one"), (170, "thread B", "two")):
+    picture = Picture(640, 240, "Two threads read 7, both store 8: one addition is lost")
+    for y, name, color in ((40, "thread A", "one"), (200, "thread B", "two")):
         picture.text(10, y, name, color, "start", bold=True)
-        picture.arrow(85, y, 625, y)
-    steps = [(100, 60, "read 7", "one"), (235, 170, "read 7", "two"),
-             (330, 60, "store 8", "one"), (480, 170, "store 8", "two")]  # fmt: skip
+        picture.arrow(85, y, 630, y)
+    picture.text(10, 120, "counter", anchor="start", bold=True)
+    for x, value, color in ((95, "7", "line"), (365, "8", "one"), (515, "8, not 9", "two")):
+        picture.box(x, 103, 90 if len(value) > 1 else 40, 34, value, color)
+    picture.line(135, 120, 365, 120, dashed=True)
+    picture.line(405, 120, 515, 120, dashed=True)
+    steps = [
+        (150, 40, "read 7", "one"),
+        (220, 200, "read 7", "two"),
+        (340, 40, "store 8", "one"),
+        (510, 200, "store 8", "two"),
+    ]
     for x, y, text, color in steps:
-        picture.box(x, y - 18, 90, 36, text, color)
-    picture.text(355, 115, "counter: 7", "faint")
-    for x, y in ((375, 80), (525, 150)):
-        picture.arrow(x, y, x + 30, 115)
-    picture.text(440, 115, "8", "faint")
-    picture.text(585, 115, "8, not 9", "two", bold=True)
-    picture.text(625, 215, "time", "faint", "end", 11)
+        picture.box(x, y - 17, 90, 34, text, color)
+    for x, start, end, color in ((195, 118, 60, "one"), (265, 122, 180, "two"),
+                                 (385, 60, 100, "one"), (555, 180, 140, "two")):  # fmt: skip
+        picture.arrow(x, start, x, end, color)
+    picture.text(630, 226, "time", "faint", "end", 11)
     return picture
 
 
 def linearization() -> Picture:
     """Operations that overlap, and the points at which they take effect."""
-    picture = Picture(640, 250, "Each operation takes effect at one instant between call and return")
+    picture = Picture(
+        640, 250, "Each operation takes effect at one instant between call and return"
+    )
     calls = [(40, "A", 90, 300, 220, "x += 1", "one"),
              (100, "B", 160, 480, 400, "x.get() is 2", "two"),
              (160, "C", 240, 430, 330, "x += 1", "three")]  # fmt: skip
@@ -70,8 +79,14 @@ def reference_counts() -> Picture:
 
 def reclamation() -> Picture:
     """From the unlinking of a key to its freeing."""
-    picture = Picture(640, 240, "A removed key is freed when every thread that could see it has left")
-    for y, name, color in ((50, "reader A", "one"), (110, "writer B", "two"), (170, "reader C", "three")):
+    picture = Picture(
+        640, 240, "A removed key is freed when every thread that could see it has left"
+    )
+    for y, name, color in (
+        (50, "reader A", "one"),
+        (110, "writer B", "two"),
+        (170, "reader C", "three"),
+    ):
         picture.text(10, y, name, color, "start", bold=True)
         picture.arrow(85, y, 625, y)
     picture.line(130, 50, 370, 50, "one", 9)
@@ -91,7 +106,9 @@ def reclamation() -> Picture:
 
 def gate() -> Picture:
     """An exact operation closes the gate to writers, and readers go on."""
-    picture = Picture(640, 220, "While len or snapshot reads the keys, writers wait and readers do not")
+    picture = Picture(
+        640, 220, "While len or snapshot reads the keys, writers wait and readers do not"
+    )
     rows = ((45, "len(d)", "one"), (105, "d[k] = v", "two"), (165, "d[k]", "three"))
     for y, name, color in rows:
         picture.text(10, y, name, color, "start", bold=True)

@@ -118,7 +118,7 @@ def markdown_of(docstring: str) -> str:
         if not line.startswith("    "):
             parts = re.split(r"(`[^`]*`)", line)
             parts[::2] = [re.sub(r"(?<=\d)\*\*(?=\d)", r"\\*\\*", part) for part in parts[::2]]
-            line = "".join(parts)  # noqa: PLW2901
+            line = "".join(parts)
         lines.append(line)
     return "\n".join(lines)
 
@@ -149,10 +149,11 @@ def _one_member(name: str, kind: Any, member: Member) -> Iterator[str]:
     static = inspect.getattr_static(kind, member.title)
     value = getattr(kind, member.title)
     text = member.text
+    options: list[str] = []
     if not callable(value) or isinstance(value, type):
-        directive, argument, options = "py:attribute", member.title, []
+        directive, argument = "py:attribute", member.title
     else:
-        directive, options = "py:method", []
+        directive = "py:method"
         argument = member.title + signature_of(name, member.title, value)
         if isinstance(static, classmethod) or _is_bound(value):
             options = [":classmethod:"]

@@ -18,7 +18,7 @@ from tools.site.svg import Picture
 
 FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "RESULTS.md"
 
-COLORS = ("one", "two", "three", "four")
+COLORS = {"ours": "one", "cereggii": "two", "ft_utils": "three", "builtin": "four"}
 CELL = re.compile(r"(?P<best>[\d.]+) \((?P<median>[\d.]+)\)")
 WIDTH, LEFT, TOP, STEP = 700, 250, 62, 19
 
@@ -38,6 +38,10 @@ class Table:
 
     implementations: tuple[str, ...]
     rows: tuple[Row, ...]
+
+    def colors(self) -> list[str]:
+        """The color of each implementation, which is the same in all pictures."""
+        return [COLORS[name.split()[0]] for name in self.implementations]
 
 
 def _lines_of(heading: str) -> list[str]:
@@ -61,7 +65,7 @@ def table_of(heading: str) -> Table:
     workload = ""
     for line in lines:
         name, threads, *values = _cells(line)
-        workload = name.strip("`") or workload
+        workload = name.replace("`", "") or workload
         found = [CELL.match(value) for value in values[: len(implementations)]]
         cells = tuple((float(cell["best"]), float(cell["median"])) if cell else None
                       for cell in found)  # fmt: skip
@@ -69,9 +73,9 @@ def table_of(heading: str) -> Table:
     return Table(implementations, tuple(rows))
 
 
-def _legend(picture: Picture, names: tuple[str, ...]) -> None:
+def _legend(picture: Picture, table: Table) -> None:
     x = 12.0
-    for name, color in zip(names, COLORS, strict=False):
+    for name, color in zip(table.implementations, table.colors(), strict=True):
         picture.dot(x, 14, color, 5)
         picture.text(x + 12, 14, name, anchor="start", size=12)
         x += 36 + 7.2 * len(name)
@@ -106,7 +110,7 @@ def distribution(heading: str) -> str:
     table = table_of(heading)
     bottom = TOP + STEP * len(table.rows)
     picture = Picture(WIDTH, bottom + 8, f"{heading}: nanoseconds per operation, best to median")
-    _legend(picture, table.implementations)
+    _legend(picture, table)
     axis = _Axis([time for row in table.rows for cell in row.cells if cell for time in cell])
     axis.draw(picture, bottom, "nanoseconds per operation of a thread; left is better")
     for number, row in enumerate(table.rows):
@@ -116,7 +120,7 @@ def distribution(heading: str) -> str:
             picture.text(6, y, row.workload, anchor="start", size=11.5)
             picture.line(0, y - STEP / 2, WIDTH, y - STEP / 2, "line", 0.5)
         picture.text(LEFT - 12, y, f"{row.threads}", "faint", "end", 11)
-        for cell, color in reversed([*zip(row.cells, COLORS, strict=False)]):
+        for cell, color in reversed([*zip(row.cells, table.colors(), strict=True)]):
             if cell:
                 best, median = map(axis.at, cell)
                 picture.line(best, y, median, y, color, 3)
@@ -137,14 +141,14 @@ def scaling(heading: str) -> str:
     }  # fmt: skip
     bottom = TOP + STEP * len(workloads)
     picture = Picture(WIDTH, bottom + 8, f"{heading}: time with two threads by time with one")
-    _legend(picture, table.implementations)
+    _legend(picture, table)
     axis = _Axis([ratio for each in ratios.values() for ratio in each if ratio])
     axis.draw(picture, bottom, "times as long with two threads; 1: no contention; left is better")
     picture.line(axis.at(1), TOP - 8, axis.at(1), bottom, "faint", 1.5)
     for number, name in enumerate(workloads):
         y = TOP + STEP * (number + 0.5)
         picture.text(6, y, name, anchor="start", size=11.5)
-        for ratio, color in reversed([*zip(ratios[name], COLORS, strict=False)]):
+        for ratio, color in reversed([*zip(ratios[name], table.colors(), strict=True)]):
             if ratio:
                 picture.dot(axis.at(ratio), y, color, 4.5)
     return picture.svg()

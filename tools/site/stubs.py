@@ -66,7 +66,7 @@ def _outside_of_classes(node: ast.AST) -> Iterator[ast.ClassDef | Function]:
 def _bases(definition: ast.ClassDef) -> Iterator[str]:
     for base in definition.bases:
         if isinstance(base, ast.Subscript):
-            base = base.value  # noqa: PLW2901
+            base = base.value
         yield base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
 
 
@@ -78,7 +78,9 @@ def _members(kind: str, name: str) -> list[Function]:
         if current in seen:
             continue
         seen.add(current)
-        classes = [each for each in _definitions().get(current, []) if isinstance(each, ast.ClassDef)]
+        classes = [
+            each for each in _definitions().get(current, []) if isinstance(each, ast.ClassDef)
+        ]
         for definition in classes:
             found = [each for each in definition.body
                      if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))
@@ -146,10 +148,7 @@ def signature_of(kind: str, name: str, value: Any) -> str:
     returned = _returned(shown)
     if kind and not shown:
         return _shorter(f"({_at_run_time(value)})")
-    if len(shown) == 1:
-        arguments = _arguments(shown[0])
-    else:
-        arguments = _at_run_time(value)
+    arguments = _arguments(shown[0]) if len(shown) == 1 else _at_run_time(value)
     arrow = f" -> {returned}" if returned and name != "__init__" else ""
     text = _shorter(f"({arguments}){arrow}")
     return re.sub(r"\bT\b", VALUES_OF.get(kind, "T"), text)

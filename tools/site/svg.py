@@ -82,9 +82,7 @@ class Picture:
 
     def dot(self, x: float, y: float, color: str, radius: float = 4) -> None:
         """A filled circle."""
-        self._parts.append(
-            f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{COLORS[color]}"/>'
-        )
+        self._parts.append(f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{COLORS[color]}"/>')
 
     def svg(self) -> str:
         """The text of the picture."""

@@ -2,7 +2,7 @@
 """The code on the pages of docs/ runs and prints what is shown below it; the commands exist.
 
 The blocks of one page are one program. A block of Python that prints is followed by a block of
-text, which is what it prints. `docs/recipes.md` and `docs/thread-handle.md` have tests of their own.
+text, which is what it prints. `docs/recipes.md` and `docs/thread-handle.md` have other tests.
 """
 
 from __future__ import annotations
@@ -165,4 +165,3 @@ def test_commands_that_do_not_exist_are_noticed() -> None:
     assert problem_of("python examples/nothing.py")
     assert problem_of("frobnicate")
     assert problem_of("python3 tools/dev.py docs -- --external   # a comment") is None
-

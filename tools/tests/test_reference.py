@@ -132,7 +132,9 @@ def test_the_text_of_a_class_has_its_signatures_with_types(name: str) -> None:
     for member in members.describe(name).members:
         assert f"**Progress:** {member.progress}." in text
     assert "desired" not in text  # a keyword of cereggii 1.x
-    assert not re.search(r"^`{6}\{py:method\} .*(SupportsIndex|SupportsFloat|: _|\bself\b)", text, re.MULTILINE)
+    assert not re.search(
+        r"^`{6}\{py:method\} .*(SupportsIndex|SupportsFloat|: _|\bself\b)", text, re.MULTILINE
+    )
 
 
 def test_a_signature_has_types() -> None:
