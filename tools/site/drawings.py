@@ -71,9 +71,9 @@ def reference_counts() -> Picture:
         x = 350 + 150 * number
         picture.arrow(x + 55, 76, x + 55, 108, color)
         picture.box(x + 5, 110, 100, 34, "handle", color)
-        picture.arrow(x + 55, 146, 465 + 45 * number, 187, "faint", dashed=True)
+        picture.arrow(x + 35 + 50 * number, 146, 445 + 80 * number, 187, "faint", dashed=True)
     picture.text(485, 90, "two counts,\none writer each", "faint", size=12)
-    picture.text(485, 166, "a pointer, nothing is counted", "faint", size=11)
+    picture.text(485, 160, "pointers that\nare not counted", "faint", size=11)
     return picture
 
 
@@ -92,7 +92,7 @@ def reclamation() -> Picture:
     picture.line(130, 50, 370, 50, "one", 9)
     picture.text(250, 28, "pinned: may have found the key", "one", size=12)
     picture.box(200, 92, 90, 36, "unlink", "two")
-    picture.text(245, 142, "del d[key]", "faint", size=12)
+    picture.text(235, 142, "del d[key]", "faint", "end", size=12)
     picture.box(385, 92, 70, 36, "free", "two")
     picture.line(320, 170, 560, 170, "three", 9)
     picture.text(440, 192, "pinned later: cannot find the key", "three", size=12)

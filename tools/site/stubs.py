@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ["cereggii", "cereggii_atomicint", "cereggii_atomicref", "cereggii_atomicdict"]
+from cereggii.__main__ import PACKAGES as OF_THIS_PROJECT
+
+PACKAGES = [name.replace("-", "_") for name in OF_THIS_PROJECT]
 
 # Keywords of cereggii 1.x. A signature that has one of them is not shown.
 OF_CEREGGII_1 = {"desired", "callable", "iterable", "aggregate"}

@@ -25,7 +25,7 @@ FENCE = re.compile(
 )
 
 TESTED_ELSEWHERE = {"recipes.md", "thread-handle.md"}
-KINDS = {"", "python", "text", "shell", "pycon", "toml", "json"}
+KINDS = {"", "console", "python", "text", "shell", "pycon", "toml", "json"}
 
 # Runs the blocks of a page, and prints what each of them prints.
 DRIVER = """
@@ -163,5 +163,5 @@ def test_commands_that_do_not_exist_are_noticed() -> None:
     assert problem_of("python3 tools/dev.py no-session")
     assert problem_of("pip install ./packages/nothing")
     assert problem_of("python examples/nothing.py")
-    assert problem_of("frobnicate")
+    assert problem_of("frobnicate --now")
     assert problem_of("python3 tools/dev.py docs -- --external   # a comment") is None

@@ -8,6 +8,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +130,24 @@ def test_the_json_has_the_documented_keys() -> None:
     ]
     assert all(warning.keys() == {"code", "message"} for warning in report["warnings"])
     assert report["cores"] >= 1
+
+
+def words_of(text: str) -> list[str]:
+    """The words of an output, without numbers and verdicts."""
+    return ["N" if re.search(r"\d", word) or word in ("right", "wrong") else word
+            for word in text.split()]  # fmt: skip
+
+
+@in_the_repository
+def test_the_documented_output_is_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.setenv("COLUMNS", "100")
+    report = program.make_report(100)
+    report |= {"free_threaded": True, "gil_enabled": False, "warnings": []}
+    (shown,) = re.findall(
+        r"^```console\n(.*?)^```$", COMMAND.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert words_of(shown) == words_of(program.text_of(report))
 
 
 # ── the progress bar ───────────────────────────────────────────────────────────────────────────
