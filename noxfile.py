@@ -305,6 +305,7 @@ def recipes(session: nox.Session) -> None:
     environment.install_packages()
     environment.run("-m", "pytest", "tools/tests/test_documents.py", "tools/tests/test_pages.py",
                     "tools/tests/test_recipes.py", "tools/tests/test_reference.py",
+                    "tools/tests/test_site.py",
                     "benchmarks/tests/test_plot.py",
                     "packages/cereggii/tests/test_main_measuring.py",
                     "packages/cereggii/tests/test_pydantic.py",

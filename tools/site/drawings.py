@@ -95,7 +95,7 @@ def reclamation() -> Picture:
     picture.text(235, 142, "del d[key]", "faint", "end", size=12)
     picture.box(385, 92, 70, 36, "free", "two")
     picture.line(320, 170, 560, 170, "three", 9)
-    picture.text(440, 192, "pinned later: cannot find the key", "three", size=12)
+    picture.text(480, 192, "pinned later: cannot find the key", "three", size=12)
     picture.line(245, 130, 245, 215, "faint", dashed=True)
     picture.line(370, 55, 370, 215, "faint", dashed=True)
     picture.arrow(250, 215, 365, 215)

@@ -27,6 +27,7 @@ OF_CEREGGII_1 = {"desired", "callable", "iterable", "aggregate"}
 SHORTER = [
     (r"SupportsFloat \| SupportsIndex", "float"),
     (r"SupportsIndex", "int"),
+    (r"\b_Number\b", "float"),
     (r"\bSeconds\b", "float"),
     (r"\b_Items\b", "Items"),
     (r"\b[a-z_]+\.(?=[A-Z])", ""),  # a module
