@@ -46,6 +46,30 @@ def test_every_document_that_is_a_page_exists() -> None:
         assert page == "index" or pages.INCLUDE.findall(text) == [document]
 
 
+DOCUMENTS = [
+    path
+    for pattern in ("*.md", "*/*.md", "docs/*/*.md", "packages/*/*.md")
+    for path in sorted(ROOT.glob(pattern))
+]
+
+
+def anchors_of(document: Path) -> set[str]:
+    """The anchors of the headings, as the site and most hosts of repositories make them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_in_the_repository_lead_somewhere(document: Path) -> None:
+    for match in pages.LINK.finditer(document.read_text("utf-8")):
+        if ":" in match["target"]:
+            continue
+        path = document.parent / match["target"]
+        assert path.exists(), match[0]
+        if match["anchor"] and path.suffix == ".md":
+            assert match["anchor"].removeprefix("#") in anchors_of(path), match[0]
+
+
 @pytest.mark.parametrize("name", drawings.DRAWINGS)
 def test_a_drawing_is_well_formed_and_inside_of_its_frame(name: str) -> None:
     svg = drawings.DRAWINGS[name]().svg()
