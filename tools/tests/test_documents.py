@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python code in the documents runs, and each value that a comment gives is the value.
 
-docs/recipes.md has a test of its own, as it needs libraries. benchmarks/README.md shows a part of
-a file that the benchmarks run.
+docs/recipes.md has a test of its own, as it needs libraries, and the other pages of docs/ have
+test_pages.py. benchmarks/README.md shows a part of a file that the benchmarks run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMES: dict[str, Mapping[str, Any]] = {
     "README.md": {},
     "docs/thread-handle.md": {},
     "packages/cereggii/README.md": {
-        "requests": ["/", "/docs"],
+        "requests": ["/", "/docs", "/"],
         "load": str.upper,
         "send": lambda page: page,
     },
@@ -34,10 +34,12 @@ NAMES: dict[str, Mapping[str, Any]] = {
     "packages/cereggii-atomicint/README.md": {},
     "packages/cereggii-atomicref/README.md": {},
 }
-TESTED_ELSEWHERE = {"docs/recipes.md", "benchmarks/README.md"}
+TESTED_ELSEWHERE = {"docs/index.md", "docs/recipes.md", "benchmarks/README.md"}
 
 # A literal or a name behind the code, alone or followed by an explanation.
-VALUE = re.compile(r"#\s+(?P<value>-?\d+|[A-Z]\w+|[{(\[].*?[})\]])(?:$|[,:])", re.MULTILINE)
+VALUE = re.compile(
+    r"#\s+(?P<value>-?\d+|[A-Z]\w+|[{(\[].*?[})\]])(?:$|:|,(?! [(\[{]))", re.MULTILINE
+)
 
 
 def blocks(document: str) -> list[str]:
@@ -81,6 +83,13 @@ def test_the_code_of_a_document_runs(document: str) -> None:
         for value, comment in run(code, names):
             assert repr(value) == comment or value == ast.literal_eval(comment)
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("document", NAMES)
+def test_what_a_document_prints_is_shown_beside_it(document: str) -> None:
+    for code in blocks(document):
+        for line in code.splitlines():
+            assert "print(" not in line or re.search(r"\) +# ", line), line
 
 
 def test_values_in_comments_are_compared() -> None:

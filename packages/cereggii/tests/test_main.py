@@ -207,16 +207,9 @@ def test_ctrl_c_ends_it_at_once(without: str) -> None:
         process.kill()
 
 
-@pytest.mark.parametrize("gil", [True, False])
-def test_there_is_a_hint_if_the_gil_is_on(gil: bool) -> None:
-    report = program.make_report(100)
-    report["gil_enabled"] = gil
-    assert ("free-threaded Python, such as" in " ".join(program.text_of(report).split())) is gil
-
-
 def test_a_wrong_count_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def lose(name: str, kind: Any, increments: int) -> dict[str, Any]:
-        return program.line("dict", name, 3, 1.0, 3 * increments - 1, 3 * increments)
+        return program.line("dict", name, 3, (1.0, 0.0), 3 * increments - 1, 3 * increments)
 
     assert program.main(["--increments", "100"]) == 0
     monkeypatch.setattr(program, "dict_program", lose)

@@ -3,7 +3,8 @@
 
 Prints the interpreter, whether the GIL is on, and the versions. Then it runs the two programs that
 cereggii began with, one that counts in an attribute and one that counts in a dict, in a few ways,
-and shows what they counted and how long they took. Exits with 1 if an atomic type counted wrong.
+and shows what they counted and how long they took. Says what is wrong if the GIL is on, or if the
+machine is busy. Exits with 1 if an atomic type counted wrong.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ import textwrap
 import time
 from collections.abc import Callable
 from importlib.metadata import requires, version
+from pathlib import Path
 from typing import Any, NoReturn
 
-from cereggii import AtomicDict, AtomicInt, ThreadSet
+from cereggii import AtomicDict, AtomicInt, ThreadSet, _machine, _picture
+from cereggii._progress import progress
 
 # This package, and those of this project that it depends on.
 PACKAGES = [
@@ -36,10 +39,8 @@ COUNTER_THREADS = 2
 DICT_THREADS = 3
 DICT_KEYS = 10
 
-HINT = (
-    "The GIL is on, so threads take turns: more of them are not faster. cereggii is for a "
-    "free-threaded Python, such as python3.14t."
-)
+SCHEMA = 1
+"""The version of what `--json` prints. It changes if a key goes or means something else."""
 
 
 class Spam:
@@ -69,9 +70,9 @@ def count_by_handle(spam: Spam, increments: int) -> None:
 def counter_program(name: str, counter: Any, work: Any, increments: int) -> dict[str, Any]:
     """One line of the table."""
     spam = Spam(counter=counter)
-    seconds = run(COUNTER_THREADS, work, spam, increments)
+    times = run(COUNTER_THREADS, work, spam, increments)
     expected = COUNTER_THREADS * increments
-    return line("counter", name, COUNTER_THREADS, seconds, int(spam.counter), expected)
+    return line("counter", name, COUNTER_THREADS, times, int(spam.counter), expected)
 
 
 # ── the dict program ───────────────────────────────────────────────────────────────────────────
@@ -87,53 +88,92 @@ def count_in_dict(spam: Spam, increments: int) -> None:
 def dict_program(name: str, kind: Callable[[Any], Any], increments: int) -> dict[str, Any]:
     """One line of the table."""
     spam = Spam(d=kind({key: AtomicInt(0) for key in range(DICT_KEYS)}))
-    seconds = run(DICT_THREADS, count_in_dict, spam, increments)
+    times = run(DICT_THREADS, count_in_dict, spam, increments)
     total = sum(spam.d[key].get() for key in range(DICT_KEYS))
-    return line("dict", name, DICT_THREADS, seconds, total, DICT_THREADS * increments)
+    return line("dict", name, DICT_THREADS, times, total, DICT_THREADS * increments)
 
 
 # ── the report ─────────────────────────────────────────────────────────────────────────────────
 
 
-def run(threads: int, work: Callable[[Spam, int], None], spam: Spam, increments: int) -> float:
-    """Run the work in threads. The seconds that it takes."""
-    workers = ThreadSet.repeat(threads)(lambda: work(spam, increments))
+def run(
+    threads: int, work: Callable[[Spam, int], None], spam: Spam, increments: int
+) -> tuple[float, float]:
+    """Run the work in threads. The seconds that it takes, and those without a core, of a thread."""
+
+    def measured() -> float:
+        before = _machine.time_without_core()
+        work(spam, increments)
+        return _machine.time_without_core() - before
+
+    workers = ThreadSet.repeat(threads)(measured)
     start = time.perf_counter()
     workers.start_and_join()
-    return time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    return seconds, sum(workers.results()) / threads
 
 
 def line(
-    program: str, name: str, threads: int, seconds: float, result: int, expected: int
+    program: str, name: str, threads: int, times: tuple[float, float], result: int, expected: int
 ) -> dict[str, Any]:
     """A result, as `--json` prints it."""
+    seconds, waited = times
     return {
         "program": program,
         "with": name,
         "threads": threads,
         "seconds": seconds,
+        "seconds_without_core": waited,
         "result": result,
         "expected": expected,
     }
 
 
+def run_programs(increments: int) -> list[dict[str, Any]]:
+    """The lines of the table, with a progress bar on a terminal while they are measured."""
+    programs: list[tuple[str, Callable[[str], dict[str, Any]]]] = [
+        ("int (racy)", lambda name: counter_program(name, 0, count, increments)),
+        ("AtomicInt", lambda name: counter_program(name, AtomicInt(0), count, increments)),
+        (
+            "AtomicInt, by handle",
+            lambda name: counter_program(name, AtomicInt(0), count_by_handle, increments),
+        ),
+        ("dict of AtomicInts", lambda name: dict_program(name, dict, increments)),
+        ("AtomicDict of AtomicInts", lambda name: dict_program(name, AtomicDict, increments)),
+    ]
+    lines = []
+    with progress(len(programs)) as step:
+        for name, program in programs:
+            step(name)
+            lines.append(program(name))
+    return lines
+
+
 def make_report(increments: int) -> dict[str, Any]:
     """The results, as `--json` prints them."""
     gil: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    cores, load = _machine.usable_cores(), _machine.load_average()
+    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    programs = run_programs(increments)
+    # Those with as many threads as there are cores: of others, some wait in any case.
+    undisturbed = [found for found in programs if found["threads"] <= cores]
+    waiting = _machine.waiting_share(
+        [found["seconds_without_core"] for found in undisturbed],
+        [found["seconds"] for found in undisturbed],
+    )
     return {
+        "schema": SCHEMA,
         "interpreter": f"{platform.python_implementation()} {platform.python_version()}",
         "executable": sys.executable,
-        "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+        "free_threaded": free_threaded,
         "gil_enabled": gil(),
         "versions": {name: version(name) for name in PACKAGES},
+        "cores": cores,
+        "load_average": load,
+        "waiting": waiting,
+        "warnings": _machine.warnings(gil(), free_threaded, cores, COUNTER_THREADS, load, waiting),
         "increments_per_thread": increments,
-        "programs": [
-            counter_program("int (racy)", 0, count, increments),
-            counter_program("AtomicInt", AtomicInt(0), count, increments),
-            counter_program("AtomicInt, by handle", AtomicInt(0), count_by_handle, increments),
-            dict_program("dict of AtomicInts", dict, increments),
-            dict_program("AtomicDict of AtomicInts", AtomicDict, increments),
-        ],
+        "programs": programs,
     }
 
 
@@ -223,7 +263,7 @@ def text_of(report: dict[str, Any]) -> str:
             "",
             f"{report['increments_per_thread']:,} increments per thread:",
             table,
-            *([wrap(HINT)] if report["gil_enabled"] else []),
+            *(wrap(warning["message"]) for warning in report["warnings"]),
         ]
     )
 
@@ -255,12 +295,20 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="N",
         help="how often each thread adds 1 (default: 500000)",
     )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the times into FILE (needs matplotlib)"
+    )
     given = parser.parse_args(arguments)
     if given.version:
         for name in PACKAGES:
             print(name, version(name))
         return 0
+    problem = given.plot and _picture.problem_with(given.plot)
+    if problem:
+        parser.error(f"--plot: {problem}")
     report = make_report(given.increments)
+    if given.plot:
+        _picture.draw(report, given.plot)
     print(json.dumps(report, indent=2) if given.json else text_of(report))
     atomic = [found for found in report["programs"] if "racy" not in found["with"]]
     return 0 if all(found["result"] == found["expected"] for found in atomic) else 1
