@@ -10,6 +10,7 @@ import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from platform import machine
 from typing import Any
 
 import pytest
@@ -28,8 +29,8 @@ STRAY int stray(void) { return 1; }
 VISIBLE = '__attribute__((visibility("default")))'
 
 linux = pytest.mark.skipif(
-    sys.platform != "linux" or not shutil.which("cc"),
-    reason="extension modules for Linux are compiled: runs on Linux on x86-64, with a C compiler",
+    sys.platform != "linux" or machine() != "x86_64" or not shutil.which("cc"),
+    reason="it compiles extension modules: runs on Linux on x86-64, where there is a C compiler",
 )
 
 
@@ -242,8 +243,8 @@ def release(version: str) -> list[str]:
             names.append(f"{name}-py3-none-any.whl")
             continue
         for platform in platforms.PLATFORMS:
-            system, _, machine = platform.partition("_")
-            where = f"{versions.get(system, system)}_{machine}"
+            system, _, processor = platform.partition("_")
+            where = f"{versions.get(system, system)}_{processor}"
             for identifier in platforms.identifiers(platform):
                 abi = identifier.partition("-")[0]
                 names.append(f"{name}-{abi.rstrip('t')}-{abi}-{where}.whl")
