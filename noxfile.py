@@ -368,9 +368,9 @@ def tidy(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check the Python code with mypy --strict, and the stubs with programs and four checkers."""
     environment = Environment(session, "typing", HERE)
-    environment.install("hypothesis", "nox", "pytest", "rich", "types-psutil", "types-pyyaml",
-                        *publish_sessions.REQUIREMENTS, *TYPE_CHECKERS)  # fmt: skip
+    environment.install("hypothesis", "nox", "pytest", "rich", "types-psutil", *TYPE_CHECKERS)
     environment.install_packages()
+    environment.install("types-pyyaml", *publish_sessions.REQUIREMENTS)
     environment.run("-m", "mypy", "noxfile.py", "tools", "clients", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip
     environment.run("-m", "mypy", "-p", "verification")
