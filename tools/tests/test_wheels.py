@@ -17,6 +17,7 @@ import pytest
 from packaging.utils import parse_wheel_filename
 
 import noxfile
+from tools import smoke
 from tools.publish import __main__ as publish
 from tools.publish import checks, platforms
 
@@ -203,14 +204,23 @@ def test_cibuildwheel_builds_for_all_versions_that_it_knows() -> None:
         ]
 
 
-def test_all_packages_are_for_the_same_pythons() -> None:
+def test_all_packages_are_for_the_same_pythons_and_name_the_same_pages() -> None:
     projects = [
         tomllib.loads((package / "pyproject.toml").read_text("utf-8"))["project"]
         for package in platforms.PACKAGES
     ]
     assert len({project["requires-python"] for project in projects}) == 1
+    for project in projects:
+        pages = project["urls"]
+        assert pages.keys() == {"Homepage", "Documentation", "Source", "Changelog", "Issues"}
+        assert pages == projects[0]["urls"]
     assert platforms.META in platforms.PACKAGES
     assert len(platforms.EXTENSIONS) == len(platforms.PACKAGES) - 1
+
+
+def test_each_package_is_used_before_it_is_published() -> None:
+    assert smoke.CHECKS.keys() == {package.name for package in platforms.PACKAGES}
+    assert all(smoke.CHECKS.values())
 
 
 @pytest.mark.parametrize(
