@@ -392,9 +392,9 @@ def typing(session: nox.Session) -> None:
     """Check the Python code with mypy --strict, and the stubs with programs and four checkers."""
     environment = Environment(session, "typing", HERE)
     environment.install("hypothesis", "nox", "playwright", "pytest", "rich", "sphinx",
-                        "types-docutils", "types-psutil", "types-pyyaml",
-                        *publish_sessions.REQUIREMENTS, *TYPE_CHECKERS)  # fmt: skip
+                        "types-docutils", "types-psutil", *TYPE_CHECKERS)  # fmt: skip
     environment.install_packages()
+    environment.install("types-pyyaml", *publish_sessions.REQUIREMENTS)
     environment.run("-m", "mypy", "noxfile.py", "tools", "clients", "examples", "benchmarks",
                     "atomics/python")  # fmt: skip
     environment.run("-m", "mypy", "-p", "verification")

@@ -21,7 +21,9 @@ function(cereggii_link_atomic target)
         return static_cast<int>(byte.fetch_or(1) + word.fetch_add(1));
     }
   ]])
-  set(CMAKE_CXX_STANDARD 20)
+  # Not 20: CMake would look for modules in the program first, with a tool of clang that is often
+  # missing, and the program would seem not to link.
+  set(CMAKE_CXX_STANDARD 17)
   check_cxx_source_compiles("${program}" CEREGGII_LINKS_WITHOUT_LIBATOMIC)
   if(CEREGGII_LINKS_WITHOUT_LIBATOMIC)
     return()

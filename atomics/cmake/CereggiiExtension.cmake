@@ -1,6 +1,7 @@
 # How the extension module of a package is built. It is the same for all packages.
 
 include_guard(GLOBAL)
+include("${CMAKE_CURRENT_LIST_DIR}/Exports.cmake")
 
 # In this repository, warnings about our own code are errors. In a user's build they are not: that
 # compiler may have warnings that did not exist when a release was made.
@@ -43,18 +44,6 @@ macro(cereggii_find_nanobind)
   endif()
 endmacro()
 
-# Python looks for one function of an extension module. Nothing else is exported, not even nanobind's
-# exceptions: no other library in the process can be bound to them.
-function(cereggii_export_only_init module)
-  if(APPLE)
-    target_link_options(${module} PRIVATE "-Wl,-exported_symbol,_PyInit_${module}")
-  elseif(UNIX)
-    set(exports "${CMAKE_CURRENT_BINARY_DIR}/${module}.exports")
-    file(CONFIGURE OUTPUT "${exports}" CONTENT "{ global: PyInit_@module@; local: *; };\n" @ONLY)
-    target_link_options(${module} PRIVATE "-Wl,--version-script=${exports}")
-  endif()
-endfunction()
-
 # cereggii_add_extension(<import package> <module> [NUMBERS] <sources>...). Sources include each other
 # by their path in src/. NUMBERS: the package has atomic numbers.
 function(cereggii_add_extension package module)
@@ -82,6 +71,7 @@ function(cereggii_add_extension package module)
     target_include_directories(${module} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/src")
   endif()
   target_link_libraries(${module} PRIVATE cereggii::atomics)
+  cereggii_export_only_init(${module})
   cereggii_set_warnings(${module})
   # Thread-local variables go through descriptors, as nanobind's own do. In a shared library that is
   # half the cost.
@@ -89,7 +79,6 @@ function(cereggii_add_extension package module)
     target_compile_options(${module} PRIVATE -mtls-dialect=gnu2)
     target_link_options(${module} PRIVATE -mtls-dialect=gnu2)
   endif()
-  cereggii_export_only_init(${module})
   install(TARGETS ${module} LIBRARY DESTINATION ${package})
   # The Python code that the packages have in common.
   set(python "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../python")

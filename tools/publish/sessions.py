@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import nox
 
 from tools.publish import release
-from tools.publish.platforms import EXTENSIONS, META, PACKAGES, PLATFORMS, ROOT
+from tools.publish.platforms import CONFIGURATION, EXTENSIONS, META, PACKAGES, PLATFORMS, ROOT
 
 DIST = ROOT / "dist"
 FOLDERS = {package: "meta" if package == META else "extensions" for package in PACKAGES}
@@ -52,6 +53,21 @@ def register(
             kinds = ["--sdist", "--wheel"] if package == META else ["--sdist"]
             environment.run("-m", "build", *kinds, "-o", str(dist / folder), str(package))
 
+    def use(session: nox.Session, version: str, package: Path, place: Path) -> None:
+        """Installs a package from files alone into an environment that has nothing, and uses it."""
+        name = f"installed-{version}"
+        shutil.rmtree(ROOT / ".nox" / name, ignore_errors=True)
+        environment = make_environment(session, name, version)
+        environment.run("-m", "pip", "install", "-q", "--disable-pip-version-check", "--pre",
+                        "--no-index", "--find-links", str(place / "repaired"), "--find-links",
+                        str(place / "sdists" / "meta"), package.name)  # fmt: skip
+        environment.run("-m", "pip", "check")
+        if package == META:
+            environment.run("-P", "-m", "cereggii", "--increments", "1000")
+            environment.run("-P", "tools/smoke.py")
+        else:
+            environment.run("-P", "tools/smoke.py", package.name)
+
     @nox.session(python=False)
     def sdists(session: nox.Session) -> None:
         """Make the sdists of all packages, and the wheel of the meta-package, in dist/."""
@@ -72,9 +88,9 @@ def register(
         output = str((DIST / "extensions").relative_to(ROOT))
         for package in EXTENSIONS:
             # The last one is tested alone, as the others, and then with all of them.
-            last = package == EXTENSIONS[-1]
-            alone = "python {project}/tools/smoke.py {package}"
-            more = {"CIBW_TEST_COMMAND": f"{alone} && {TOGETHER}"} if last else {}
+            alone = tomllib.loads(CONFIGURATION.read_text("utf-8"))["tool"]["cibuildwheel"]
+            together = {"CIBW_TEST_COMMAND": f"{alone['test-command']} && {TOGETHER}"}
+            more = together if package == EXTENSIONS[-1] else {}
             environment.run("-m", "cibuildwheel", *platform.options, "--output-dir", output,
                             str(package.relative_to(ROOT)),
                             env={**platform.environment, **more})  # fmt: skip
@@ -122,25 +138,4 @@ def register(
         checked(session, str(place / "repaired"), str(place / "sdists"))
         for version in versions:
             for package in PACKAGES:
-                _use(session, make_environment, version, package, place)
-
-    def _use(
-        session: nox.Session,
-        make_environment: Callable[[nox.Session, str, str], Any],
-        version: str,
-        package: Path,
-        place: Path,
-    ) -> None:
-        """Installs a package from files alone into an environment that has nothing, and uses it."""
-        name = f"installed-{version}"
-        shutil.rmtree(ROOT / ".nox" / name, ignore_errors=True)
-        environment = make_environment(session, name, version)
-        environment.run("-m", "pip", "install", "-q", "--disable-pip-version-check", "--pre",
-                        "--no-index", "--find-links", str(place / "repaired"), "--find-links",
-                        str(place / "sdists" / "meta"), package.name)  # fmt: skip
-        environment.run("-m", "pip", "check")
-        if package == META:
-            environment.run("-P", "-m", "cereggii", "--increments", "1000")
-            environment.run("-P", "tools/smoke.py")
-        else:
-            environment.run("-P", "tools/smoke.py", package.name)
+                use(session, version, package, place)

@@ -10,12 +10,14 @@ import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from platform import machine
 from typing import Any
 
 import pytest
 from packaging.utils import parse_wheel_filename
 
 import noxfile
+from tools import smoke
 from tools.publish import __main__ as publish
 from tools.publish import checks, platforms
 
@@ -28,8 +30,8 @@ STRAY int stray(void) { return 1; }
 VISIBLE = '__attribute__((visibility("default")))'
 
 linux = pytest.mark.skipif(
-    sys.platform != "linux" or not shutil.which("cc"),
-    reason="extension modules for Linux are compiled: runs on Linux on x86-64, with a C compiler",
+    sys.platform != "linux" or machine() != "x86_64" or not shutil.which("cc"),
+    reason="it compiles extension modules: runs on Linux on x86-64, where there is a C compiler",
 )
 
 
@@ -202,14 +204,23 @@ def test_cibuildwheel_builds_for_all_versions_that_it_knows() -> None:
         ]
 
 
-def test_all_packages_are_for_the_same_pythons() -> None:
+def test_all_packages_are_for_the_same_pythons_and_name_the_same_pages() -> None:
     projects = [
         tomllib.loads((package / "pyproject.toml").read_text("utf-8"))["project"]
         for package in platforms.PACKAGES
     ]
     assert len({project["requires-python"] for project in projects}) == 1
+    for project in projects:
+        pages = project["urls"]
+        assert pages.keys() == {"Homepage", "Documentation", "Source", "Changelog", "Issues"}
+        assert pages == projects[0]["urls"]
     assert platforms.META in platforms.PACKAGES
     assert len(platforms.EXTENSIONS) == len(platforms.PACKAGES) - 1
+
+
+def test_each_package_is_used_before_it_is_published() -> None:
+    assert smoke.CHECKS.keys() == {package.name for package in platforms.PACKAGES}
+    assert all(smoke.CHECKS.values())
 
 
 @pytest.mark.parametrize(
@@ -242,8 +253,8 @@ def release(version: str) -> list[str]:
             names.append(f"{name}-py3-none-any.whl")
             continue
         for platform in platforms.PLATFORMS:
-            system, _, machine = platform.partition("_")
-            where = f"{versions.get(system, system)}_{machine}"
+            system, _, processor = platform.partition("_")
+            where = f"{versions.get(system, system)}_{processor}"
             for identifier in platforms.identifiers(platform):
                 abi = identifier.partition("-")[0]
                 names.append(f"{name}-{abi.rstrip('t')}-{abi}-{where}.whl")
