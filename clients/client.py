@@ -24,6 +24,7 @@ NAMES = (
     "networkx",
     "networkx_order",
     "ft_utils",
+    "prometheus_client",
 )
 
 
