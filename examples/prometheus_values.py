@@ -12,6 +12,7 @@ metrics themselves, and programs that use them, stay as they are.
 
 from __future__ import annotations
 
+import importlib
 import sys
 import time
 from typing import Any
@@ -66,8 +67,7 @@ def install() -> None:
 
     In multiprocess mode the library needs its own values, which are in files.
     """
-    from prometheus_client import values
-
+    values: Any = importlib.import_module("prometheus_client.values")
     if not values.ValueClass._multiprocess:
         values.ValueClass = values.MutexValue = AtomicValue
 
