@@ -300,7 +300,8 @@ def tools(session: nox.Session) -> None:
 def examples(session: nox.Session) -> None:
     """Run the programs in examples/, each with little to do."""
     environment = Environment(session, "examples", MAIN)
-    environment.install("pytest", "rich", "dask", "distributed")
+    environment.install("pytest", "rich", "dask", "distributed",
+                        "prometheus_client")  # fmt: skip
     environment.install_packages()
     environment.run("-m", "pytest", "tools/tests/test_examples.py", *session.posargs)
 

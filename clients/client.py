@@ -25,6 +25,7 @@ NAMES = (
     "networkx",
     "networkx_order",
     "ft_utils",
+    "prometheus_client",
 )
 
 

@@ -34,6 +34,11 @@ endmacro()
 # nanobind set variables that nanobind_add_module() reads in the caller's scope.
 macro(cereggii_find_nanobind)
   cereggii_use_no_modules()
+  # Thread-local variables must not go through descriptors (-mtls-dialect=gnu2), which nanobind would
+  # choose: before glibc 2.40, the call through a descriptor may change vector registers, and the
+  # compiler keeps floats and pointers in them (https://sourceware.org/bugzilla/show_bug.cgi?id=31372).
+  # It happens at a thread's first use of a module that was loaded when there was little static room.
+  set(NB_HAS_MTLS_GNU2 OFF CACHE INTERNAL "" FORCE)
   find_package(Python 3.11 REQUIRED COMPONENTS Interpreter Development.Module)
   if(NOT COMMAND nanobind_add_module)
     execute_process(
@@ -73,12 +78,6 @@ function(cereggii_add_extension package module)
   target_link_libraries(${module} PRIVATE cereggii::atomics)
   cereggii_export_only_init(${module})
   cereggii_set_warnings(${module})
-  # Thread-local variables go through descriptors, as nanobind's own do. In a shared library that is
-  # half the cost.
-  if(NB_HAS_MTLS_GNU2)
-    target_compile_options(${module} PRIVATE -mtls-dialect=gnu2)
-    target_link_options(${module} PRIVATE -mtls-dialect=gnu2)
-  endif()
   install(TARGETS ${module} LIBRARY DESTINATION ${package})
   # The Python code that the packages have in common.
   set(python "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../python")

@@ -151,7 +151,7 @@ class _ModelNumber(Generic[Value]):
     """What a ModelInt and a ModelFloat have in common."""
 
     def __init__(self, value: Value) -> None:
-        self._value = value
+        self._value: Value = value
 
     @staticmethod
     def _stored(argument: Any) -> Value:
@@ -252,7 +252,9 @@ class ModelInt(_ModelNumber[int]):
     def __init__(self, value: int = 0) -> None:
         super().__init__(value)
 
-    _stored = staticmethod(_in_range)
+    @staticmethod
+    def _stored(argument: Any) -> int:
+        return _in_range(argument)
 
     def get_and_or(self, mask: Any) -> int:
         """Set bits, and return what was there."""

@@ -25,6 +25,7 @@ LITTLE_TO_DO = {
     "distributed_word_count.py": "--workers 2 --threads 2 --files 10",
     "hit_counter.py": "--threads 4 --requests 20000",
     "once_per_key_cache.py": "--threads 4 --keys 3 --seconds 0.01",
+    "prometheus_values.py": "--threads 3 --requests 2000",
     "word_count.py": "--threads 1 2 --files 30",
     "worker_pool.py": "--threads 3 --waiting 4 --tasks 100",
 }
@@ -73,6 +74,12 @@ class AtomicCache(cereggii.AtomicCache):
     def __init__(self, fill, ttl=None, maxsize=None):
         super().__init__(fill)
 cereggii.AtomicCache = AtomicCache
+""",
+    "prometheus_values.py: a lost addition": """
+class AtomicFloat(cereggii.AtomicFloat):
+    def increment_and_get(self, amount):
+        return self.get() if self == 1000 else super().increment_and_get(amount)
+cereggii.AtomicFloat = AtomicFloat
 """,
     "word_count.py: a lost counter": """
 class AtomicDict(cereggii.AtomicDict):
@@ -300,7 +307,32 @@ def test_distributed_word_count_adds_up(tmp_path: Path) -> None:
     assert {its_gil for *_, its_gil in rows} == {GIL}
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
+needs_prometheus = pytest.mark.skipif(
+    importlib.util.find_spec("prometheus_client") is None, reason="needs prometheus_client"
+)
+
+
+@needs_prometheus
+def test_prometheus_values_lose_nothing() -> None:
+    shown = run("prometheus_values.py")
+    assert "6,000 requests, 3 threads" in shown
+    assert f"the GIL is {GIL}" in shown
+    assert rows_of(shown) == [
+        ["served_total", "/0", "4,000.0", "right"],
+        ["served_total", "/1", "2,000.0", "right"],
+        ["active", "", "0.0", "right"],
+        ["size_count", "", "6,000.0", "right"],
+        ["size_sum", "", "2,250.0", "right"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(name, marks=needs_prometheus if name.startswith("prometheus") else ())
+        for name in DAMAGE
+    ],
+)
 def test_a_wrong_result_is_shown_and_is_an_error(damage: str) -> None:
     example = damage.partition(":")[0]
     program = RUN_DAMAGED.format(damage=DAMAGE[damage], folder=str(EXAMPLES))

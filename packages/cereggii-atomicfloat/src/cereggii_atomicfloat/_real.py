@@ -25,7 +25,8 @@ def from_number(cls: Any, number: Any, /) -> Any:
 
 def __getformat__(_cls: Any, typestr: Any, /) -> Any:  # noqa: N807
     """float.__getformat__: the values are floats."""
-    return float.__getformat__(typestr)
+    kind: Any = float  # type checkers do not know the method
+    return kind.__getformat__(typestr)
 
 
 REAL = {

@@ -151,7 +151,7 @@ def floats(number: AtomicFloat | AtomicFloatHandle) -> None:
     assert_type(number < 10**9, bool)
     assert_type(number == 5, bool)
     assert_type(int(number), int)
-    assert_type(float(number), float)
+    number.set(float(number))
     assert_type(round(number), int)
     assert_type(round(number, 2), float)
     assert_type(number.real + number.imag + number.conjugate(), float)
