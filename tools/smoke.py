@@ -20,6 +20,7 @@ from cereggii import (
     AtomicEvent,
     AtomicInt,
     AtomicRef,
+    AtomicSet,
     CountDownLatch,
     ThreadHandle,
 )
@@ -121,6 +122,28 @@ def dicts(threads: int) -> None:
     expect("counts", counts.snapshot(), {key: threads * n for key, n in Counter(words).items()})
 
 
+def sets(threads: int) -> None:
+    """Each element is added by one thread and removed by one; exact snapshots and lengths."""
+    shared: AtomicSet[str] = AtomicSet()
+    kept = {f"kept {i}" for i in range(100)}
+    shared |= kept
+    added, removed = AtomicInt(0), AtomicInt(0)
+
+    def work(number: int) -> None:
+        for i in range(EACH):
+            added.increment_and_get(shared.add(f"element {i}"))
+            if i % 5_000 == 0:
+                expect("elements that stay", len(shared & kept), len(kept))
+                expect("a superset", shared.snapshot() >= kept, True)
+        for i in range(0, EACH, 2):
+            removed.increment_and_get(shared.discard(f"element {i}"))
+
+    together(threads, work)
+    # What one thread has removed, another one may have added again.
+    expect("a set", len(shared), len(kept) + added.get() - removed.get())
+    expect("odd elements", shared >= {f"element {i}" for i in range(1, EACH, 2)}, True)
+
+
 def waiting(threads: int) -> None:
     """Threads that wait are woken, and exactly one thread computes a value."""
     event, latch, computed = AtomicEvent(), CountDownLatch(threads), AtomicInt(0)
@@ -149,7 +172,7 @@ def main(arguments: list[str]) -> int:
     print(f"CPython {platform.python_version()}, {platform.machine()},",
           "with the GIL" if gil else "free-threaded")  # fmt: skip
     failed = 0
-    for check in (integers, references, dicts, waiting):
+    for check in (integers, references, dicts, sets, waiting):
         try:
             check(threads)
         except Wrong as problem:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The game *against*: one thread, whose every step does what it does to a dict, int or Counter."""
+"""The game *against*: one thread, whose every step does what it does to the builtin type."""
 
 from __future__ import annotations
 
 import random
 from typing import Any
 
+from tools.fuzz.arguments import FuzzError, draw
 from tools.fuzz.programs import Program, Wrong
-from tools.fuzz.tables import TABLES, FuzzError, draw, new_atomic, new_model, outcome, plain
+from tools.fuzz.tables import TABLES, new_atomic, new_model, outcome, plain
 
 __all__ = ["FuzzError", "generate", "play"]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dict, int and Counter with the methods that our types have besides: what a step has to do.
+"""dict, set, int and Counter with the methods that our types have besides: what a step has to do.
 
 They are for one thread. They say so by their results, and raise the same types of exceptions.
 """
@@ -116,6 +116,39 @@ class ModelDict(dict[Any, Any]):
 
     def reserve(self, n: int) -> None:
         """An AtomicDict makes room."""
+
+    def approx_len(self) -> int:
+        """Exact while no other thread writes."""
+        return len(self)
+
+
+class ModelSet(set[Any]):
+    """A set with the methods of AtomicSet."""
+
+    def add(self, element: Any) -> bool:  # type: ignore[override]
+        """Add, and return whether it was absent."""
+        before = len(self)
+        super().add(element)
+        return len(self) > before
+
+    def discard(self, element: Any) -> bool:  # type: ignore[override]
+        """Remove, and return whether it was there."""
+        before = len(self)
+        super().discard(element)
+        return len(self) < before
+
+    def remove_if(self, predicate: Callable[[Any], object]) -> int:
+        """Remove the elements for which it is true."""
+        gone = [element for element in self if predicate(element)]
+        self.difference_update(gone)
+        return len(gone)
+
+    def snapshot(self) -> frozenset[Any]:
+        """An AtomicSet has this for an exact copy."""
+        return frozenset(self)
+
+    def reserve(self, n: int) -> None:
+        """An AtomicSet makes room."""
 
     def approx_len(self) -> int:
         """Exact while no other thread writes."""
