@@ -145,6 +145,30 @@ def dicts(threads: int) -> None:
     expect("counts", counts.snapshot(), {key: threads * n for key, n in Counter(words).items()})
 
 
+def sets(threads: int) -> None:
+    """Each element is added by one thread and removed by one; exact snapshots and lengths."""
+    from cereggii_atomicdict import AtomicSet
+
+    shared: AtomicSet[str] = AtomicSet()
+    kept = {f"kept {i}" for i in range(100)}
+    shared |= kept
+    added, removed = [0] * threads, [0] * threads  # by each thread
+
+    def work(number: int) -> None:
+        for i in range(EACH):
+            added[number] += shared.add(f"element {i}")
+            if i % 5_000 == 0:
+                expect("elements that stay", len(shared & kept), len(kept))
+                expect("a superset", shared.snapshot() >= kept, True)
+        for i in range(0, EACH, 2):
+            removed[number] += shared.discard(f"element {i}")
+
+    together(threads, work)
+    # What one thread has removed, another one may have added again.
+    expect("a set", len(shared), len(kept) + sum(added) - sum(removed))
+    expect("odd elements", shared >= {f"element {i}" for i in range(1, EACH, 2)}, True)
+
+
 def computing(threads: int) -> None:
     """Exactly one thread computes a value, and the others wait for it."""
     from cereggii_atomicdict import AtomicDict
@@ -197,7 +221,7 @@ def combined(threads: int) -> None:
 # What is checked of a package, beside its import.
 CHECKS: dict[str, list[Callable[[int], None]]] = {
     "cereggii": [combined],
-    "cereggii-atomicdict": [dicts, computing],
+    "cereggii-atomicdict": [dicts, sets, computing],
     "cereggii-atomicfloat": [floats],
     "cereggii-atomicint": [integers, waiting],
     "cereggii-atomicref": [references],

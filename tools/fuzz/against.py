@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The game *against*: one thread, whose every step does what it does to a dict, int or Counter."""
+"""The game *against*: one thread, whose every step does what it does to the builtin type."""
 
 from __future__ import annotations
 
 import random
 from typing import Any
 
+from tools.fuzz.arguments import FuzzError, draw
 from tools.fuzz.programs import Program, Wrong
 from tools.fuzz.tables import (
     NUMBERS,
     TABLES,
-    FuzzError,
-    draw,
     new_atomic,
     new_model,
     outcome,

@@ -155,7 +155,7 @@ def parameters(kind: type, name: str) -> list[inspect.Parameter]:
 # ── types of results ───────────────────────────────────────────────────────────────────────────
 
 # Those annotations that say which type exactly a result has.
-_EXACT = {"int", "bool", "None", "str", "float", "bytes", "dict", "list", "tuple"}
+_EXACT = {"int", "bool", "None", "str", "float", "bytes", "dict", "list", "tuple", "frozenset"}
 
 
 @functools.cache

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tools.fuzz.arguments import Collider
 from tools.fuzz.programs import Program, Wrong
-from tools.fuzz.tables import Collider
 from tools.fuzz.together import run_together
 
 THREADS = 3

@@ -29,8 +29,10 @@ TEXTS = ["", "a", "abc", "\0", "\ud800", ">10", "little", "value", "get"]
 
 # Parameters with these names get what they are for, as a rule.
 FUNCTION_NAMES = {"fn", "callable", "factory", "predicate", "function", "func", "fill", "target"}
-ITERABLE_NAMES = {"pairs", "iterable", "mapping", "initial", "batch", "keys_or_mapping", "other"}
-KEY_NAMES = {"key", "expected", "updated", "desired", "value", "initial_value", "default", "obj"}
+ITERABLE_NAMES = {"pairs", "iterable", "mapping", "initial", "batch", "keys_or_mapping", "other",
+                  "others"}  # fmt: skip
+KEY_NAMES = {"key", "expected", "updated", "desired", "value", "initial_value", "default", "obj",
+             "element"}  # fmt: skip
 # These have to have one type, or all the rest is not reached.
 TYPED: dict[str, list[Any]] = {
     "bytes": [["bytes", "abc"], ["bytes", ""]],
@@ -62,7 +64,9 @@ PRODUCERS = {
 
 # The right operand of these is a mapping, or an object of the same class.
 UNIONS = {
-    f"__{prefix}{name}__" for name in ("or", "and", "add", "sub", "eq") for prefix in ("", "r", "i")
+    f"__{prefix}{name}__"
+    for name in ("or", "and", "add", "sub", "xor", "eq", "le")
+    for prefix in ("", "r", "i")
 }
 
 # Which function is called on the result of which other one.
@@ -77,7 +81,7 @@ SIZES = [0, 1, 2, 64, 1000, 2**16, 2**62, 2**64, -1]
 QUESTIONS = ["hash", "eq", "lt", "bool", "index", "float", "iter", "len", "repr", "reduce", "del"]
 ANSWERS = ["raise", "exit", "reenter", "reenter", "wrong", "change", "same"]
 FUNCTION_MODES = ["", "first", "last", "itself", "sentinel", "huge", "raise", "exit", "reenter"]
-ITERABLES = ["list", "tuple", "dict", "pairs", "pairs", "generator", "mapping"]
+ITERABLES = ["list", "tuple", "dict", "set", "pairs", "pairs", "generator", "mapping"]
 
 
 def generate(choose: random.Random) -> Program:

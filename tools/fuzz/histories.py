@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeAlias
 
+from tools.fuzz.arguments import Step, draw
 from tools.fuzz.programs import Program, Wrong
-from tools.fuzz.tables import NUMBERS, TABLES, Step, draw, new_atomic, new_model, outcome, plain
+from tools.fuzz.tables import NUMBERS, TABLES, new_atomic, new_model, outcome, plain
 from tools.fuzz.together import Meeting, run_together
-from tools.testing import linearizability
+from tools.testing import linearizability, models
 
 THREADS = 3
 STEPS = 5
@@ -92,6 +93,9 @@ def _new(kind: str, used: int) -> Any:
     for number in range(used if kind == "dict" else 0):
         shared[f"used {number}"] = number
         del shared[f"used {number}"]
+    for number in range(used if kind == "set" else 0):
+        shared.add(f"used {number}")
+        shared.discard(f"used {number}")
     return shared
 
 
@@ -124,6 +128,8 @@ def _effect(kind: str, step: Step, arguments: list[Any]) -> linearizability.Step
 
 
 def _freeze(model: Any) -> Hashable:
+    if isinstance(model, models.ModelSet):
+        return model.snapshot()
     return frozenset(model.items()) if isinstance(model, dict) else plain(model.get())
 
 
@@ -131,4 +137,4 @@ def _thaw(kind: str, state: Any) -> Any:
     made: Callable[..., Any] = type(new_model(kind))
     if kind in NUMBERS:
         return made(float(state) if kind == "float" else state)
-    return made(dict(state))
+    return made(state) if kind == "set" else made(dict(state))

@@ -2,8 +2,8 @@
 """The game *hostile*: three threads, any public member, and arguments that fight back.
 
 No result is known in advance. But no step may raise what only bugs raise; the types of results are
-those of the annotations; a dict has as many items as it says; and in the end everything is freed,
-and no reference is left or lacking.
+those of the annotations; a dict or a set has as many items as it says; and in the end everything is
+freed, and no reference is left or lacking.
 
 The steps of thread 0 are done first, and alone. They make the objects that the others share.
 """
@@ -94,6 +94,7 @@ def _wait_for_threads() -> None:
 def _check_dicts(world: World) -> None:
     for shared in [*world.pool]:
         _check_dict(world, shared)
+        _check_set(world, shared)
 
 
 def _check_dict(world: World, shared: Any) -> None:
@@ -117,6 +118,27 @@ def _check_dict(world: World, shared: Any) -> None:
     shared.clear()
     if len(shared) != 0 or [*shared]:
         world.problems.append("a dict is not empty after clear()")
+
+
+def _check_set(world: World, shared: Any) -> None:
+    """The same for a set."""
+    import cereggii
+
+    if not isinstance(shared, (cereggii.AtomicSet, cereggii.AtomicSetHandle)):
+        return
+    try:
+        length = len(shared)
+    except RuntimeError:
+        return  # __init__ was not called
+    elements, copied = [*shared], shared.copy()
+    if {length} != {len(elements), len(copied), len({id(element) for element in elements})}:
+        world.problems.append(
+            f"len() is {length}, but there are {len(elements)} elements, and {len(copied)} in a"
+            " copy"
+        )
+    shared.clear()
+    if len(shared) != 0 or [*shared]:
+        world.problems.append("a set is not empty after clear()")
 
 
 def _free(world: World, anchors: list[Any], before: list[int]) -> None:

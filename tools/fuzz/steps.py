@@ -214,6 +214,8 @@ def _iterable(world: World, kind: str, items: list[Any]) -> Any:
         return {items[index]: items[index + 1] for index in range(0, len(items) - 1, 2)}
     if kind == "pairs":
         return [(items[index], items[index + 1]) for index in range(0, len(items) - 1, 2)]
+    if kind == "set":
+        return set(items)
     if kind == "generator":
         return broken_generator(items)
     return HalfMapping(world, items) if kind == "mapping" else None

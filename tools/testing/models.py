@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""dict, int, float and Counter with the methods that our types have besides.
+"""dict, set, int, float and Counter with the methods that our types have besides.
 
 They show what a step has to do: by their results, and by the types of the exceptions that they
 raise. They are for one thread.
@@ -118,6 +118,39 @@ class ModelDict(dict[Any, Any]):
 
     def reserve(self, n: int) -> None:
         """An AtomicDict makes room."""
+
+    def approx_len(self) -> int:
+        """Exact while no other thread writes."""
+        return len(self)
+
+
+class ModelSet(set[Any]):
+    """A set with the methods of AtomicSet."""
+
+    def add(self, element: Any) -> bool:  # type: ignore[override]
+        """Add, and return whether it was absent."""
+        before = len(self)
+        super().add(element)
+        return len(self) > before
+
+    def discard(self, element: Any) -> bool:  # type: ignore[override]
+        """Remove, and return whether it was there."""
+        before = len(self)
+        super().discard(element)
+        return len(self) < before
+
+    def remove_if(self, predicate: Callable[[Any], object]) -> int:
+        """Remove the elements for which it is true."""
+        gone = [element for element in self if predicate(element)]
+        self.difference_update(gone)
+        return len(gone)
+
+    def snapshot(self) -> frozenset[Any]:
+        """An AtomicSet has this for an exact copy."""
+        return frozenset(self)
+
+    def reserve(self, n: int) -> None:
+        """An AtomicSet makes room."""
 
     def approx_len(self) -> int:
         """Exact while no other thread writes."""

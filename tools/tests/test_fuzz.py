@@ -177,6 +177,8 @@ def test_the_types_of_results_are_those_of_the_annotations() -> None:
     assert api.exact_results(classes["AtomicInt"], "increment_and_get") == {"int"}
     assert api.exact_results(classes["AtomicIntHandle"], "compare_and_set") == {"bool"}
     assert api.exact_results(classes["AtomicDict"], "snapshot") == {"dict"}
+    assert api.exact_results(classes["AtomicSet"], "snapshot") == {"frozenset"}
+    assert api.exact_results(classes["AtomicSetHandle"], "add") == {"bool"}
     assert api.exact_results(classes["AtomicDict"], "get") == set()
     assert api.exact_results(classes["CountDownLatch"], "wait") == {"bool"}
 

@@ -181,6 +181,26 @@ def test_a_snapshot_is_known_to_the_collector() -> None:
     assert gc.is_tracked(snapshot)
 
 
+@pytest.mark.thread_unsafe(reason="looks at all objects of the process")
+def test_a_snapshot_that_is_not_complete_is_not_found_by_the_collector() -> None:
+    class Looking:
+        def __init__(self) -> None:
+            self.found: list[Any] | None = None
+
+        def __hash__(self) -> int:
+            if self.found is not None:
+                self.found += [each for each in gc.get_objects() if type(each) is frozenset]
+            return 5
+
+    looking = Looking()
+    instance = AtomicSet([1, looking, 2])
+    looking.found = found = []
+    snapshot = instance.snapshot()
+    looking.found = None
+    assert len(snapshot) == 3
+    assert not any(each is snapshot for each in found)
+
+
 # ── repr and identity ──────────────────────────────────────────────────────────────────────────
 
 

@@ -424,7 +424,15 @@ def test_json_dumps_all_of_them(make: Any, plain: Any) -> None:
 
 
 def test_json_refuses_what_it_did_before() -> None:
-    for wrong in (object(), {1}, 1j, {"k": [b"x"]}, AtomicRef({1}), AtomicSet([1]), AtomicDict(k=1j)):
+    for wrong in (
+        object(),
+        {1},
+        1j,
+        {"k": [b"x"]},
+        AtomicRef({1}),
+        AtomicSet([1]),
+        AtomicDict(k=1j),
+    ):
         with pytest.raises(TypeError, match=r"^Object of type (object|set|complex|bytes) is not "):
             dumps(wrong)
 
