@@ -299,7 +299,9 @@ SCENARIO(a_reader_that_has_ended_the_epoch, {.preemptions = 0, .stale_reads = 1}
             Still::Domain::current();  // before the reader, so that no scan reaches that
             turns.end();
             turns.wait_for(2);
-            world.remove(0);
+            // Not under a pin, which would load the epoch.
+            Thing* unlinked = world.links[0].exchange(nullptr, std::memory_order_seq_cst);
+            Still::Domain::retire(*Still::Domain::current(), unlinked);
             Still::Domain::unpin(pinned);
             world.remove(1);
             turns.end();
