@@ -175,7 +175,7 @@ def main() -> int:
     """The exit code: 1 if something is not explained."""
     parser = argparse.ArgumentParser(description="weaken each memory order (see the docstring)")
     parser.add_argument("build", type=Path)
-    parser.add_argument("--executions", type=int, default=20_000)
+    parser.add_argument("--executions", type=int, default=10_000)
     parser.add_argument("--only", choices=MODELS, action="append")
     arguments = parser.parse_args()
     reasons = read_entries()

@@ -68,8 +68,7 @@ inline int run(World& world, const Call& call) {
         }
         case Operation::length: return world.length();
         case Operation::items:
-            return number_of(
-                world.items(call.value % 2 == 0 ? TakenBy::position : TakenBy::table));
+            return number_of(world.items(call.value % 2 == 0 ? TakenBy::position : TakenBy::table));
         case Operation::clear: world.clear(); return 0;
         default: return world.get(call.key);
     }

@@ -318,6 +318,21 @@ SCENARIO(the_address_of_a_value_is_used_again, {.preemptions = 2, .stale_reads =
     check(found == 1 || found == 2, "a value that the map never had");
 }
 
+// A migrator has found no room. Either it sees that the deletion has left the node to it, or the
+// deletion sees that the slot is not MOVING any more.
+SCENARIO(a_deletion_beside_a_migrator_that_gives_up, {.preemptions = 2, .stale_reads = 1}) {
+    World world;
+    world.set(0, 1);
+    world.claim_for_a_sleeper(0);
+    world.append();
+    world.change_moving(true);
+    bool is_left = false;
+    threads([&] { world.remove(0); }, [&] { is_left = world.give_node_back(); });
+    check(is_left || !names_node(world.map.root.load()->slot(0).load()), "a dead node is left");
+    world.wake_sleeper(0);
+    world.check_end({});
+}
+
 // A migrator has found no room in the next table, which is full of tombstones.
 SCENARIO(a_chunk_is_given_back, {.preemptions = 2, .stale_reads = 1}) {
     World world;

@@ -23,13 +23,14 @@ struct Turn {
 struct Program {
     World world;
     std::array<Turn, turn_count> program{};
-    Turns turns;
+    Schedule turns;
     State state{};
 
     Program() {
         for (Turn& turn : program) {
             turn.thread = choose(thread_count);
-            if (choose(2)) turn.work = static_cast<Work>(choose(static_cast<unsigned>(Work::count)));
+            if (choose(2))
+                turn.work = static_cast<Work>(choose(static_cast<unsigned>(Work::count)));
             turn.call = random_call(key_count);
             if (choose(16) == 0) turn.call.operation = Operation::clear;
         }
@@ -78,7 +79,7 @@ SCENARIO(operations_find_what_was_done_before,
 // What the first thread does has ended when the second one begins.
 template <class First, class Second>
 void one_after_the_other(const First& first, const Second& second) {
-    Turns turns;
+    Schedule turns;
     threads(
         [&] {
             first();
@@ -117,8 +118,7 @@ SCENARIO(an_update_is_found_by_a_compare_and_set, {.preemptions = 0, .stale_read
     world.check_end({3});
 }
 
-SCENARIO(an_update_is_found_by_an_update_that_takes_it_back,
-         {.preemptions = 0, .stale_reads = 2}) {
+SCENARIO(an_update_is_found_by_an_update_that_takes_it_back, {.preemptions = 0, .stale_reads = 2}) {
     World world;
     world.set(0, 1);
     one_after_the_other([&] { world.set(0, 2); },
@@ -210,6 +210,18 @@ SCENARIO(a_deletion_of_a_key_that_was_moved, {.preemptions = 0, .stale_reads = 2
     world.check_end({});
 }
 
+// The same, and the slot became MOVED just before.
+SCENARIO(a_key_is_deleted_when_it_was_moved, {.preemptions = 0, .stale_reads = 3}) {
+    World world;
+    world.make_room(8);
+    world.set(0, 1);
+    world.append(16);
+    world.claim_for_a_sleeper(1);
+    one_after_the_other([&] { world.help(); }, [&] { world.remove(0); });
+    world.wake_sleeper(1);
+    world.check_end({});
+}
+
 SCENARIO(a_table_that_was_dropped, {.preemptions = 0, .stale_reads = 2}) {
     World world;
     world.set(0, 1);
@@ -242,7 +254,11 @@ SCENARIO(a_table_that_was_cleared_and_its_size, {.preemptions = 0, .stale_reads 
                             memory_of(world.map);
                             total_detour(world.map);
                         });
-    world.check_end({});
+    world.set(0, 1);
+    world.append();
+    check(memory_of(world.map) > 0);
+    check(total_detour(world.map) == 0);
+    world.check_end({1});
 }
 
 SCENARIO(an_insertion_is_found_by_a_search, {.preemptions = 0, .stale_reads = 2}) {
@@ -274,8 +290,8 @@ SCENARIO(a_deletion_and_what_is_popped, {.preemptions = 0, .stale_reads = 2}) {
 // The second thread does this while the first one compares.
 template <class First, class Second>
 void while_keys_are_compared(const First& first, const Second& second) {
-    static Turns* turns;
-    Turns mine;
+    static Schedule* turns;
+    Schedule mine;
     turns = &mine;
     threads(
         [&] {

@@ -137,8 +137,7 @@ public:
     }
     // If the last reference to a value is dropped, its address is another object's.
     void use_address_again(int value, int contents) {
-        Py_DECREF(values_[value]);
-        if (values_[value]->count.load(std::memory_order_acquire) != 0) return;
+        if (values_[value]->count.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
         values_[value]->contents = contents;
         values_[value]->count.store(1, std::memory_order_release);
     }
@@ -177,16 +176,19 @@ public:
         check(names_node(seen));
         slot.store(is_moving ? seen | moving_bit : seen & ~moving_bit);
     }
+    // It changes the slot back as a migrator does. Whether a deletion has left the node to it.
+    bool give_node_back() {
+        Table* root = map.root.load();
+        Atomic<Slot>& slot = root->slot(0);
+        const Slot seen = slot.load(std::memory_order_relaxed);
+        slot.store(seen & ~moving_bit, std::memory_order_release);
+        fence(std::memory_order_seq_cst);
+        return root->deferred_unlinks.load() != 0;
+    }
     // Moves keys on, as each writer does.
     void help() { empty_root(map, 1); }
     void move_all() { empty_root(map, INT_MAX); }
     void move_all_without_waiting() { empty_root(map, INT_MAX, false); }
-    // What only estimates.
-    void ask() {
-        approximate_length(map);
-        memory_of(map);
-        total_detour(map);
-    }
 
     // When all threads have ended: the keys have these values, and all else was freed.
     void check_end(std::array<int, key_count> expected) {

@@ -54,7 +54,7 @@ void threads(Bodies&&... bodies) {
 // Threads take turns in an order that the scenario says. It is no atomic: from it no thread learns
 // what another one has done. A thread must not end before the others have begun their turns, since
 // the end of a thread and the start of another one are ordered by the reclaimer's lock.
-class Turns {
+class Schedule {
 public:
     // Waits until so many turns have ended.
     void wait_for(int ended) const noexcept {

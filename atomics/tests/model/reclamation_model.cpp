@@ -293,13 +293,15 @@ SCENARIO(a_reader_and_what_is_left_for_all, {.preemptions = 2, .stale_reads = 1}
 SCENARIO(a_reader_that_has_ended_the_epoch, {.preemptions = 0, .stale_reads = 1}) {
     Still world;
     auto& pinned = world.pin_main_thread();
-    Turns turns;
+    Schedule turns;
     threads(
         [&] {
             Still::Domain::current();  // before the reader, so that no scan reaches that
             turns.end();
             turns.wait_for(2);
-            world.remove(0);
+            // Not under a pin, which would load the epoch.
+            Thing* unlinked = world.links[0].exchange(nullptr, std::memory_order_seq_cst);
+            Still::Domain::retire(*Still::Domain::current(), unlinked);
             Still::Domain::unpin(pinned);
             world.remove(1);
             turns.end();
@@ -323,7 +325,7 @@ SCENARIO(a_reader_that_has_ended_the_epoch, {.preemptions = 0, .stale_reads = 1}
 SCENARIO(the_owner_sees_that_its_mark_was_cleared, {.preemptions = 0, .stale_reads = 2}) {
     Still world;
     auto& pinned = world.pin_main_thread();
-    Turns turns;
+    Schedule turns;
     threads(
         [&] {
             world.remove(0);
@@ -350,7 +352,7 @@ SCENARIO(the_owner_sees_that_its_mark_was_cleared, {.preemptions = 0, .stale_rea
 SCENARIO(what_was_added_before_the_mark_is_cleared_is_found, {.preemptions = 0, .stale_reads = 2}) {
     Still world;
     auto& pinned = world.pin_main_thread();
-    Turns turns;
+    Schedule turns;
     threads(
         [&] {
             for (std::size_t i = 0; i < 3; ++i) world.remove(i);

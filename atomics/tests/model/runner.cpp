@@ -143,7 +143,7 @@ Sites find_sites(const std::vector<std::string_view>& names) {
             if (users.empty() || users.back() != scenario) users.push_back(scenario);
         };
         Bounds bounds = scenario->bounds;
-        bounds.executions = std::min<std::uint64_t>(bounds.executions, 2'000);
+        bounds.executions = std::min<std::uint64_t>(bounds.executions, 1'000);
         explore(*scenario, bounds, nullptr, Search::in_order());
         explore(*scenario, bounds, nullptr, Search::at_random(seed));
     }
