@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..search import Search, State, ViolationError, search
-from . import clearing, lookup, maintenance  # noqa: F401  their steps
+from . import clearing, lookup, maintenance, migration  # noqa: F401  their steps
 from .guard import WAITS_UNTIL, begin
 from .state import (
     FREED,

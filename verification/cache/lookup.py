@@ -20,7 +20,8 @@ FILLS = frozenset({"call", "fail"})
 
 
 def start(w: World, t: Thread) -> Step:
-    """A call begins with the first step of its pin; local."""
+    """Begin with the first step of the pin; local."""
+    t.forget_probe()
     t.after = load_root
     if not is_gated(w):  # then the root stays, and is not loaded, to save states
         t.after = load_root(w, t)
@@ -126,13 +127,16 @@ def make_dead(w: World, t: Thread) -> Step:
 
     Lost to the leader that stores its value, or to another removal: load the value again.
     """
-    op = op_of(w, t)
     if not w.cas_value(t.entry, t.value, NOWHERE):
         if w.mistaken("link by a loser") and is_dead(w.entry(t.entry).value):
             t.then = unpin
             return load_removed_head
         return load_value
-    if op.kind == "invalidate":
-        return start_unlink(w, t, unpin)
-    t.i += 1
-    return start_unlink(w, t, probe)
+    if op_of(w, t).kind != "invalidate":
+        t.after = start_again
+    return start_unlink(w, t, unpin)
+
+
+def start_again(w: World, t: Thread) -> Step:
+    """Pin again, since the value was released meanwhile."""
+    return start(w, t)

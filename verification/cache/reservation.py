@@ -8,7 +8,6 @@ been faster.
 
 from __future__ import annotations
 
-from ..search import ViolationError
 from .guard import finish, op_of, pin, unpin, unpin_for_long
 from .removal import start_unlink
 from .state import DONE, FAILED, NOWHERE, RESERVED, STORED, Step, Thread, World
@@ -25,15 +24,24 @@ def start_fill(w: World, t: Thread) -> Step:
 
 def fail(w: World, t: Thread) -> Step:
     """The computation has failed. Pin, to take the reservation out of the tables."""
-    t.after = drop_reservation
+    t.after = find_reservation
     return pin(w, t)
+
+
+def find_reservation(w: World, t: Thread) -> Step:
+    """`find_node`: look for a slot that names the entry.
+
+    There is none: it was removed. Or a clear has the tables, and makes the entry dead.
+    """
+    t.after = end_computation
+    return drop_reservation if w.is_linked(t.own) else unpin
 
 
 def drop_reservation(w: World, t: Thread) -> Step:
     """CAS the reservation to dead. Lost to an invalidation, which unlinks the entry."""
-    t.after, t.entry, t.value = end_computation, t.own, RESERVED
     if not w.cas_value(t.own, RESERVED, NOWHERE):
         return unpin
+    t.entry, t.value = t.own, RESERVED
     return start_unlink(w, t, unpin)
 
 
@@ -58,8 +66,6 @@ def end_computation(w: World, t: Thread) -> Step:
 
     Only now: they may look for the key again at once.
     """
-    if w.entries[t.own].value == RESERVED and not w.mistaken("wake first"):
-        raise ViolationError(f"the computation of e{t.own} ends, and the reservation stays")
     state = FAILED if op_of(w, t).kind == "fail" else DONE
     w.computations = (*w.computations[: t.own], state, *w.computations[t.own + 1 :])
     if w.mistaken("wake first") and state == DONE:
