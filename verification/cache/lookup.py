@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The calls that look for one key, as atomic steps: hits, waiting, and what a removal begins with.
 
-    get         a hit or a miss. Pinned for reading
-    call        a hit, or else a fill. The thread that fills is the leader; others wait for it
-    fail        the same, and the fill fails
-    put         remove what is there, and insert a stored value
-    invalidate  remove what is there
+get         a hit or a miss. Pinned for reading
+call        a hit, or else a fill. The thread that fills is the leader; others wait for it
+fail        the same, and the fill fails
+put         remove what is there, and insert a stored value
+invalidate  remove what is there
 """
 
 from __future__ import annotations
 
 from ..search import ViolationError
-from .guard import ENTRY, WAITS_UNTIL, finish, is_gated, op_of, pin, unpin, unpin_for_long
+from .guard import ENTRY, OUTSIDE, WAITS_UNTIL, finish, is_gated, op_of, pin, unpin, unpin_for_long
 from .removal import load_removed_head, start_unlink
 from .reservation import start_fill, start_push
 from .state import NOWHERE, RESERVED, RUNNING, STORED, TOMB, Step, Thread, World, is_dead
@@ -119,6 +119,7 @@ def await_computation(w: World, t: Thread) -> Step:
     return finish(w, t)
 
 
+OUTSIDE.add(await_computation)
 WAITS_UNTIL[await_computation] = lambda w, t: w.computations[t.own] != RUNNING
 
 

@@ -92,6 +92,8 @@ def choose(w: World, t: Thread) -> Step:
     t.victims = (*t.victims, victim)
     if not w.mistaken("victim without a share"):
         w.set_entry(victim, shares=w.entry(victim).shares + 1)
+    if w.mistaken("dead under the lock"):
+        w.cas_value(victim, STORED, NOWHERE)
     return next_event(w, t)
 
 
@@ -166,6 +168,7 @@ def find_victim(w: World, t: Thread) -> Step:
     There is none: a removal was faster. Or a clear has the tables, and makes the entry dead.
     """
     t.after = give_up_chosen_share
+    w.entry(t.entry)  # for its hash
     if w.is_linked(t.entry) or w.mistaken("share of a clear"):
         return make_victim_dead
     return unpin
@@ -176,13 +179,15 @@ def make_victim_dead(w: World, t: Thread) -> Step:
 
     Lost to a removal, whose event gives up the share of the lists.
     """
-    won = w.cas_value(t.entry, STORED, NOWHERE)
+    won = w.cas_value(t.entry, STORED, NOWHERE) or w.mistaken("dead under the lock")
     if won or w.mistaken("victim that was removed"):
         t.after = give_up_lists_share
     if not won:
         return unpin
     t.ret = unpin
-    return give_up_tables_share if w.mistaken("share of a clear") else unlink
+    if w.mistaken("share of a clear") and not w.is_linked(t.entry):
+        return give_up_tables_share
+    return unlink
 
 
 def give_up_chosen_share(w: World, t: Thread) -> Step:

@@ -8,7 +8,7 @@ been faster.
 
 from __future__ import annotations
 
-from .guard import finish, op_of, pin, unpin, unpin_for_long
+from .guard import OUTSIDE, finish, op_of, pin, unpin, unpin_for_long
 from .removal import start_unlink
 from .state import DONE, FAILED, NOWHERE, RESERVED, STORED, Step, Thread, World
 
@@ -18,7 +18,7 @@ def start_fill(w: World, t: Thread) -> Step:
     if op_of(w, t).kind == "fail":
         return unpin_for_long(w, t, fail)
     if w.mistaken("push first"):
-        return unpin_for_long(w, t, load_stored_head)
+        return unpin_for_long(w, t, push_early)
     return unpin_for_long(w, t, end_computation if w.mistaken("wake first") else store)
 
 
@@ -59,6 +59,21 @@ def store(w: World, t: Thread) -> Step:
     if w.mistaken("wake first"):
         return stored(w, t)
     return end_computation
+
+
+def push_early(w: World, t: Thread) -> Step:
+    """(Mistake) Push the entry before the value is stored."""
+    w.set_entry(t.own, next=w.stored)
+    w.stored, t.has_pushed = t.own, True
+    return store_late
+
+
+def store_late(w: World, t: Thread) -> Step:
+    """(Mistake) Store the value now."""
+    return store(w, t)
+
+
+OUTSIDE |= {store, fail, push_early}  # their first access ends the fill
 
 
 def end_computation(w: World, t: Thread) -> Step:
@@ -118,8 +133,6 @@ def push_stored(w: World, t: Thread) -> Step:
         return load_stored_head
     w.stored = t.own
     t.has_pushed, t.head = True, NOWHERE
-    if w.mistaken("push first") and op_of(w, t).kind == "call":
-        return store
     return look_at_entry if w.mistaken("look after the push") else finish(w, t)
 
 

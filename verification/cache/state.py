@@ -215,6 +215,11 @@ class World:
         """Whether a slot of the present chain names the entry."""
         return address in self.path(self.root, self.entries[address].key)
 
+    def dead_in_tables(self) -> list[int]:
+        """The dead entries that slots of the present chain name."""
+        slots = [slot for path in self.chains[self.root] for slot in path if slot != TOMB]
+        return [slot for slot in slots if is_dead(self.entries[slot].value)]
+
     def unlink(self, address: int) -> bool:
         """`unlink`: one thread gets true, if the entry is in the present chain.
 
