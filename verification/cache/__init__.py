@@ -10,6 +10,7 @@ stands for.
 from __future__ import annotations
 
 from .explore import Result, explore
+from .mistakes import MISTAKES
 from .scenarios import SCENARIOS
 
-__all__ = ["SCENARIOS", "Result", "explore"]
+__all__ = ["MISTAKES", "SCENARIOS", "Result", "explore"]

@@ -8,6 +8,7 @@ A leader may still store its value until the clear has made its entry dead.
 
 from __future__ import annotations
 
+from ..search import ViolationError
 from .guard import ENTRY, WAITS_UNTIL, finish
 from .removal import give_up_tables_share, load_removed_head, pushes
 from .state import NOWHERE, TOMB, WRITING, Step, Thread, World, is_dead
@@ -41,6 +42,9 @@ WAITS_UNTIL[await_writers] = lambda w, t: t.i == t.me or w.pinned[t.i] != WRITIN
 
 def swap_root(w: World, t: Thread) -> Step:
     """Exchange the root. Readers that are pinned may still be in the old chain."""
+    if not w.mistaken("clear without the gate"):
+        for entry in w.dead_in_tables():
+            raise ViolationError(f"the gate is closed while e{entry} is dead and in a table")
     t.chain, t.i = w.root, 0
     w.root = len(w.chains)
     w.chains = (*w.chains, ((),) * len(w.chains[t.chain]))
@@ -65,26 +69,31 @@ def load_old_slot(w: World, t: Thread) -> Step:
     t.i += 1
     if t.entry == TOMB:
         return load_old_slot
-    t.ret = load_old_slot
-    return give_up_tables_share if w.mistaken("shares before death") else load_old_value
+    if w.mistaken("shares before death"):
+        t.ret = load_old_value
+        return give_up_tables_share
+    return load_old_value
 
 
 def load_old_value(w: World, t: Thread) -> Step:
-    """Load the value word. It may be dead already, by a removal that will not find the entry."""
+    """Load the value word. The entry is not dead: each writer unlinks what it has made dead."""
     t.value = w.entry(t.entry).value
-    return gone(w) if is_dead(t.value) else make_old_dead
+    return gone(w, t) if is_dead(t.value) else make_old_dead
 
 
 def make_old_dead(w: World, t: Thread) -> Step:
-    """CAS the value word to dead. Lost to the leader, or to a holder that evicts: load it again."""
+    """CAS the value word to dead. Lost to the leader, which stores its value: load it again."""
     if not w.cas_value(t.entry, t.value, NOWHERE):
         return load_old_value
     if not pushes(w, t):
-        return gone(w)
-    t.then = gone(w)
+        return gone(w, t)
+    t.then = gone(w, t)
     return load_removed_head
 
 
-def gone(w: World) -> Step:
+def gone(w: World, t: Thread) -> Step:
     """The entry is dead: give up the share that the old tables had; local."""
-    return load_old_slot if w.mistaken("shares before death") else give_up_tables_share
+    if w.mistaken("shares before death"):
+        return load_old_slot
+    t.ret = load_old_slot
+    return give_up_tables_share

@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..search import Search, State, ViolationError, search
-from . import clearing, lookup, maintenance  # noqa: F401  their steps
-from .guard import WAITS_UNTIL, begin
+from . import clearing, lookup, maintenance, migration  # noqa: F401  their steps
+from .guard import OUTSIDE, WAITS_UNTIL, begin
 from .state import (
     FREED,
     NOWHERE,
     RESERVED,
     STORED,
-    TOMB,
     Config,
-    Entry,
     Op,
     Step,
     Thread,
@@ -77,8 +75,10 @@ def step(cfg: Config, state: State, me: int) -> State:
     t.pc = t.pc(w, t)
     w.threads = (*w.threads[:me], Thread.pack(t), *w.threads[me + 1 :])
     w.observe(lambda other: cfg.programs[other][w.threads[other][2]].key)
-    packed: State = World.pack(w)
-    return packed
+    if OUTSIDE.issuperset(packed[1] for packed in w.threads):
+        check_outside(w)
+    after: State = World.pack(w)
+    return after
 
 
 # -- what must hold in the end ---------------------------------------------------------------------
@@ -90,34 +90,31 @@ def check_end(cfg: Config, state: State) -> None:
     for me, packed in enumerate(w.threads):
         if packed[1] is not begin:
             raise ViolationError(f"T{me} waits forever in {packed[1].__name__}")
+    for address, entry in enumerate(w.entries):
+        if entry.value == RESERVED:
+            raise ViolationError(f"e{address} is reserved, and its leader is gone")
+        if entry.value != STORED and entry.status != FREED:
+            raise ViolationError(f"e{address} is dead, and nobody will retire it")
+
+
+def check_outside(w: World) -> None:
+    """Every thread is between calls, computes a value, or waits for one.
+
+    The lists know of everything, and the policy has not more than it may have.
+    """
     if any(w.pinned) or w.closer != NOWHERE or w.lock != NOWHERE:
         raise ViolationError("a thread is pinned, the gate is closed or the lock is held by nobody")
     if w.stored != NOWHERE or w.removed != NOWHERE:
         raise ViolationError("an event is left in a stack")
-    linked = [slot for path in w.chains[w.root] for slot in path if slot != TOMB]
+    for address in w.dead_in_tables():
+        raise ViolationError(f"e{address} is dead, and nobody will unlink it")
     for address, entry in enumerate(w.entries):
-        check_entry(w, address, entry, linked.count(address))
-    if len({w.entries[address].key for address in linked}) < len(linked):
-        raise ViolationError("a key has two entries")
-
-
-def check_entry(w: World, address: int, entry: Entry, linked: int) -> None:
-    """It is in a table and in the queue, or it is freed."""
-    name, listed = f"e{address}", w.queue.count(address)
-    if entry.value == RESERVED:
-        raise ViolationError(f"{name} is reserved, and its leader is gone")
-    if entry.value == STORED:
-        if not linked:
-            raise ViolationError(f"{name} has a value, and is in no table")
-        if w.cfg.maxsize is not None and listed != 1:
-            raise ViolationError(f"{name} has a value, and is in the queue {listed} times")
-        return
-    if linked:
-        raise ViolationError(f"{name} is dead, and nobody will unlink it")
-    if listed:
-        raise ViolationError(f"{name} is dead, and in the queue")
-    if entry.status != FREED:
-        raise ViolationError(f"{name} is dead, and nobody will retire it")
+        if entry.value == STORED and not w.is_linked(address):
+            raise ViolationError(f"e{address} has a value, and is in no table")
+        if is_dead(entry.value) and address in w.queue:
+            raise ViolationError(f"e{address} is dead, and in the queue")
+        if entry.value == STORED and w.cfg.maxsize is not None and w.queue.count(address) != 1:
+            raise ViolationError(f"e{address} has a value, and is not once in the queue")
 
 
 # -- traces ----------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ ENTRY: dict[str, Step] = {}
 MAINTENANCE: list[Step] = []
 # A step that can wait, and what it waits for.
 WAITS_UNTIL: dict[Step, Callable[[World, Thread], bool]] = {}
+# Where a thread is between calls, computes a value, or waits for one: it is outside the cache.
+OUTSIDE: set[Step] = set()
 
 
 def op_of(w: World, t: Thread) -> Op:
@@ -129,3 +131,6 @@ def end(w: World, t: Thread) -> Step:
             w.raise_floor(key, t.noted)
     t.reset(t.op + 1)
     return begin
+
+
+OUTSIDE.add(begin)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The calls that look for one key, as atomic steps: hits, waiting, and what a removal begins with.
 
-    get         a hit or a miss. Pinned for reading
-    call        a hit, or else a fill. The thread that fills is the leader; others wait for it
-    fail        the same, and the fill fails
-    put         remove what is there, and insert a stored value
-    invalidate  remove what is there
+get         a hit or a miss. Pinned for reading
+call        a hit, or else a fill. The thread that fills is the leader; others wait for it
+fail        the same, and the fill fails
+put         remove what is there, and insert a stored value
+invalidate  remove what is there
 """
 
 from __future__ import annotations
 
 from ..search import ViolationError
-from .guard import ENTRY, WAITS_UNTIL, finish, is_gated, op_of, pin, unpin, unpin_for_long
+from .guard import ENTRY, OUTSIDE, WAITS_UNTIL, finish, is_gated, op_of, pin, unpin, unpin_for_long
 from .removal import load_removed_head, start_unlink
 from .reservation import start_fill, start_push
 from .state import NOWHERE, RESERVED, RUNNING, STORED, TOMB, Step, Thread, World, is_dead
@@ -20,7 +20,8 @@ FILLS = frozenset({"call", "fail"})
 
 
 def start(w: World, t: Thread) -> Step:
-    """A call begins with the first step of its pin; local."""
+    """Begin with the first step of the pin; local."""
+    t.forget_probe()
     t.after = load_root
     if not is_gated(w):  # then the root stays, and is not loaded, to save states
         t.after = load_root(w, t)
@@ -118,6 +119,7 @@ def await_computation(w: World, t: Thread) -> Step:
     return finish(w, t)
 
 
+OUTSIDE.add(await_computation)
 WAITS_UNTIL[await_computation] = lambda w, t: w.computations[t.own] != RUNNING
 
 
@@ -126,13 +128,16 @@ def make_dead(w: World, t: Thread) -> Step:
 
     Lost to the leader that stores its value, or to another removal: load the value again.
     """
-    op = op_of(w, t)
     if not w.cas_value(t.entry, t.value, NOWHERE):
         if w.mistaken("link by a loser") and is_dead(w.entry(t.entry).value):
             t.then = unpin
             return load_removed_head
         return load_value
-    if op.kind == "invalidate":
-        return start_unlink(w, t, unpin)
-    t.i += 1
-    return start_unlink(w, t, probe)
+    if op_of(w, t).kind != "invalidate":
+        t.after = start_again
+    return start_unlink(w, t, unpin)
+
+
+def start_again(w: World, t: Thread) -> Step:
+    """Pin again, since the value was released meanwhile."""
+    return start(w, t)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..search import ViolationError
 from .guard import MAINTENANCE, finish, pin_writing, unpin
-from .removal import give_up_tables_share
+from .removal import give_up_tables_share, unlink
 from .state import NOWHERE, STORED, Step, Thread, World, is_dead
 
 
@@ -78,18 +78,22 @@ def handle_stored(w: World, t: Thread) -> Step:
         return next_event(w, t)
     w.queue = (*w.queue, t.entry)
     assert w.cfg.maxsize is not None
-    return evict if len(w.queue) > w.cfg.maxsize else next_event(w, t)
+    return choose if len(w.queue) > w.cfg.maxsize else next_event(w, t)
 
 
-def evict(w: World, t: Thread) -> Step:
-    """`evict`: take a victim out of the queue, and CAS its value to dead.
+def choose(w: World, t: Thread) -> Step:
+    """`Handler::choose`: take a victim out of the queue, and give it one more share.
 
-    Lost to a removal, whose event will come, and will not find it in the queue.
+    It is made dead after the unlock, under a pin. A removal may be faster, and then its event gives
+    up the share of the lists.
     """
     victim = w.queue[-1 if w.cfg.newest else 0]
     w.queue = tuple(entry for entry in w.queue if entry != victim)
-    if w.cas_value(victim, STORED, NOWHERE) or w.mistaken("victim that was removed"):
-        t.victims = (*t.victims, victim)
+    t.victims = (*t.victims, victim)
+    if not w.mistaken("victim without a share"):
+        w.set_entry(victim, shares=w.entry(victim).shares + 1)
+    if w.mistaken("dead under the lock"):
+        w.cas_value(victim, STORED, NOWHERE)
     return next_event(w, t)
 
 
@@ -119,7 +123,7 @@ def give_up_lists_share(w: World, t: Thread) -> Step:
     if not w.mistaken("retire without shares"):
         w.give_up_share(t.me, t.entry)
     if w.lock != t.me:
-        return next_victim(w, t)
+        return give_up_chosen_share
     if w.mistaken("link afterwards") and not t.stored:
         return load_link
     return next_event(w, t)
@@ -142,24 +146,52 @@ def unlock(w: World, t: Thread) -> Step:
 
 def leave(w: World, t: Thread) -> Step:
     """There is nothing more for this thread, except for the victims; local."""
-    t.has_pushed, t.entry = False, NOWHERE
-    return pin_writing(w, t, unlink_victim) if t.victims else finish(w, t)
+    t.has_pushed = False
+    return next_victim(w, t)
 
 
-def unlink_victim(w: World, t: Thread) -> Step:
-    """`unlink`: take a victim out of the tables. Both shares are ours to give up.
-
-    False: a clear has the chain with the victim, and gives up the tables' share.
-    """
-    t.entry, t.victims = t.victims[0], t.victims[1:]
-    t.ret = give_up_lists_share
-    found = w.unlink(t.entry)
-    return give_up_tables_share if found or w.mistaken("share of a clear") else t.ret
+# -- victims ---------------------------------------------------------------------------------------
 
 
 def next_victim(w: World, t: Thread) -> Step:
-    """Go on to the next victim; local."""
-    if t.victims:
-        return unlink_victim
+    """Remove the next victim; local."""
     t.entry = NOWHERE
+    if not t.victims:
+        return finish(w, t)
+    t.entry, t.victims = t.victims[0], t.victims[1:]
+    return pin_writing(w, t, find_victim)
+
+
+def find_victim(w: World, t: Thread) -> Step:
+    """`find_node`: look for a slot that names the victim.
+
+    There is none: a removal was faster. Or a clear has the tables, and makes the entry dead.
+    """
+    t.after = give_up_chosen_share
+    w.entry(t.entry)  # for its hash
+    if w.is_linked(t.entry) or w.mistaken("share of a clear"):
+        return make_victim_dead
     return unpin
+
+
+def make_victim_dead(w: World, t: Thread) -> Step:
+    """CAS the value word to dead, under the pin under which the entry is unlinked.
+
+    Lost to a removal, whose event gives up the share of the lists.
+    """
+    won = w.cas_value(t.entry, STORED, NOWHERE) or w.mistaken("dead under the lock")
+    if won or w.mistaken("victim that was removed"):
+        t.after = give_up_lists_share
+    if not won:
+        return unpin
+    t.ret = unpin
+    if w.mistaken("share of a clear") and not w.is_linked(t.entry):
+        return give_up_tables_share
+    return unlink
+
+
+def give_up_chosen_share(w: World, t: Thread) -> Step:
+    """`give_up_share`: of having been chosen."""
+    if not w.mistaken("victim without a share") and not w.mistaken("retire without shares"):
+        w.give_up_share(t.me, t.entry)
+    return next_victim(w, t)

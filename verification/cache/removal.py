@@ -17,7 +17,8 @@ def start_unlink(w: World, t: Thread, then: Step) -> Step:
     t.then = then
     if w.mistaken("no unlink"):
         return load_removed_head if pushes(w, t) else removed(w, t)
-    if w.mistaken("unlink unpinned") and not pushes(w, t) and then is unpin:
+    t.ret = load_removed_head if pushes(w, t) else None
+    if w.mistaken("unlink unpinned") and t.ret is None and then is unpin:
         t.then, t.after = None, unlink
         return unpin
     return unlink
@@ -31,13 +32,28 @@ def pushes(w: World, t: Thread) -> bool:
 def unlink(w: World, t: Thread) -> Step:
     """`unlink`: take the entry out of the tables. True for one thread.
 
-    False: a clear has the chain with the entry, and gives up the tables' share.
+    A migrator is about to insert the entry further on: leave it to that.
     """
-    found = w.unlink(t.entry)
-    t.ret = load_removed_head if pushes(w, t) else None
-    if found:
-        return give_up_tables_share
-    return t.ret or removed(w, t)
+    if t.entry in w.moving:
+        return defer_unlink
+    return give_up_tables_share if w.unlink(t.entry) else unlinked(w, t)
+
+
+def defer_unlink(w: World, t: Thread) -> Step:
+    """`unlink`: add to the counter that the migrator loads after it has written MOVED."""
+    w.deferred_unlinks += 1
+    return look_after_deferring
+
+
+def look_after_deferring(w: World, t: Thread) -> Step:
+    """`unlink`: load the slot again. Still MOVING: the migrator gives up the tables' share."""
+    return unlinked(w, t) if t.entry in w.moving else unlink
+
+
+def unlinked(w: World, t: Thread) -> Step:
+    """Go on when the entry is out of the tables, or will be; local."""
+    ret, t.ret = t.ret, None
+    return ret or removed(w, t)
 
 
 def give_up_tables_share(w: World, t: Thread) -> Step:
@@ -46,8 +62,7 @@ def give_up_tables_share(w: World, t: Thread) -> Step:
         w.retire(t.me, t.entry)
     else:
         w.give_up_share(t.me, t.entry)
-    ret, t.ret = t.ret, None
-    return ret or removed(w, t)
+    return unlinked(w, t)
 
 
 def load_removed_head(w: World, t: Thread) -> Step:

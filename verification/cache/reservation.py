@@ -8,8 +8,7 @@ been faster.
 
 from __future__ import annotations
 
-from ..search import ViolationError
-from .guard import finish, op_of, pin, unpin, unpin_for_long
+from .guard import OUTSIDE, finish, op_of, pin, unpin, unpin_for_long
 from .removal import start_unlink
 from .state import DONE, FAILED, NOWHERE, RESERVED, STORED, Step, Thread, World
 
@@ -19,21 +18,30 @@ def start_fill(w: World, t: Thread) -> Step:
     if op_of(w, t).kind == "fail":
         return unpin_for_long(w, t, fail)
     if w.mistaken("push first"):
-        return unpin_for_long(w, t, load_stored_head)
+        return unpin_for_long(w, t, push_early)
     return unpin_for_long(w, t, end_computation if w.mistaken("wake first") else store)
 
 
 def fail(w: World, t: Thread) -> Step:
     """The computation has failed. Pin, to take the reservation out of the tables."""
-    t.after = drop_reservation
+    t.after = find_reservation
     return pin(w, t)
+
+
+def find_reservation(w: World, t: Thread) -> Step:
+    """`find_node`: look for a slot that names the entry.
+
+    There is none: it was removed. Or a clear has the tables, and makes the entry dead.
+    """
+    t.after = end_computation
+    return drop_reservation if w.is_linked(t.own) else unpin
 
 
 def drop_reservation(w: World, t: Thread) -> Step:
     """CAS the reservation to dead. Lost to an invalidation, which unlinks the entry."""
-    t.after, t.entry, t.value = end_computation, t.own, RESERVED
     if not w.cas_value(t.own, RESERVED, NOWHERE):
         return unpin
+    t.entry, t.value = t.own, RESERVED
     return start_unlink(w, t, unpin)
 
 
@@ -53,13 +61,26 @@ def store(w: World, t: Thread) -> Step:
     return end_computation
 
 
+def push_early(w: World, t: Thread) -> Step:
+    """(Mistake) Push the entry before the value is stored."""
+    w.set_entry(t.own, next=w.stored)
+    w.stored, t.has_pushed = t.own, True
+    return store_late
+
+
+def store_late(w: World, t: Thread) -> Step:
+    """(Mistake) Store the value now."""
+    return store(w, t)
+
+
+OUTSIDE |= {store, fail, push_early}  # their first access ends the fill
+
+
 def end_computation(w: World, t: Thread) -> Step:
     """Store the state of the computation, and wake those that wait for it.
 
     Only now: they may look for the key again at once.
     """
-    if w.entries[t.own].value == RESERVED and not w.mistaken("wake first"):
-        raise ViolationError(f"the computation of e{t.own} ends, and the reservation stays")
     state = FAILED if op_of(w, t).kind == "fail" else DONE
     w.computations = (*w.computations[: t.own], state, *w.computations[t.own + 1 :])
     if w.mistaken("wake first") and state == DONE:
@@ -112,8 +133,6 @@ def push_stored(w: World, t: Thread) -> Step:
         return load_stored_head
     w.stored = t.own
     t.has_pushed, t.head = True, NOWHERE
-    if w.mistaken("push first") and op_of(w, t).kind == "call":
-        return store
     return look_at_entry if w.mistaken("look after the push") else finish(w, t)
 
 

@@ -40,7 +40,7 @@ def invalidate(key: int = 0) -> Op:
     return Op("invalidate", key)
 
 
-CLEAR = Op("clear")
+CLEAR, MOVE = Op("clear"), Op("move")
 
 SCENARIOS: dict[str, Scenario] = {
     "fill and fill": Scenario(
@@ -64,12 +64,16 @@ SCENARIOS: dict[str, Scenario] = {
         Config(((fill(1),), (invalidate(),), (get(),)), setup=(0,), maxsize=1),
     ),
     "evict the newest": Scenario(
-        "A value is evicted as soon as it is stored, while others ask for it.",
-        Config(((fill(1),), (fill(1),), (invalidate(1),)), setup=(0,), maxsize=1, newest=True),
+        "A value is evicted as soon as it is stored, and invalidated.",
+        Config(((fill(1),), (invalidate(1),), (get(1),)), setup=(0,), maxsize=1, newest=True),
     ),
     "evict and evict": Scenario(
         "Two threads store values, and one of them evicts for both.",
         Config(((fill(1),), (fill(2),), (get(),)), setup=(0,), maxsize=1),
+    ),
+    "evict and fill": Scenario(
+        "The victim of an eviction is filled again, and that evicts the other value.",
+        Config(((fill(1),), (fill(),)), setup=(0,), maxsize=1),
     ),
     "put and fill": Scenario(
         "A value is put, while another one is computed.",
@@ -77,15 +81,19 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "put and put": Scenario(
         "Two values are put in the place of one.",
-        Config(((put(),), (put(),), (get(),)), setup=(0,)),
+        Config(((put(),), (put(),)), setup=(0,)),
     ),
     "expired": Scenario(
         "Two threads find a value that has expired.",
-        Config(((fill(),), (fill(),), (invalidate(),)), setup=(0,), expired=frozenset({0})),
+        Config(((fill(),), (fill(),)), setup=(0,), expired=frozenset({0})),
+    ),
+    "expired and invalidated": Scenario(
+        "A thread finds a value that has expired, while it is invalidated.",
+        Config(((fill(),), (invalidate(),), (get(),)), setup=(0,), expired=frozenset({0})),
     ),
     "clear and fill": Scenario(
         "The cache is cleared while a key is filled.",
-        Config(((CLEAR,), (fill(), get()), (fill(),))),
+        Config(((CLEAR,), (fill(),), (fill(),))),
     ),
     "clear and invalidate": Scenario(
         "The cache is cleared while its one value is invalidated and read.",
@@ -106,6 +114,22 @@ SCENARIOS: dict[str, Scenario] = {
     "clear and clear": Scenario(
         "Two threads clear the cache, while a key is filled.",
         Config(((CLEAR,), (CLEAR,), (fill(),)), setup=(0,)),
+    ),
+    "move and invalidate": Scenario(
+        "A value is moved to the next table while two threads invalidate it.",
+        Config(((MOVE,), (invalidate(),), (invalidate(),)), setup=(0,)),
+    ),
+    "move and fail": Scenario(
+        "A reservation is moved to the next table while its fill fails, and is invalidated.",
+        Config(((MOVE,), (fail(),), (invalidate(),))),
+    ),
+    "move and evict": Scenario(
+        "A value is moved to the next table while it is evicted, and read.",
+        Config(((MOVE,), (fill(1),), (get(),)), setup=(0,), maxsize=1),
+    ),
+    "move and clear": Scenario(
+        "A value is moved to the next table while the cache is cleared, and invalidated.",
+        Config(((MOVE,), (CLEAR,), (invalidate(),)), setup=(0,)),
     ),
     "without a policy": Scenario(
         "A cache without lists: a key is filled, read, invalidated and cleared.",

@@ -9,11 +9,12 @@ still return, and whether a `get` that is under way may say that its key is abse
     entry   a node of the cache's hash table: a key, a value word, shares, and a link
     value   RESERVED, STORED, or dead. A dead word is the link of a stack: an entry, or NOWHERE.
             A dead entry stays dead
-    shares  how many of the tables, the leader and the lists have not given up theirs. The leader's
-            share becomes that of the lists when it stores the value
+    shares  how many there are. The tables have one, and the leader has one, which becomes that of
+            the lists when it stores the value. A victim has one more until it was removed
     table   for each key the slots of its path, which an insertion makes longer. A slot is an entry
             or TOMB
-    chain   one table, as far as this model is concerned. A clear replaces it by an empty one
+    chain   one table, as far as this model is concerned. A clear replaces it by an empty one. While
+            a migrator moves an entry, its slot is MOVING: nobody else may change it
 
 An entry has one computation and, in its life, one value. So both are named by its number, and the
 numbers grow with the time at which entries are inserted.
@@ -134,8 +135,8 @@ class World:
     """Everything that threads share, and the ghosts."""
 
     FIELDS = (
-        "root", "chains", "entries", "computations", "pinned", "waiting", "closer", "stored",
-        "removed", "lock", "queue", "floors", "absent", "threads",
+        "root", "chains", "moving", "deferred_unlinks", "entries", "computations", "pinned",
+        "waiting", "closer", "stored", "removed", "lock", "queue", "floors", "absent", "threads",
     )  # fmt: skip
     __slots__ = (*FIELDS, "cfg")
 
@@ -145,6 +146,8 @@ class World:
     entries: tuple[Entry, ...]
     computations: tuple[str, ...]  # the state of each, by entry
     pinned: tuple[int, ...]  # how each thread is pinned
+    moving: frozenset[int]  # the entries whose slots are MOVING
+    deferred_unlinks: int  # how often an unlink has left a dead entry to a migrator
     # Retired entries: the mask of the threads that each waits for, and the entry.
     waiting: tuple[tuple[int, int], ...]
     closer: int  # the thread that has closed the gate
@@ -159,9 +162,9 @@ class World:
 
     def __init__(self, cfg: Config, packed: State) -> None:
         self.cfg = cfg
-        (self.root, self.chains, self.entries, self.computations, self.pinned, self.waiting,
-         self.closer, self.stored, self.removed, self.lock, self.queue, self.floors, self.absent,
-         self.threads) = packed  # fmt: skip
+        (self.root, self.chains, self.moving, self.deferred_unlinks, self.entries,
+         self.computations, self.pinned, self.waiting, self.closer, self.stored, self.removed,
+         self.lock, self.queue, self.floors, self.absent, self.threads) = packed  # fmt: skip
 
     pack = attrgetter(*FIELDS)
 
@@ -179,8 +182,8 @@ class World:
             tuple(entry for entry, has in enumerate(cfg.setup) if has == key) for key in range(keys)
         )
         queue = tuple(range(len(entries))) if listed else ()
-        return (0, (chain,), entries, (DONE,) * len(entries), (0,) * n, (), NOWHERE, NOWHERE,
-                NOWHERE, NOWHERE, queue, (0,) * keys, (None,) * n,
+        return (0, (chain,), frozenset(), 0, entries, (DONE,) * len(entries), (0,) * n, (),
+                NOWHERE, NOWHERE, NOWHERE, NOWHERE, queue, (0,) * keys, (None,) * n,
                 tuple(Thread.fresh(me, pc, 0) for me in range(n)))  # fmt: skip
 
     def mistaken(self, switch: str) -> bool:
@@ -208,6 +211,15 @@ class World:
         self.set_path(chain, key, (*self.path(chain, key), new))
         return new
 
+    def is_linked(self, address: int) -> bool:
+        """Whether a slot of the present chain names the entry."""
+        return address in self.path(self.root, self.entries[address].key)
+
+    def dead_in_tables(self) -> list[int]:
+        """The dead entries that slots of the present chain name."""
+        slots = [slot for path in self.chains[self.root] for slot in path if slot != TOMB]
+        return [slot for slot in slots if is_dead(self.entries[slot].value)]
+
     def unlink(self, address: int) -> bool:
         """`unlink`: one thread gets true, if the entry is in the present chain.
 
@@ -215,7 +227,7 @@ class World:
         """
         key = self.entry(address).key
         path = self.path(self.root, key)
-        if address not in path:
+        if not self.is_linked(address):
             return False
         self.set_path(self.root, key, tuple(TOMB if slot == address else slot for slot in path))
         return True
@@ -325,8 +337,7 @@ class World:
         In an old chain it may, until the clear has made the entry dead: no new call finds it there.
         """
         entry = self.entries[address]
-        linked = address in self.path(self.root, entry.key)
-        if entry.value == STORED and linked and address < self.floors[entry.key]:
+        if entry.value == STORED and self.is_linked(address) and address < self.floors[entry.key]:
             raise ViolationError(f"e{address} gets a value, and was filled before an invalidation")
 
     def returns(self, t: Thread, address: int) -> None:
@@ -334,7 +345,7 @@ class World:
         entry = self.entries[address]
         if address < t.floor:
             raise ViolationError(f"a call returns the value of e{address}, from before")
-        if entry.value == RESERVED:
+        if entry.value == RESERVED and self.is_linked(address):
             raise ViolationError(f"a call returns the value of e{address}, which is not stored yet")
 
     def raise_floor(self, key: int, floor: int) -> None:
