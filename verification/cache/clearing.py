@@ -9,7 +9,7 @@ A leader may still store its value until the clear has made its entry dead.
 from __future__ import annotations
 
 from ..search import ViolationError
-from .guard import ENTRY, WAITS_UNTIL, finish
+from .guard import DETACHED, ENTRY, WAITS_UNTIL, finish
 from .removal import give_up_tables_share, load_removed_head, pushes
 from .state import NOWHERE, TOMB, WRITING, Step, Thread, World, is_dead
 
@@ -73,6 +73,9 @@ def load_old_slot(w: World, t: Thread) -> Step:
         t.ret = load_old_value
         return give_up_tables_share
     return load_old_value
+
+
+DETACHED.add(load_old_slot)  # in a pause: a clear takes long
 
 
 def load_old_value(w: World, t: Thread) -> Step:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..search import Search, State, ViolationError, search
 from . import clearing, lookup, maintenance, migration  # noqa: F401  their steps
-from .guard import OUTSIDE, WAITS_UNTIL, begin
+from .guard import DETACHED, OUTSIDE, WAITS_UNTIL, begin
 from .state import (
     FREED,
     NOWHERE,
@@ -75,8 +75,11 @@ def step(cfg: Config, state: State, me: int) -> State:
     t.pc = t.pc(w, t)
     w.threads = (*w.threads[:me], Thread.pack(t), *w.threads[me + 1 :])
     w.observe(lambda other: cfg.programs[other][w.threads[other][2]].key)
-    if OUTSIDE.issuperset(packed[1] for packed in w.threads):
+    places = {packed[1] for packed in w.threads}
+    if places <= OUTSIDE:
         check_outside(w)
+    elif places <= OUTSIDE | DETACHED:
+        check_stopped(w)
     after: State = World.pack(w)
     return after
 
@@ -97,17 +100,25 @@ def check_end(cfg: Config, state: State) -> None:
             raise ViolationError(f"e{address} is dead, and nobody will retire it")
 
 
+def check_stopped(w: World) -> None:
+    """The world may be stopped, for a collection or a fork. A child lacks the other threads."""
+    if any(w.pinned) or w.closer != NOWHERE or w.lock != NOWHERE:
+        raise ViolationError("a thread is pinned, the gate is closed or the lock is held by nobody")
+    for address in w.dead_in_tables():
+        raise ViolationError(f"e{address} is dead, and nobody will unlink it")
+    for packed in w.threads:
+        for address in Thread(packed).victims:
+            raise ViolationError(f"the world is stopped while e{address} is a victim in no list")
+
+
 def check_outside(w: World) -> None:
     """Every thread is between calls, computes a value, or waits for one.
 
     The lists know of everything, and the policy has not more than it may have.
     """
-    if any(w.pinned) or w.closer != NOWHERE or w.lock != NOWHERE:
-        raise ViolationError("a thread is pinned, the gate is closed or the lock is held by nobody")
+    check_stopped(w)
     if w.stored != NOWHERE or w.removed != NOWHERE:
         raise ViolationError("an event is left in a stack")
-    for address in w.dead_in_tables():
-        raise ViolationError(f"e{address} is dead, and nobody will unlink it")
     for address, entry in enumerate(w.entries):
         if entry.value == STORED and not w.is_linked(address):
             raise ViolationError(f"e{address} has a value, and is in no table")

@@ -21,6 +21,9 @@ MAINTENANCE: list[Step] = []
 WAITS_UNTIL: dict[Step, Callable[[World, Thread], bool]] = {}
 # Where a thread is between calls, computes a value, or waits for one: it is outside the cache.
 OUTSIDE: set[Step] = set()
+# Where else a thread may be detached. So the world may be stopped when all threads are at one of
+# these steps or outside.
+DETACHED: set[Step] = set()
 
 
 def op_of(w: World, t: Thread) -> Op:
@@ -134,3 +137,4 @@ def end(w: World, t: Thread) -> Step:
 
 
 OUTSIDE.add(begin)
+DETACHED.add(wait_for_gate)

@@ -8,9 +8,18 @@ does under the lock is seen by nobody else, except for what it does to a value w
 from __future__ import annotations
 
 from ..search import ViolationError
-from .guard import MAINTENANCE, finish, pin_writing, unpin
+from .guard import MAINTENANCE, finish, pin, pin_writing, unpin
 from .removal import give_up_tables_share, unlink
 from .state import NOWHERE, STORED, Step, Thread, World, is_dead
+
+
+def start(w: World, t: Thread) -> Step:
+    """Pin for writing, until the victims are removed.
+
+    So the world is not stopped while there is a victim that is in no list.
+    """
+    t.after = look_at_stored
+    return look_at_stored(w, t) if w.mistaken("unpinned maintenance") else pin(w, t)
 
 
 def look_at_stored(w: World, t: Thread) -> Step:
@@ -27,7 +36,7 @@ def look_at_removed(w: World, t: Thread) -> Step:
     return try_lock if w.removed != NOWHERE else leave(w, t)
 
 
-MAINTENANCE.append(look_at_stored)
+MAINTENANCE.append(start)
 
 
 def try_lock(w: World, t: Thread) -> Step:
@@ -84,7 +93,7 @@ def handle_stored(w: World, t: Thread) -> Step:
 def choose(w: World, t: Thread) -> Step:
     """`Handler::choose`: take a victim out of the queue, and give it one more share.
 
-    It is made dead after the unlock, under a pin. A removal may be faster, and then its event gives
+    It is removed after the unlock. Another removal may be faster, and then the event of that gives
     up the share of the lists.
     """
     victim = w.queue[-1 if w.cfg.newest else 0]
@@ -92,8 +101,6 @@ def choose(w: World, t: Thread) -> Step:
     t.victims = (*t.victims, victim)
     if not w.mistaken("victim without a share"):
         w.set_entry(victim, shares=w.entry(victim).shares + 1)
-    if w.mistaken("dead under the lock"):
-        w.cas_value(victim, STORED, NOWHERE)
     return next_event(w, t)
 
 
@@ -147,6 +154,9 @@ def unlock(w: World, t: Thread) -> Step:
 def leave(w: World, t: Thread) -> Step:
     """There is nothing more for this thread, except for the victims; local."""
     t.has_pushed = False
+    if w.mistaken("unpinned maintenance") and t.victims:
+        t.entry, t.victims = t.victims[0], t.victims[1:]
+        return pin_writing(w, t, find_victim)
     return next_victim(w, t)
 
 
@@ -154,12 +164,20 @@ def leave(w: World, t: Thread) -> Step:
 
 
 def next_victim(w: World, t: Thread) -> Step:
-    """Remove the next victim; local."""
+    """Remove the next victim, or unpin; local."""
+    if t.victims:
+        t.entry, t.victims = t.victims[0], t.victims[1:]
+        return find_victim
+    return unpin_and_release(w, t)
+
+
+def unpin_and_release(w: World, t: Thread) -> Step:
+    """Unpin, and give up the shares in the victims that this thread has removed; local."""
     t.entry = NOWHERE
-    if not t.victims:
-        return finish(w, t)
-    t.entry, t.victims = t.victims[0], t.victims[1:]
-    return pin_writing(w, t, find_victim)
+    if t.evicted:
+        t.after = give_up_lists_share
+        t.entry, t.evicted = t.evicted[0], t.evicted[1:]
+    return finish(w, t) if w.mistaken("unpinned maintenance") and not w.pinned[t.me] else unpin
 
 
 def find_victim(w: World, t: Thread) -> Step:
@@ -167,11 +185,10 @@ def find_victim(w: World, t: Thread) -> Step:
 
     There is none: a removal was faster. Or a clear has the tables, and makes the entry dead.
     """
-    t.after = give_up_chosen_share
     w.entry(t.entry)  # for its hash
     if w.is_linked(t.entry) or w.mistaken("share of a clear"):
         return make_victim_dead
-    return unpin
+    return give_up_chosen_share
 
 
 def make_victim_dead(w: World, t: Thread) -> Step:
@@ -179,19 +196,44 @@ def make_victim_dead(w: World, t: Thread) -> Step:
 
     Lost to a removal, whose event gives up the share of the lists.
     """
-    won = w.cas_value(t.entry, STORED, NOWHERE) or w.mistaken("dead under the lock")
-    if won or w.mistaken("victim that was removed"):
-        t.after = give_up_lists_share
-    if not won:
-        return unpin
-    t.ret = unpin
+    if not w.cas_value(t.entry, STORED, NOWHERE):
+        if w.mistaken("victim that was removed"):
+            return evicted(w, t)
+        return give_up_chosen_share
+    t.ret = forget_victim
     if w.mistaken("share of a clear") and not w.is_linked(t.entry):
         return give_up_tables_share
+    if w.mistaken("victim unlinked later"):
+        t.after = pin_again
+        return unpin
     return unlink
+
+
+def pin_again(w: World, t: Thread) -> Step:
+    """(Mistake) The victim is dead. Pin again, and unlink it then."""
+    t.after = unlink
+    return pin(w, t)
+
+
+def forget_victim(w: World, t: Thread) -> Step:
+    """Link the victim into the list of those whose values and shares are given up after the pin."""
+    w.entry(t.entry)
+    return evicted(w, t)
+
+
+def evicted(w: World, t: Thread) -> Step:
+    """Go on to the next victim; local."""
+    t.evicted = (*t.evicted, t.entry)
+    return next_victim(w, t)
 
 
 def give_up_chosen_share(w: World, t: Thread) -> Step:
     """`give_up_share`: of having been chosen."""
     if not w.mistaken("victim without a share") and not w.mistaken("retire without shares"):
         w.give_up_share(t.me, t.entry)
-    return next_victim(w, t)
+    if w.pinned[t.me]:
+        return next_victim(w, t)
+    if not t.evicted:
+        return finish(w, t)
+    t.entry, t.evicted = t.evicted[0], t.evicted[1:]
+    return give_up_lists_share

@@ -75,8 +75,12 @@ MISTAKES: dict[str, Mistake] = {
         {"stored and removed": USE},
     ),
     # Victims.
-    "dead under the lock": Mistake(
-        "The holder makes a victim dead when it chooses it, and unlinks it under a later pin.",
+    "unpinned maintenance": Mistake(
+        "The holder is not pinned when it chooses victims, and pins itself to remove them.",
+        {"clear and evict": "victim in no list"},
+    ),
+    "victim unlinked later": Mistake(
+        "The holder makes a victim dead, and unlinks it under a later pin.",
         {"clear and evict": "gate is closed"},
     ),
     "victim without a share": Mistake(

@@ -82,7 +82,7 @@ class Thread:
 
     FIELDS = (
         "me", "pc", "op", "after", "ret", "then", "chain", "i", "entry", "value", "own", "head",
-        "stored", "removed", "victims", "has_pushed", "noted", "floor",
+        "stored", "removed", "victims", "evicted", "has_pushed", "noted", "floor",
     )  # fmt: skip
     __slots__ = FIELDS
 
@@ -102,7 +102,8 @@ class Thread:
     # The maintenance:
     stored: tuple[int, ...]  # what was taken of the stack `stored`, in the order of the pushes
     removed: int  # the next entry of the stack `removed`, which was taken as well
-    victims: tuple[int, ...]  # entries that were evicted, and have to be unlinked
+    victims: tuple[int, ...]  # entries that were chosen, and have to be removed
+    evicted: tuple[int, ...]  # those that this thread has removed
     has_pushed: bool  # there is something for the maintenance
     # Ghosts:
     noted: int  # how many entries there were when the call began
@@ -110,8 +111,8 @@ class Thread:
 
     def __init__(self, packed: State) -> None:
         (self.me, self.pc, self.op, self.after, self.ret, self.then, self.chain, self.i, self.entry,
-         self.value, self.own, self.head, self.stored, self.removed, self.victims, self.has_pushed,
-         self.noted, self.floor) = packed  # fmt: skip
+         self.value, self.own, self.head, self.stored, self.removed, self.victims, self.evicted,
+         self.has_pushed, self.noted, self.floor) = packed  # fmt: skip
 
     pack = attrgetter(*FIELDS)
 
@@ -128,7 +129,7 @@ class Thread:
     def fresh(me: int, pc: Step, op: int) -> State:
         """The registers between two calls."""
         return (me, pc, op, None, None, None, NOWHERE, 0, NOWHERE, NOWHERE, NOWHERE, NOWHERE, (),
-                NOWHERE, (), False, 0, 0)  # fmt: skip
+                NOWHERE, (), (), False, 0, 0)  # fmt: skip
 
 
 class World:
