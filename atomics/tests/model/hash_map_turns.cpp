@@ -251,12 +251,12 @@ SCENARIO(a_table_that_was_cleared_and_its_size, {.preemptions = 0, .stale_reads 
     world.set(0, 1);
     one_after_the_other([&] { world.clear(); },
                         [&] {
-                            memory_of(world.map);
+                            allocated_by(world.map);
                             total_detour(world.map);
                         });
     world.set(0, 1);
     world.append();
-    check(memory_of(world.map) > 0);
+    check(allocated_by(world.map) > 0);
     check(total_detour(world.map) == 0);
     world.check_end({1});
 }

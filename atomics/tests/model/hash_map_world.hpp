@@ -102,10 +102,10 @@ public:
     };
     // Any item, which is taken out. Without a value: the map is empty.
     Item pop() {
-        auto* pair = static_cast<PyPair*>(pop_item(map));
-        if (!pair) return {};
-        const Item item{number_of(pair->items[0]), take(pair->items[1])};
-        Py_DECREF(pair->items[0]);
+        Popped popped;
+        if (pop_item(map, popped) != PopResult::item) return {};
+        const Item item{number_of(popped.key), take(popped.value)};
+        Py_DECREF(popped.key);
         return item;
     }
     // The values of the keys that a search finds, as iteration goes through the groups of a table.

@@ -67,15 +67,6 @@ using visitproc = int (*)(PyObject*, void*);
 #define Py_VISIT(object) static_cast<void>(visit), static_cast<void>(arg), static_cast<void>(object)
 inline PyObject* PyDict_New() noexcept { return nullptr; }
 inline int PyDict_SetItem(PyObject*, PyObject*, PyObject*) noexcept { return -1; }
-// A tuple of two.
-struct PyPair : PyObject {
-    PyPair() : PyObject(1) {}
-    PyObject* items[2] = {};
-};
-inline PyObject* PyTuple_New(Py_ssize_t) { return new PyPair; }
-#define PyTuple_SET_ITEM(pair, index, item) (static_cast<PyPair*>(pair)->items[index] = (item))
-inline PyObject* PyExc_KeyError = nullptr;
-inline void PyErr_SetString(PyObject*, const char*) noexcept {}
 // Only keys with one hash are compared, and they are equal.
 constexpr int Py_EQ = 2;
 inline int PyObject_RichCompareBool(PyObject*, PyObject*, int) noexcept {
