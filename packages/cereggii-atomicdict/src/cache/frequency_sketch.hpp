@@ -5,10 +5,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
 
 #include "cache/mixing.hpp"
+#include "cache/zeroed_array.hpp"
 
 namespace cereggii::atomicdict::cache {
 
@@ -35,9 +34,10 @@ public:
         : seed_(seed),
           blocks_(std::max<std::size_t>(1, (2 * keys + counters - 1) / counters)),
           sample_(additions_per_key * std::max<std::size_t>(keys, fewest_keys)),
-          table_(new(std::nothrow) Block[blocks_]()) {}
+          table_(blocks_) {}
 
-    bool ok() const noexcept { return table_ != nullptr; }
+    bool ok() const noexcept { return static_cast<bool>(table_); }
+    std::size_t size_in_bytes() const noexcept { return blocks_ * sizeof(Block); }
 
     // How often the key with this hash was counted, at least.
     int estimate(std::uint64_t hash) noexcept {
@@ -110,7 +110,7 @@ private:
     std::size_t sample_;     // how many additions there are between two halvings
     std::size_t added_ = 0;  // since the last halving, and half of those before
     std::uint32_t halvings_ = 0;
-    std::unique_ptr<Block[]> table_;
+    ZeroedArray<Block> table_;
 };
 
 }  // namespace cereggii::atomicdict::cache

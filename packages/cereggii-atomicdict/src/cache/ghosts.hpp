@@ -5,10 +5,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
 
 #include "cache/mixing.hpp"
+#include "cache/zeroed_array.hpp"
 
 namespace cereggii::atomicdict::cache {
 
@@ -33,11 +32,12 @@ public:
         : seed_(seed),
           limit_(std::max<std::size_t>(1, limit)),
           lines_((limit_ + keys_per_line - 1) / keys_per_line),
-          table_(new(std::nothrow) Line[lines_]()) {
+          table_(lines_) {
         while (limit_ >> shift_ > most_ticks) ++shift_;
     }
 
-    bool ok() const noexcept { return table_ != nullptr; }
+    bool ok() const noexcept { return static_cast<bool>(table_); }
+    std::size_t size_in_bytes() const noexcept { return lines_ * sizeof(Line); }
 
     // Whether the key with this hash was remembered. It is forgotten now.
     bool take(std::uint64_t hash) noexcept {
@@ -92,7 +92,7 @@ private:
     std::size_t lines_;
     std::uint64_t evictions_ = 0;
     int shift_ = 0;  // of the evictions, for a time: so many evictions are one tick
-    std::unique_ptr<Line[]> table_;
+    ZeroedArray<Line> table_;
 };
 
 }  // namespace cereggii::atomicdict::cache

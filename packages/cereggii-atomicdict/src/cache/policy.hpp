@@ -37,7 +37,10 @@ namespace cereggii::atomicdict::cache {
 struct PolicyEntry {
     enum class Queue : std::uint8_t { none, window, main };
 
-    PolicyEntry* previous = nullptr;
+    union {
+        PolicyEntry* previous = nullptr;
+        void* removed_value;  // when it has left its queue, for the cache
+    };
     PolicyEntry* next = nullptr;
     // How often the entry was used since the hand passed: 0 to 3. Lost increments do no harm.
     std::atomic<std::uint8_t> used{0};
@@ -91,21 +94,23 @@ public:
     // How many entries an insertion looks at, when each has the weight 1.
     static constexpr int most_steps = 34;
 
-    // For entries whose weights add up to `capacity`, and which are about `entries`. No memory:
-    // `ok()` is false, and nothing else may be called.
+    // For entries whose weights add up to `capacity`, and which are about `entries`. (With more, the
+    // sketch and the ghosts know less.) No memory: `ok()` is false, and nothing else may be called.
     Policy(std::uint64_t capacity, std::size_t entries, std::uint64_t seed) noexcept
         : capacity_(capacity),
           is_tiny_(capacity < smallest_that_adapts),
           climber_(capacity, !is_tiny_),
-          sketch_(entries, seed),
-          ghosts_(ghosts_per_entry * entries, seed),
+          sketch_(std::min(entries, most_entries), seed),
+          ghosts_(ghosts_per_entry * std::min(entries, most_entries), seed),
           random_(seed) {}
 
     bool ok() const noexcept { return sketch_.ok() && ghosts_.ok(); }
 
     std::uint64_t weight() const noexcept { return window_.weight() + main_.weight(); }
     std::uint64_t capacity() const noexcept { return capacity_; }
-    std::uint64_t window_size() const noexcept { return climber_.window(); }
+    std::size_t size_in_bytes() const noexcept {
+        return sizeof(*this) + sketch_.size_in_bytes() + ghosts_.size_in_bytes();
+    }
 
     // Adds an entry that was stored because its key was absent. Calls `evict(entry)` for each entry
     // that has to go: it is in no queue any more.
@@ -157,6 +162,8 @@ private:
     // requests.
     static constexpr std::uint64_t smallest_that_adapts = 8;
     static constexpr std::size_t ghosts_per_entry = 2;
+    // What the tables are made for at most. They take 64 MiB then, if all of it is used.
+    static constexpr std::size_t most_entries = std::size_t{1} << 22;
     static constexpr int uses_to_enter = 2;
     // So many uses let an entry in at random, once in so many times. Without it, keys that collide
     // with those in main on purpose would stay outside.

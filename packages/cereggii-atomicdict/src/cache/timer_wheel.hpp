@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -30,7 +31,9 @@ struct WheelLinks {
 };
 
 struct WheelEntry : WheelLinks {
-    Nanoseconds expires = 0;
+    // Other threads read it, and may change it: then it expires at the earliest when its bucket
+    // begins.
+    std::atomic<Nanoseconds> expires{0};
 
     bool is_scheduled() const noexcept { return later != nullptr; }
 };
@@ -51,7 +54,7 @@ public:
     // The entry is in no bucket. Its time may have passed already.
     void schedule(WheelEntry& entry) noexcept {
         const Nanoseconds reach = (Nanoseconds{buckets} - 1) << shift_of(levels - 1);
-        const Nanoseconds time = std::clamp(entry.expires, now_, now_ + reach);
+        const Nanoseconds time = std::clamp(time_of(entry), now_, now_ + reach);
         int level = 0;
         while (level < levels - 1 && time - now_ >= Nanoseconds{buckets} << shift_of(level))
             ++level;
@@ -71,11 +74,17 @@ public:
         return due_.later != &due_ || tick(now, 0) > tick(now_, 0);
     }
 
+    // When there is something to do next, after the last call of advance(). 0: at once.
+    Nanoseconds due() const noexcept {
+        return due_.later != &due_ ? 0 : (tick(now_, 0) + 1) << finest_shift;
+    }
+
     // Calls `expire(entry)` for entries whose time has passed: they are in no bucket any more.
     // After `most_steps` entries the next call goes on. A clock that stands still, or goes back,
-    // does no harm.
+    // does no harm. `with_current`: also looks at the bucket whose time has not ended.
     template <class Expire>
-    void advance(Nanoseconds now, const Expire& expire) {
+    void advance(Nanoseconds now, const Expire& expire, bool with_current = false) {
+        if (with_current) move_all(buckets_[0][tick(now_, 0) % buckets], due_);
         if (now > now_) {
             const Nanoseconds before = now_;
             now_ = now;
@@ -90,7 +99,7 @@ public:
         for (int step = 0; step < most_steps && due_.later != &due_; ++step) {
             auto& entry = static_cast<WheelEntry&>(*due_.later);
             cancel(entry);
-            if (entry.expires <= now_)
+            if (time_of(entry) <= now_)
                 expire(entry);
             else
                 schedule(entry);
@@ -108,6 +117,11 @@ private:
     }
     static Nanoseconds tick(Nanoseconds time, int level) noexcept {
         return time >> shift_of(level);
+    }
+
+    // Relaxed: it is changed under the same lock.
+    static Nanoseconds time_of(const WheelEntry& entry) noexcept {
+        return entry.expires.load(std::memory_order_relaxed);
     }
 
     static void make_empty(WheelLinks& ring) noexcept { ring.earlier = ring.later = &ring; }
