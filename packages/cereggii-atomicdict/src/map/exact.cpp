@@ -60,7 +60,7 @@ void for_each_table(Table* table, const Visit& visit) {
 // Takes references to the key and the value of a node, if it is alive. While the gate is closed.
 void take_node(const Node* node, Items& items) {
     const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
-    if (Node::is_dead(value)) return;
+    if (!Node::has_value(value)) return;
     items.push_back({node->hash.load(std::memory_order_relaxed), node->key, Node::object(value)});
     // Nobody can replace the value or release the key while the gate is closed.
     atomics::incref_shared(key_object(node->key));
@@ -246,7 +246,7 @@ int traverse(HashMap& map, visitproc visit, void* arg) {
             [&](const Node* node) {
                 Py_VISIT(key_object(node->key));
                 const std::uintptr_t value = node->value.load(std::memory_order_relaxed);
-                if (!Node::is_dead(value)) Py_VISIT(Node::object(value));
+                if (!Node::is_dead(value)) Py_VISIT(Node::owned(value));
                 return 0;
             },
             [] {});
@@ -270,7 +270,7 @@ void free_chain(Table* table) {
                 const std::uintptr_t value = node->value.load(std::memory_order_relaxed);
                 Node::deallocate(node);
                 atomics::decref_shared(key);
-                if (!Node::is_dead(value)) atomics::decref_shared(Node::object(value));
+                if (!Node::is_dead(value)) atomics::decref_shared(Node::owned(value));
                 pace.rest();
                 return 0;
             },

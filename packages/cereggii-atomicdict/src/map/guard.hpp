@@ -186,6 +186,8 @@ public:
         return pinned_;
     }
 
+    bool is_pinned() const noexcept { return pinned_; }
+
     CEREGGII_ALWAYS_INLINE void unpin() noexcept {
         pinned_ = false;
         Reclaimer::unpin(*participant_);
@@ -225,10 +227,16 @@ public:
         retire(table);
         removes_something_ = removes_something;
     }
+    // Takes over a node that has left the tables. Where nodes have shares, this is the share of the
+    // tables, and the last one that is given up retires the node.
+    CEREGGII_ALWAYS_INLINE void retire_share(Node* node) noexcept {
+        if (!map_.has_shares || static_cast<SharedNode*>(node)->give_up_share()) retire(node);
+    }
     // The same, for a node that another thread has made dead. This operation may remove nothing
     // itself, and then it must not run the finalizer of the key. So the node is left for the next
     // operation that removes something.
     void leave_for_all(Node* node) noexcept {
+        if (map_.has_shares && !static_cast<SharedNode*>(node)->give_up_share()) return;
         Reclaimer::leave_for_all(RetiredItems::of(node));
         leaves_something_ = true;
     }
@@ -291,6 +299,7 @@ public:
     }
     [[nodiscard]] bool try_pin_writing() noexcept { return !is_closed(map_); }
     void unpin() noexcept {}
+    bool is_pinned() const noexcept { return true; }
     void close_gate() { close_for_others(map_); }
     [[nodiscard]] bool try_close_gate() noexcept {
         if (is_closed(map_)) return false;
@@ -306,7 +315,10 @@ public:
         retired_ = item;
     }
     void retire_empty(Table* table) noexcept { retire(table); }
-    void leave_for_all(Node* node) noexcept { retire(node); }
+    void retire_share(Node* node) noexcept {
+        if (!map_.has_shares || static_cast<SharedNode*>(node)->give_up_share()) retire(node);
+    }
+    void leave_for_all(Node* node) noexcept { retire_share(node); }
 
     std::uint32_t thread() const noexcept { return 0; }
     [[nodiscard]] Node* take_node() noexcept {

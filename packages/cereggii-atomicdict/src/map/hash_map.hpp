@@ -49,6 +49,8 @@ struct HashMap {
     std::atomic<std::uint32_t> root_shift{Table::largest_shift};
     // Writers may enter: gate_open. An exact operation keeps them out: see guard.hpp.
     std::atomic<std::uint16_t> gate{gate_open};
+    // Whether the nodes are SharedNodes. Never changes.
+    bool has_shares = false;
     // False in memory that is only filled with zeros, before the constructor has run.
     std::atomic<bool> constructed{false};
     // The map does not shrink below this capacity.

@@ -174,8 +174,8 @@ inline bool is_text(PyObject* object) noexcept {
     return PyUnicode_CheckExact(object) && atomics::compat::has_characters(object);
 }
 
-// The part of compare_natively() that reads the objects.
-inline Equality compare_objects(PyObject* a, PyObject* b) noexcept {
+// Two objects that are not one, if both are exact str, int or bytes.
+inline Equality compare_scalars(PyObject* a, PyObject* b) noexcept {
     const bool text = is_text(a), other_text = is_text(b);
     const bool integer = PyLong_CheckExact(a), other_integer = PyLong_CheckExact(b);
     const bool bytes = PyBytes_CheckExact(a), other_bytes = PyBytes_CheckExact(b);
@@ -187,8 +187,29 @@ inline Equality compare_objects(PyObject* a, PyObject* b) noexcept {
     return same ? Equality::equal : Equality::different;
 }
 
-// Compares two keys with one hash, without Python code. Unless both are exact str, int or bytes,
-// the result is `unknown`.
+// Two exact tuples of such objects, item by item. As Python does it, items that are one object are
+// equal.
+CEREGGII_NEVER_INLINE inline Equality compare_tuples(PyObject* a, PyObject* b) noexcept {
+    const Py_ssize_t size = PyTuple_GET_SIZE(a);
+    if (size != PyTuple_GET_SIZE(b)) return Equality::different;
+    for (Py_ssize_t i = 0; i < size; ++i) {
+        PyObject* item = PyTuple_GET_ITEM(a, i);
+        PyObject* other = PyTuple_GET_ITEM(b, i);
+        if (item == other) continue;
+        if (const Equality equality = compare_scalars(item, other); equality != Equality::equal)
+            return equality;
+    }
+    return Equality::equal;
+}
+
+// The part of compare_natively() that reads the objects.
+inline Equality compare_objects(PyObject* a, PyObject* b) noexcept {
+    if (PyTuple_CheckExact(a) && PyTuple_CheckExact(b)) return compare_tuples(a, b);
+    return compare_scalars(a, b);
+}
+
+// Compares two keys with one hash, without Python code. Unless both are exact str, int or bytes, or
+// tuples of these, the result is `unknown`.
 CEREGGII_ALWAYS_INLINE Equality compare_natively(std::uintptr_t stored, const Key& key) noexcept {
     if (stored == key.stored) return Equality::equal;
     if (stored & key.stored & own_hash_bit) return Equality::equal;

@@ -18,7 +18,7 @@ namespace cereggii::atomicdict {
 
 enum class Taken {
     value,    // `object` is an owned reference to the node's value
-    dead,     // the node is dead, and `object` is as it was
+    dead,     // the node has no value, and `object` is as it was
     another,  // `object` is an owned reference to something else: release it when unpinned
 };
 
@@ -29,7 +29,7 @@ CEREGGII_ALWAYS_INLINE Taken take_value(const Node* node, PyObject*& object,
                                         bool* contended = nullptr) noexcept {
     for (;;) {
         const std::uintptr_t value = node->value.load(std::memory_order_seq_cst);
-        if (Node::is_dead(value)) return Taken::dead;
+        if (!Node::has_value(value)) return Taken::dead;
         // Lost to an update or deletion that is freeing the object: look at the value again.
         // Nothing has been called since the load: see try_incref.hpp.
         if (!atomics::try_incref(Node::object(value), contended)) continue;
@@ -44,10 +44,19 @@ CEREGGII_ALWAYS_INLINE Taken take_value(const Node* node, PyObject*& object,
 
 enum class Found { present, absent, error };
 
+// What a reader does with a node, besides taking its value. Only while pinned.
+struct AnyNode {
+    // False: the key counts as absent.
+    static bool accepts(const Node*) noexcept { return true; }
+    // It was accepted, and its value was taken.
+    static void note_use(Node*) noexcept {}
+};
+
 // Looks a key up. With `with_value`, `object` becomes an owned reference to the value if the key is
 // present. Otherwise it stays as it was. Error: an exception is set.
-template <bool with_value>
-CEREGGII_ALWAYS_INLINE Found look_up(HashMap& map, const Key& key, PyObject*& object) {
+template <bool with_value, class Reader = AnyNode>
+CEREGGII_ALWAYS_INLINE Found look_up(HashMap& map, const Key& key, PyObject*& object,
+                                     const Reader& reader = {}) {
     map.prefetch_home(key.hash);
     Guard guard(map);
     if (!guard.ready()) return Found::error;
@@ -71,10 +80,17 @@ CEREGGII_ALWAYS_INLINE Found look_up(HashMap& map, const Key& key, PyObject*& ob
                 // The table was emptied, or the map was cleared: probe again from the root.
                 if (comparison == KeyComparison::restart) break;
             }
+            // A dead node is not the key's any more: the key is behind it, or nowhere.
+            if (!reader.accepts(probe.node())) {
+                if (!Node::is_dead(probe.node()->value.load(std::memory_order_seq_cst)))
+                    return Found::absent;
+                continue;
+            }
             if constexpr (with_value) {
                 PyObject* value = nullptr;
                 const Taken taken = take_value(probe.node(), value);
                 if (taken == Taken::value) [[likely]] {
+                    reader.note_use(probe.node());
                     object = value;
                     return Found::present;
                 }
@@ -86,7 +102,7 @@ CEREGGII_ALWAYS_INLINE Found look_up(HashMap& map, const Key& key, PyObject*& ob
                 }
             } else {
                 const std::uintptr_t value = probe.node()->value.load(std::memory_order_seq_cst);
-                if (!Node::is_dead(value)) return Found::present;
+                if (Node::has_value(value)) return Found::present;
             }
             // A dead node stays dead: its key is behind it, or nowhere.
         }

@@ -55,7 +55,7 @@ CEREGGII_ALWAYS_INLINE void unlink_and_retire(HashMap& map, Guard& guard, const 
         table == root && (seen & state_mask) == 0 &&
         probe.slot().compare_exchange_strong(seen, slot_tomb, std::memory_order_seq_cst);
     if (was_unlinked || unlink(map, node, hash)) [[likely]]
-        guard.retire(node);
+        guard.retire_share(node);
 }
 
 }  // namespace cereggii::atomicdict

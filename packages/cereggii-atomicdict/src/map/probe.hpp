@@ -122,6 +122,22 @@ CEREGGII_NEVER_INLINE inline int compare_in_python(PyObject* owned, PyObject* ke
     return same;
 }
 
+// Where a slot of the chain from `root` on names this node, whose hash this is. `left` is 0 if none
+// does. Only while pinned.
+CEREGGII_NEVER_INLINE inline Probe find_node(Table* root, const Node* node,
+                                             std::uint64_t hash) noexcept {
+    Probe probe{};
+    for (Table* table = root; table; table = table->next.load(std::memory_order_seq_cst)) {
+        for (probe.start(table, hash); probe.left > 0; probe.advance()) {
+            probe.seen = probe.slot().load(std::memory_order_seq_cst);
+            if (node_of(probe.seen) == node) return probe;
+            if (ends_path(probe.seen)) break;
+        }
+    }
+    probe.left = 0;
+    return probe;
+}
+
 // The table with this generation, or null if it is not in the chain any more. Only while pinned.
 CEREGGII_NEVER_INLINE inline Table* find_table(HashMap& map, std::uint64_t generation) noexcept {
     Table* table = map.root.load(std::memory_order_seq_cst);

@@ -375,7 +375,7 @@ CEREGGII_ALWAYS_INLINE Scan::Take Scan::take_from_root(HashMap& map, const Entry
             unused.value = value;
             return Take::restart;
         }
-    } else if (Node::is_dead(node->value.load(std::memory_order_seq_cst))) {
+    } else if (!Node::has_value(node->value.load(std::memory_order_seq_cst))) {
         return Take::dead;
     }
     PyObject* key = key_object(node->key);

@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/compute.hpp"
 
-#include <atomic>
-#include <mutex>
-#include <new>
-#include <utility>
-
-#include "cereggii/atomics/never_destroyed.hpp"
-#include "cereggii/atomics/python/at_fork.hpp"
-#include "cereggii/atomics/python/binding.hpp"
-#include "cereggii/atomics/python/blocking.hpp"
 #include "map/scan.hpp"
+#include "python/computation.hpp"
 
 // get_or_compute(): a value is computed once, no matter how many threads ask for it.
 //
@@ -31,201 +23,21 @@
 // Step 6 fails if the __eq__ of the key raises. Then a computation that has ended stays in
 // `pending`, until the next leader replaces it.
 //
-// Deadlock. Computations and threads form a graph: a computation has one leader, and a thread waits
-// for at most one computation. Before a thread waits, it follows this graph under a lock that all
-// threads share. If the path leads back to the thread itself, it raises RuntimeError instead of
-// waiting.
+// computation.hpp says how threads wait, and how a wait of a thread for itself is found.
 namespace cereggii::atomicdict {
 
 namespace {
 
-enum class ComputationState {
-    // The leader reads or writes the dict, so the value may already be deleted again. A thread that
-    // finds this state must not use the value: it waits until the computation has ended, and then
-    // tries again.
-    accessing,
-    running,  // the leader calls the factory
-    done,     // ended: the computation has a value
-    failed,   // ended: the factory has raised
-};
-
-struct Computation;
-
-struct ComputingThread {
-    const Computation* waiting_for = nullptr;  // What the thread waits for, or null.
-};
-constinit thread_local ComputingThread this_thread;
-
-struct Computation {
-    PyObject_HEAD
-    // How far the computation is. Threads wait on the address of this field.
-    std::atomic<ComputationState> state;
-    // The result, owned; null until the computation is done. Written before `state`.
-    PyObject* value;
-    // The thread that calls the factory; null once the computation has ended. Under the lock of
-    // RunningComputations.
-    ComputingThread* leader;
-    // The previous and the next one in the list of RunningComputations, or null. Under its lock.
-    Computation* previous;
-    Computation* next;
-
-    ComputationState now() const noexcept { return state.load(std::memory_order_seq_cst); }
-    bool has_ended() const noexcept {
-        const ComputationState seen = now();
-        return seen == ComputationState::done || seen == ComputationState::failed;
-    }
-};
-
-PyTypeObject* computation_type = nullptr;
-
-PyObject* as_object(Computation* computation) { return reinterpret_cast<PyObject*>(computation); }
-Computation* as_computation(PyObject* object) { return reinterpret_cast<Computation*>(object); }
-
-// The list of all computations that have not ended. Its lock is held for a few native steps, by a
-// thread that stays attached.
-class RunningComputations {
-public:
-    void add(Computation* computation) noexcept {
-        const std::lock_guard guard(lock_);
-        computation->leader = &this_thread;
-        computation->next = first_;
-        if (first_) first_->previous = computation;
-        first_ = computation;
-    }
-
-    void remove(Computation* computation) noexcept {
-        const std::lock_guard guard(lock_);
-        unlink(computation);
-    }
-
-    // False: the thread would wait for itself.
-    [[nodiscard]] bool begin_to_wait(const Computation* computation) noexcept {
-        const std::lock_guard guard(lock_);
-        for (const Computation* next = computation; next && next->leader;
-             next = next->leader->waiting_for)
-            if (next->leader == &this_thread) return false;
-        this_thread.waiting_for = computation;
-        return true;
-    }
-
-    // `before` is what the thread waited for when begin_to_wait() was called.
-    void end_waiting(const Computation* before) noexcept {
-        const std::lock_guard guard(lock_);
-        this_thread.waiting_for = before;
-    }
-
-    // For the child of a fork. The other leaders are not in it, so they end no computation. If a
-    // thread forked without Python's help, another thread may have held the lock, and does not
-    // release it in the child. The list can be followed at any moment.
-    void fail_those_of_others() noexcept {
-        new (&lock_) std::mutex;
-        for (Computation *computation = first_, *next = nullptr; computation; computation = next) {
-            next = computation->next;
-            if (computation->leader == &this_thread) continue;
-            unlink(computation);
-            computation->state.store(ComputationState::failed, std::memory_order_seq_cst);
-        }
-    }
-
-private:
-    void unlink(Computation* computation) noexcept {
-        if (!computation->leader) return;
-        computation->leader = nullptr;
-        if (computation->previous) computation->previous->next = computation->next;
-        if (computation->next) computation->next->previous = computation->previous;
-        if (first_ == computation) first_ = computation->next;
-        computation->previous = computation->next = nullptr;
-    }
-
-    std::mutex lock_;               // Guards the list and the graph.
-    Computation* first_ = nullptr;  // The first of the list, or null.
-};
-
-RunningComputations& running() noexcept {
-    static atomics::NeverDestroyed<RunningComputations> instance;
-    return instance.get();
+// Ends the computation and removes it from `pending`. If `value` is null, it has failed. May run
+// Python code. Keeps the exception that is set.
+void end_pending(HashMap& pending, const Key& key, Leader& leader, PyObject* value) {
+    leader.end_with(value);
+    const nanobind::error_scope scope;
+    constexpr UpdateSpec remove{IfAbsent::leave, IfPresent::remove, Values::expected, false};
+    drop_found(update_key<remove>(pending, key, nullptr, leader.object()));
+    PyErr_Clear();
+    leader.drop();
 }
-
-int traverse_computation(PyObject* self, visitproc visit, void* arg) {
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT(as_computation(self)->value);
-    return 0;
-}
-
-int clear_computation(PyObject* self) {
-    Py_CLEAR(as_computation(self)->value);
-    return 0;
-}
-
-void deallocate_computation(PyObject* self) {
-    PyTypeObject* type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    clear_computation(self);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-Computation* make_computation() {
-    auto* computation = PyObject_GC_New(Computation, computation_type);
-    if (!computation) return nullptr;
-    new (&computation->state) std::atomic<ComputationState>(ComputationState::accessing);
-    computation->value = nullptr;
-    computation->leader = nullptr;
-    computation->previous = computation->next = nullptr;
-    PyObject_GC_Track(computation);
-    return computation;
-}
-
-// A computation whose leader is the calling thread. It ends when its scope is left, in every case:
-// up to Python 3.13, a daemon thread is unwound from within the factory when the interpreter ends.
-class Leader {
-public:
-    Leader() : computation_(make_computation()) {
-        // Before other threads can find it: after a fork, the child has to know all computations
-        // that are in `pending`.
-        if (computation_) running().add(computation_);
-    }
-    ~Leader() {
-        if (computation_) end();
-    }
-    Leader(const Leader&) = delete;
-    Leader& operator=(const Leader&) = delete;
-
-    // Null with MemoryError.
-    PyObject* object() const noexcept { return as_object(computation_); }
-
-    void enter(ComputationState state) noexcept {
-        computation_->state.store(state, std::memory_order_seq_cst);
-    }
-
-    // Ends the computation and removes it from `pending`. If `value` is null, it has failed. May
-    // run Python code. Keeps the exception that is set.
-    void end_with(HashMap& pending, const Key& key, PyObject* value) {
-        computation_->value = Py_XNewRef(value);
-        end();
-        const nanobind::error_scope scope;
-        constexpr UpdateSpec remove{IfAbsent::leave, IfPresent::remove, Values::expected, false};
-        drop_found(update_key<remove>(pending, key, nullptr, object()));
-        PyErr_Clear();
-        Py_DECREF(std::exchange(computation_, nullptr));
-    }
-    // Drops a computation that is not in `pending`.
-    void drop() {
-        end();
-        Py_CLEAR(computation_);
-    }
-
-private:
-    void end() noexcept {
-        running().remove(computation_);
-        computation_->state.store(
-            computation_->value ? ComputationState::done : ComputationState::failed,
-            std::memory_order_seq_cst);
-        WaitQueue::notify_all(&computation_->state);
-    }
-
-    Computation* computation_;  // Owned; null after a MemoryError, or once it has ended.
-};
 
 // Steps 2 to 4 of the leader. Returns the value that is in the dict, a new reference; null with an
 // exception.
@@ -246,40 +58,6 @@ PyObject* lead(HashMap& map, const Key& key, PyObject* factory, Leader& leader) 
     if (result.outcome == Outcome::inserted) return value;
     Py_DECREF(value);
     return result.found;  // lost to another operation that has stored a value; or null: an error
-}
-
-// Waits until the computation has ended. False with an exception.
-bool wait_for(const Computation* computation, const Key& key, const Deadline& deadline) {
-    class Waiting {
-    public:
-        explicit Waiting(const Computation* computation) noexcept
-            : waits(running().begin_to_wait(computation)) {}
-        ~Waiting() {
-            if (waits) running().end_waiting(before_);
-        }
-        Waiting(const Waiting&) = delete;
-        Waiting& operator=(const Waiting&) = delete;
-
-    private:
-        // What the thread waits for already, if this is called by a signal handler; else null.
-        const Computation* before_ = this_thread.waiting_for;
-
-    public:
-        const bool waits;  // False: the thread would wait for itself.
-    };
-    const Waiting waiting(computation);
-    if (!waiting.waits) {
-        PyErr_Format(PyExc_RuntimeError, "the factory of key %R would wait for its own value",
-                     key.object);
-        return false;
-    }
-    const WaitResult result =
-        WaitQueue::wait_while(&computation->state, deadline,
-                              [computation]() noexcept { return !computation->has_ended(); });
-    if (result == WaitResult::timed_out)
-        PyErr_Format(PyExc_TimeoutError, "another thread is still computing the value of %R",
-                     key.object);
-    return result == WaitResult::changed;
 }
 
 enum class PendingResult {
@@ -324,7 +102,7 @@ PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObjec
         const PendingResult entered = enter(pending, key, leader.object(), other);
         if (entered == PendingResult::lead) {
             PyObject* value = lead(map, key, factory, leader);
-            leader.end_with(pending, key, value);
+            end_pending(pending, key, leader, value);
             return value;
         }
         const Computation* computation = as_computation(other.ptr());
@@ -372,23 +150,6 @@ Py_ssize_t remove_if(HashMap& map, PyObject* predicate, IteratorKind arguments) 
     }
     for (const Scan::Item& left : scan.take_all()) Scan::release(left);
     return ok ? removed : -1;
-}
-
-void forget_other_computations_after_fork() {
-    running();  // made now: the child of a fork must not be the first to use it
-    call_in_forked_children([] { running().fail_those_of_others(); });
-}
-
-void bind_computations() {
-    if (computation_type) return;
-    static PyType_Slot slots[] = {
-        {Py_tp_dealloc, slot(&deallocate_computation)},
-        {Py_tp_traverse, slot(&traverse_computation)},
-        {Py_tp_clear, slot(&clear_computation)},
-        {0, nullptr},
-    };
-    computation_type =
-        make_internal_type("cereggii_atomicdict.Computation", sizeof(Computation), slots);
 }
 
 }  // namespace cereggii::atomicdict

@@ -84,12 +84,6 @@ PyObject* get_or_compute(HashMap& map, HashMap& pending, const Key& key, PyObjec
 // `predicate(key)`. Returns their number; -1 with an exception.
 Py_ssize_t remove_if(HashMap& map, PyObject* predicate, IteratorKind arguments);
 
-// Makes the type of computations, when the module is imported. Throws.
-void bind_computations();
-// To be called once in the life of a process: in the child of a fork, the computations of threads
-// that are not there fail.
-void forget_other_computations_after_fork();
-
 template <class Accessor>
 struct ComputeMethods {
     static PyObject* get_or_compute(PyObject* self, PyObject* const* args, Py_ssize_t count,

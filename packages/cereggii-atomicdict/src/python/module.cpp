@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cache/atomic_cache.hpp"
+#include "cache/memoized.hpp"
 #include "cereggii/atomics/python/at_fork.hpp"
 #include "cereggii/atomics/python/binding.hpp"
 #include "cereggii/atomics/python/main_interpreter.hpp"
 #include "map/leftovers.hpp"
 #include "map/pauses.hpp"
-#include "python/compute.hpp"
+#include "python/computation.hpp"
 #include "python/iterator.hpp"
 #include "python/sentinels.hpp"
 #include "python/types.hpp"
@@ -22,6 +24,8 @@ NB_MODULE(_atomicdict_anywhere, module) {
     cereggii::atomicdict::bind_computations();
     cereggii::atomicdict::bind_atomic_dict(module);
     cereggii::atomicdict::bind_atomic_set(module);
+    cereggii::atomicdict::bind_atomic_cache(module);
+    cereggii::atomicdict::bind_memoized(module);
     static bool prepared = false;  // still false if an earlier import failed
     if (!prepared) {
         cereggii::atomicdict::prepare_leftovers(module);
