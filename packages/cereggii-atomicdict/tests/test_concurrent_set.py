@@ -222,6 +222,29 @@ def test_a_set_is_never_seen_with_an_element_and_its_opposite() -> None:
     run_threads(write, look, look)
 
 
+def test_a_set_that_changes_is_equal_to_itself() -> None:
+    shared: AtomicSet[int] = AtomicSet(range(3000))
+    end = time.monotonic() + LOOKING
+
+    def write() -> None:
+        while time.monotonic() < end:
+            for number in range(100):
+                shared.discard(number)
+            for number in range(100):
+                shared.add(number)
+
+    def look() -> None:
+        mine = shared.get_handle()
+        while time.monotonic() < end:
+            assert shared == mine
+            assert mine <= shared
+            assert not shared - mine
+            assert not shared ^ shared
+            assert len(shared & mine) >= 2900
+
+    run_threads(write, look)
+
+
 # ── sets that other threads change ─────────────────────────────────────────────────────────────
 
 

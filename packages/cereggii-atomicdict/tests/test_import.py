@@ -19,7 +19,10 @@ from tools.testing.interpreters import run_program
 
 
 def test_the_package_exports_its_types() -> None:
-    types = {"AtomicDict", "AtomicDictHandle", "ConcurrentUsageDetected", "ExpectationFailed"}
+    types = {
+        *("AtomicDict", "AtomicDictHandle", "AtomicSet", "AtomicSetHandle"),
+        *("ConcurrentUsageDetected", "ExpectationFailed"),
+    }
     sentinels = {"ANY", "EXPECTATION_FAILED", "NOT_FOUND"}
     assert {*cereggii_atomicdict.__all__} == types | sentinels
     for name in types:

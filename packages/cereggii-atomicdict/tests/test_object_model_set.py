@@ -17,6 +17,7 @@ import pytest
 from cereggii_atomicdict import AtomicDict, AtomicSet, AtomicSetHandle
 
 from tools.testing.handles import check_class_of_handle
+from tools.testing.interpreters import FREE_THREADED
 from tools.testing.lifetimes import (
     check_dies_with_last_reference,
     check_immortal_argument,
@@ -109,7 +110,7 @@ def test_what_a_set_holds_dies_with_it() -> None:
 
 
 def test_the_argument_immortal() -> None:
-    assert is_immortal(AtomicSet([1], immortal=True))
+    assert is_immortal(AtomicSet([1], immortal=True)) is FREE_THREADED
     for immortal in (None, False):
         instance = AtomicSet([1], immortal=immortal)
         assert instance == {1}

@@ -46,7 +46,6 @@ struct MapHolder {
     // without other synchronization sees a complete map.
     bool constructed() const noexcept { return map.constructed.load(std::memory_order_acquire); }
     Value* value() noexcept { return &map; }
-    int traverse(visitproc visit, void* arg) { return atomicdict::traverse(map, visit, arg); }
     void clear() {
         if (constructed() && !atomicdict::clear(map)) PyErr_Clear();
     }
@@ -92,7 +91,7 @@ struct AtomicDict : MapHolder {
         return content < 0 || computations < 0 ? -1 : content + computations;
     }
     int traverse(visitproc visit, void* arg) {
-        const int stop = MapHolder::traverse(visit, arg);
+        const int stop = atomicdict::traverse(map, visit, arg);
         return stop ? stop : atomicdict::traverse(pending, visit, arg);
     }
 };
@@ -116,6 +115,7 @@ struct AtomicSet : MapHolder {
     }
     // The bytes that the map has allocated. -1 with MemoryError.
     Py_ssize_t allocated() { return allocated_by(map); }
+    int traverse(visitproc visit, void* arg) { return atomicdict::traverse(map, visit, arg); }
 };
 
 // The value of each element of a set. From Python 3.12 on it is immortal, so it is not counted.
