@@ -305,7 +305,8 @@ def recipes(session: nox.Session) -> None:
     environment.install_packages()
     environment.run("-m", "pytest", "tools/tests/test_documents.py", "tools/tests/test_recipes.py",
                     "packages/cereggii/tests/test_pydantic.py",
-                    "packages/cereggii-atomicint/tests/test_integral.py", *session.posargs,
+                    "packages/cereggii-atomicint/tests/test_integral.py",
+                    "packages/cereggii-atomicfloat/tests/test_float_protocol.py", *session.posargs,
                     env={"CEREGGII_RECIPES": "1"})  # fmt: skip
 
 
