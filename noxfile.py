@@ -323,7 +323,8 @@ def recipes(session: nox.Session) -> None:
                     "benchmarks/tests/test_plot.py",
                     "packages/cereggii/tests/test_main_measuring.py",
                     "packages/cereggii/tests/test_pydantic.py",
-                    "packages/cereggii-atomicint/tests/test_integral.py", *session.posargs,
+                    "packages/cereggii-atomicint/tests/test_integral.py",
+                    "packages/cereggii-atomicfloat/tests/test_float_protocol.py", *session.posargs,
                     env={"CEREGGII_RECIPES": "1"})  # fmt: skip
 
 

@@ -116,6 +116,18 @@ SCENARIO(float_additions_add_up_while_stripes_double, {.preemptions = 3, .stale_
     check(sum.sum().total() == 3);
 }
 
+SCENARIO(errors_of_threads_on_one_cell_add_up, {.preemptions = 3, .stale_reads = 1}) {
+    FloatSum sum;
+    sum.add(0);  // this thread has the home cell, so two of the others share a stripe
+    const auto add = [&] {
+        sum.add(large);
+        sum.add(1);
+    };
+    threads(add, add, add);
+    sum.add(-3 * large);
+    check(sum.sum().total() == 3);
+}
+
 SCENARIO(each_float_addition_and_its_error_is_in_one_sum, {.preemptions = 3, .stale_reads = 1}) {
     FloatSum sum(large);
     atomics::CompensatedSum taken;

@@ -35,7 +35,7 @@ pydantic = pytest.importorskip(
 FIELDS: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "AtomicInt": (AtomicInt, [0, -(2**63), 2**63 - 1, "12"], [2**63, "x", 1.5, None, [], {}]),
     "AtomicCounter": (AtomicCounter, [0, 5], [2**63, "x", None]),
-    "AtomicFloat": (AtomicFloat, [0.5, 5, "1e3", float("inf")], ["x", None, [], {}]),
+    "AtomicFloat": (AtomicFloat, [0.5, 5, "1e3"], ["x", None, [], {}]),
     "AtomicFloatSum": (AtomicFloatSum, [0.5, -5], ["x", None]),
     "AtomicBool": (AtomicBool, [True, False, 0, "yes"], [2, "x", None, []]),
     "AtomicEvent": (AtomicEvent, [True, False], ["x", None]),

@@ -9,7 +9,7 @@
 #include "cereggii/atomics/python/blocking.hpp"
 #include "cereggii/atomics/python/values.hpp"
 
-// The methods that AtomicInt and AtomicRef have in common: they update by a Python function, wait
+// The methods that the numbers and AtomicRef have in common: they update by a Python function, wait
 // for a change, and notify the threads that wait.
 namespace cereggii::atomics {
 
