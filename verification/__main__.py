@@ -7,15 +7,17 @@ import argparse
 import random
 import sys
 
-from . import reclaimer
+from . import cache, reclaimer
 from .hash_map import MISTAKES, SCENARIOS, Result, explore
 from .hash_map.explore import call
 from .hash_map.scenarios import draw
 from .hash_map.state import Config
 from .search import TooManyStatesError
 
+EVERY_MISTAKE = {**MISTAKES, **reclaimer.MISTAKES, **cache.MISTAKES}
 
-def report(name: str, result: Result | reclaimer.Result) -> bool:
+
+def report(name: str, result: Result | cache.Result | reclaimer.Result) -> bool:
     """Prints one line, and says whether all is well."""
     print(f"{name:44}{result.states:9,} states {result.seconds:6.1f} s  "
           f"{result.violation or ''}".rstrip(), flush=True)  # fmt: skip
@@ -24,13 +26,16 @@ def report(name: str, result: Result | reclaimer.Result) -> bool:
 
 def show_mistake(name: str) -> None:
     """Prints the shortest trace that each scenario of a mistake has."""
-    mistake = MISTAKES.get(name) or reclaimer.MISTAKES[name]
+    mistake = EVERY_MISTAKE[name]
     print(f"{name}: {mistake.about}\n")
     for scenario in mistake.shown_by:
-        result: Result | reclaimer.Result
+        result: Result | cache.Result | reclaimer.Result
         if name in MISTAKES:
             cfg = SCENARIOS[scenario].cfg._replace(mistakes=frozenset({name}))
             result = explore(cfg)
+        elif name in cache.MISTAKES:
+            wrong = cache.SCENARIOS[scenario].cfg._replace(mistakes=frozenset({name}))
+            result = cache.explore(wrong)
         else:
             result = reclaimer.explore(reclaimer.SCENARIOS[scenario], frozenset({name}))
         report(scenario, result)
@@ -66,8 +71,7 @@ def main() -> int:
     """Returns 1 if a scenario violates a promise."""
     parser = argparse.ArgumentParser(prog="python3 -m verification", description=__doc__)
     parser.add_argument("name", nargs="?", help="only scenarios whose name has this in it")
-    parser.add_argument("--mistake", choices=sorted({**MISTAKES, **reclaimer.MISTAKES}),
-                        help="show what it leads to")  # fmt: skip
+    parser.add_argument("--mistake", choices=sorted(EVERY_MISTAKE), help="show what it leads to")
     parser.add_argument("--random", type=int, metavar="N", help="explore N scenarios at random")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--limit", type=int, default=300_000, help="of states, with --random")
@@ -88,6 +92,11 @@ def main() -> int:
             found = reclaimer.explore(alone)
             well &= report(name, found)
             print("".join(f"  {line}\n" for line in found.trace), end="")
+    for name, cached in cache.SCENARIOS.items():
+        if (arguments.name or "") in name:
+            seen = cache.explore(cached.cfg)
+            well &= report(name, seen)
+            print("".join(f"  {line}\n" for line in seen.trace), end="")
     return not well
 
 
