@@ -251,7 +251,7 @@ def weak_memory(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def model(session: nox.Session) -> None:
-    """Explore every interleaving of the hash table's protocol in its model, and each mistake."""
+    """Explore every interleaving of the protocols in their models, and each mistake."""
     environment = Environment(session, "model", HERE)
     environment.install("pytest")
     environment.run("-m", "pytest", "verification", *session.posargs)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What both models share: the breadth-first search through all interleavings, and mistakes.
+"""What all models share: the breadth-first search through all interleavings, and mistakes.
 
 Nothing is reduced: each thread that can take a step leads to a successor of the state. A state
 holds everything that a step reads, so two interleavings that reach the same state are the same from

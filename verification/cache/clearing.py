@@ -79,7 +79,7 @@ DETACHED.add(load_old_slot)  # in a pause: a clear takes long
 
 
 def load_old_value(w: World, t: Thread) -> Step:
-    """Load the value word. The entry is not dead: each writer unlinks what it has made dead."""
+    """Load the value word. No entry is dead here: each writer unlinks what it has made dead."""
     t.value = w.entry(t.entry).value
     return gone(w, t) if is_dead(t.value) else make_old_dead
 

@@ -155,8 +155,12 @@ def leave(w: World, t: Thread) -> Step:
     """There is nothing more for this thread, except for the victims; local."""
     t.has_pushed = False
     if w.mistaken("unpinned maintenance") and t.victims:
-        t.entry, t.victims = t.victims[0], t.victims[1:]
-        return pin_writing(w, t, find_victim)
+        return pin_writing(w, t, first_victim)
+    return next_victim(w, t)
+
+
+def first_victim(w: World, t: Thread) -> Step:
+    """(Mistake) Begin with the victims, after a pin for them."""
     return next_victim(w, t)
 
 

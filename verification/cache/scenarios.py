@@ -128,7 +128,7 @@ SCENARIOS: dict[str, Scenario] = {
         Config(((MOVE,), (fill(1),), (get(),)), setup=(0,), maxsize=1),
     ),
     "move and clear": Scenario(
-        "A value is moved to the next table while the cache is cleared; it is invalidated and read.",
+        "A value is moved to the next table while it is invalidated, cleared and read.",
         Config(((MOVE,), (CLEAR,), (invalidate(),), (get(),)), setup=(0,)),
     ),
     "without a policy": Scenario(

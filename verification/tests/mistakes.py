@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the mistakes and the steps of a model, which hold for both of them."""
+"""Checks of the mistakes and the steps of a model, which hold for all of them."""
 
 from __future__ import annotations
 
