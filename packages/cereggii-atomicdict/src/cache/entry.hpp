@@ -16,7 +16,7 @@
 //     computation | 2   a reservation: the value is being computed
 //     link | 1          dead. The link is the next entry in the stack of removals, or 0.
 //
-// Who has shares in an entry:
+// These have shares in an entry:
 //
 //     the tables    from the insertion on, until the entry has left them
 //     the leader    the thread that computes the value, until it has ended

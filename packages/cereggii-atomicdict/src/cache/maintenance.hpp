@@ -9,7 +9,7 @@
 #include "cereggii/atomics/compiler.hpp"
 #include "map/node.hpp"
 
-// Who keeps the lists of a cache: one thread at a time, for all.
+// One thread at a time keeps the lists of a cache, for all.
 //
 //     thread ──▶ stored ─▶ entry ─▶ entry ─▶ …    ┐
 //                                                 ├─▶ holder of the lock ──▶ policy, wheel
