@@ -5,6 +5,7 @@
 #include <nanobind/nanobind.h>
 
 #include "cache/cache.hpp"
+#include "cereggii/atomics/python/compat.hpp"
 #include "python/computation.hpp"
 #include "python/key_methods.hpp"
 
@@ -65,7 +66,7 @@ inline void raise_shared(PyObject* error) {
     PyObject* own = copy_exception(error);
     if (!own) return;
     if (own != error) PyException_SetCause(own, Py_NewRef(error));
-    PyErr_SetRaisedException(own);
+    atomics::raise_exception(own);
 }
 
 // Calls `fill()`, and stores the result. Null with an exception.
@@ -80,7 +81,7 @@ PyObject* lead(Cache& cache, const Fill& fill, Entry& entry, Leader& leader) {
     }
     if (!value) {
         cache.statistics().count(Event::failures, Cache::thread());
-        PyObject* exception = PyErr_GetRaisedException();
+        PyObject* exception = atomics::take_exception();
         // KeyboardInterrupt, SystemExit and the like are this thread's own. The others get a copy,
         // since this thread may change its exception.
         PyObject* shared = nullptr;
@@ -92,7 +93,7 @@ PyObject* lead(Cache& cache, const Fill& fill, Entry& entry, Leader& leader) {
             Py_DECREF(exception);
             return nullptr;
         }
-        PyErr_SetRaisedException(exception);
+        atomics::raise_exception(exception);
         return nullptr;
     }
     end_reservation(cache, entry, leader, value);
