@@ -218,19 +218,26 @@ bool keep_elements(HashMap& set, std::span<PyObject* const> others) {
 PyObject* frozenset_of(HashMap& set) {
     Items items;
     if (!take_items(set, items)) return nullptr;
-    PyObject* made = PyFrozenSet_New(nullptr);
+    // PySet_Add fills a frozenset only while it has no other reference. So the collector must not
+    // show it before it is complete. From 3.15 on PySet_Add itself has the collector track it: there
+    // a set is filled, and then copied, which runs no Python code.
+    constexpr bool fills_set = PY_VERSION_HEX >= 0x030F0000;
+    PyObject* made = fills_set ? PySet_New(nullptr) : PyFrozenSet_New(nullptr);
     if (!made) return nullptr;
-    // The collector does not show it before it is complete. PySet_Add fills only a frozenset that
-    // has no other reference.
-    PyObject_GC_UnTrack(made);
+    if (!fills_set) PyObject_GC_UnTrack(made);
     Pace pace;
     const bool ok = items.for_each([&](const Items::Item& item, const auto& rest) {
         constexpr std::size_t ahead = tuning::snapshot_keys_ahead;
         if (rest.size() > ahead) prefetch(rest[ahead].key_object());
         return PySet_Add(made, item.key_object()) == 0 && pace.rest_for_signals();
     });
-    if (!PyObject_GC_IsTracked(made)) PyObject_GC_Track(made);
-    return if_ok(ok, made);
+    if (!fills_set) {
+        PyObject_GC_Track(made);
+        return if_ok(ok, made);
+    }
+    PyObject* copy = ok ? PyFrozenSet_New(made) : nullptr;
+    Py_DECREF(made);
+    return copy;
 }
 
 PyObject* union_of(HashMap& set, std::span<PyObject* const> others) {
