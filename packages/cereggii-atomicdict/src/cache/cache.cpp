@@ -406,7 +406,8 @@ void Cache::destroy() {
 }
 
 std::size_t Cache::memory() {
-    std::size_t total = static_cast<std::size_t>(std::max<Py_ssize_t>(0, allocated_by(map_))) + sizeof(Cache) + Statistics::size_in_bytes();
+    std::size_t total = static_cast<std::size_t>(std::max<Py_ssize_t>(0, allocated_by(map_))) +
+                        sizeof(Cache) + Statistics::size_in_bytes();
     total += size() * ((limits_.expires ? sizeof(TimedEntry) : sizeof(Entry)) - sizeof(Node));
     if (wheel_) total += sizeof(TimerWheel);
     if (policy_) total += policy_->size_in_bytes();
