@@ -49,7 +49,7 @@ def main() -> int:
     console = Console(width=100)
     console.print(f"seed {arguments.seed}; {arguments.minutes:g} minutes; Python {sys.version}")
     world = World()
-    usages: list[usage.Usage] = []
+    usages = usage.Usages()
     start = time.monotonic()
     try:
         while time.monotonic() - start < 60 * arguments.minutes:
@@ -57,19 +57,20 @@ def main() -> int:
             work.run_round(world, arguments.seed + 1000 * number, SECONDS_PER_ROUND)
             world.check_between_rounds()
             world.empty()
-            usages.append(usage.measure(start))
+            now = usage.measure(start)
+            usages.append(now)
             if number % 30 == 0:
-                console.print(f"round {number}: {usages[-1]}")
+                console.print(f"round {number}: {now}")
     except Wrong as problem:
         faulthandler.dump_traceback(all_threads=True)
         console.print(f"round {len(usages)} of seed {arguments.seed}: {problem}", markup=False)
         return 1
-    console.print(_table(usages))
+    console.print(_table([*usages]))
     console.print(
         f"{len(usages)} rounds, {world.threads.get():,} threads, {world.forks.get():,} forks, "
         f"{world.collections.get():,} collections, {world.expected:,} counted"
     )
-    grown = usage.growth(usages) if len(usages) >= FEWEST else ["too few rounds to see growth"]
+    grown = usage.growth([*usages]) if len(usages) >= FEWEST else ["too few rounds to see growth"]
     for sentence in grown:
         console.print(sentence)
     return 1 if grown else 0

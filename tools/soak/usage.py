@@ -7,8 +7,9 @@ import gc
 import statistics
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import psutil
 
@@ -20,10 +21,10 @@ TOLERANCE = 0.03
 RESIDENT_TOLERANCE = 2 << 20
 BLOCK_TOLERANCE = 500
 SECONDS_UNTIL_FREED = 30.0
+MOST_ROUNDS = 100_000
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """What the process uses when only the main thread is running, and all dicts are empty."""
 
     seconds: float  # since the start
@@ -32,6 +33,31 @@ class Usage:
     tracked: int  # objects of the soak's own class that are alive
     threads: int  # that the system knows of
     files: int  # that are open
+
+
+class Usages:
+    """The usages of all rounds, in little memory: they are a part of what is measured."""
+
+    def __init__(self) -> None:
+        # All at once: an array that grows would be moved from time to time.
+        self._numbers = array("d", bytes(8 * len(Usage._fields) * MOST_ROUNDS))
+        self._count = 0
+
+    def append(self, usage: Usage) -> None:
+        """Add the usage of one more round."""
+        width = len(Usage._fields)
+        begin = width * self._count
+        self._numbers[begin : begin + width] = array("d", usage)
+        self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Usage]:
+        width = len(Usage._fields)
+        for begin in range(0, width * self._count, width):
+            seconds, *numbers = self._numbers[begin : begin + width]
+            yield Usage(seconds, *map(int, numbers))
 
 
 def measure(start: float) -> Usage:

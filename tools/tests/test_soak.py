@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -15,12 +14,20 @@ from tools.soak.world import Tracked, World, Wrong
 FLAT = [Usage(10.0 * i, (50 << 20) + 4096 * (i % 5), 150_000 + i % 7, 0, 1, 6) for i in range(720)]
 
 
+def test_usages_are_kept_as_they_are() -> None:
+    usages = usage.Usages()
+    for row in FLAT:
+        usages.append(row)
+    assert [*usages] == FLAT
+    assert len(usages) == len(FLAT)
+
+
 def test_noise_is_not_growth() -> None:
     assert usage.growth(FLAT) == []
 
 
 def test_what_grows_in_the_beginning_only_is_not_growth() -> None:
-    warm = [replace(row, resident=20 << 20, blocks=90_000) for row in FLAT[:200]] + FLAT[200:]
+    warm = [row._replace(resident=20 << 20, blocks=90_000) for row in FLAT[:200]] + FLAT[200:]
     assert usage.growth(warm) == []
 
 
@@ -29,14 +36,14 @@ def test_what_grows_in_the_beginning_only_is_not_growth() -> None:
 )
 def test_a_slow_leak_is_growth(field: str, each: float) -> None:
     leaking = [
-        replace(row, **{field: getattr(row, field) + int(each * i)}) for i, row in enumerate(FLAT)
+        row._replace(**{field: getattr(row, field) + int(each * i)}) for i, row in enumerate(FLAT)
     ]
     (problem,) = usage.growth(leaking)
     assert problem.startswith(f"{field} has grown")
 
 
 def test_an_object_that_stays_alive_is_growth() -> None:
-    assert usage.growth([replace(FLAT[0], tracked=1), *FLAT])
+    assert usage.growth([FLAT[0]._replace(tracked=1), *FLAT])
 
 
 def test_a_lost_addition_is_found() -> None:
