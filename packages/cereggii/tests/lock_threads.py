@@ -62,8 +62,12 @@ class Other:
     def waits(self) -> bool:
         """Whether it has come to the line where it blocks: it is in the queue then."""
         frame = sys._current_frames().get(self._task.ident or 0)
-        return frame is not None and "wait_while(" in linecache.getline(
-            frame.f_code.co_filename, frame.f_lineno
+        # A frame that begins has no line yet.
+        line: int | None = frame.f_lineno if frame else None
+        return (
+            frame is not None
+            and line is not None
+            and "wait_while(" in linecache.getline(frame.f_code.co_filename, line)
         )
 
     def enters(self) -> bool:
