@@ -110,9 +110,9 @@ PROGRAM = (
 
     def check(s, found):
         assert len(s) == len(found) and {*s} == found
-        s.update(range(1000))
-        assert len(s) == len(found) + 1000
-        s.difference_update(range(1000))
+        s.update(range(100))
+        assert len(s) == len(found) + 100
+        s.difference_update(range(100))
         assert s == found
 
     def made_by(kind):
@@ -120,6 +120,8 @@ PROGRAM = (
         return made.get_handle() if kind == "handle" else made
 
     kind = sys.argv[1]
+    if SKIPPED and sys.version_info < (3, 14):
+        SKIPPED += ("repr",)  # Python's repr of a set makes a list, too: see SKIPPED
     for name, operation in SINGLE.items():
         if name in SKIPPED:
             continue
