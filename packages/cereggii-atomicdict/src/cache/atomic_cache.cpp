@@ -117,9 +117,8 @@ PyObject* subscript(PyObject* self, PyObject* object) {
         PyErr_SetObject(PyExc_KeyError, object);
         return nullptr;
     }
-    static const auto forever = Deadline::parse(nullptr);
     return cache::fill_in(
-        atomic->cache, key, [&] { return PyObject_CallOneArg(fill, object); }, *forever);
+        atomic->cache, key, [&] { return PyObject_CallOneArg(fill, object); }, Deadline::never());
 }
 
 template <bool counts, MethodName method>

@@ -124,13 +124,13 @@ PyObject* call(PyObject* self, PyObject* const* args, std::size_t count_and_flag
     if (found == Found::present) [[likely]] {
         cache::expire_once_in_a_while(cache);
     } else if (found == Found::absent) {
-        static const auto forever = atomics::Deadline::parse(nullptr);
+        const auto forever = atomics::Deadline::never();
         const auto fill = [&] {
             return PyObject_Vectorcall(memoized.function, args, static_cast<std::size_t>(count),
                                        names);
         };
-        value = memoized.as_functools ? cache::fill_in<true>(cache, key, fill, *forever)
-                                      : cache::fill_in<false>(cache, key, fill, *forever);
+        value = memoized.as_functools ? cache::fill_in<true>(cache, key, fill, forever)
+                                      : cache::fill_in<false>(cache, key, fill, forever);
     }
     Py_XDECREF(owned);
     return value;

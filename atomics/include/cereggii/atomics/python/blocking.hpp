@@ -116,6 +116,8 @@ public:
         return Deadline(*seconds);
     }
 
+    static Deadline never() noexcept { return Deadline(Timeout::forever); }
+
     // How many microseconds are left, rounded up; -1 if there is no limit.
     PY_TIMEOUT_T remaining() const noexcept {
         if (!end_) return -1;
