@@ -34,6 +34,35 @@ def lost_update() -> Picture:
     return picture
 
 
+def retry() -> Picture:
+    """A compare-and-set that finds another value, and starts again."""
+    picture = Picture(640, 240, "B's compare-and-set fails because A's has succeeded; B starts again")
+    for y, name, color in ((40, "thread A", "one"), (200, "thread B", "two")):
+        picture.text(10, y, name, color, "start", bold=True)
+        picture.arrow(85, y, 630, y)
+    picture.text(10, 120, "level", anchor="start", bold=True)
+    for x, value, color in ((95, "3", "line"), (272, "6", "one"), (550, "12", "two")):
+        picture.box(x, 103, 40, 34, value, color)
+    picture.line(135, 120, 272, 120, dashed=True)
+    picture.line(312, 120, 550, 120, dashed=True)
+    steps = [
+        (105, 40, 74, "read 3", "one"),
+        (222, 40, 140, "set 6 if it is 3", "one"),
+        (150, 200, 74, "read 3", "two"),
+        (280, 200, 106, "fails: not 3", "two"),
+        (394, 200, 74, "read 6", "two"),
+        (494, 200, 126, "set 12 if it is 6", "two"),
+    ]
+    for x, y, width, text, color in steps:
+        picture.box(x, y - 17, width, 34, text, color)
+    for x, start, end, color in ((142, 118, 60, "one"), (187, 122, 180, "two"),
+                                 (292, 60, 100, "one"), (300, 140, 180, "two"),
+                                 (431, 122, 180, "two"), (570, 180, 140, "two")):  # fmt: skip
+        picture.arrow(x, start, x, end, color)
+    picture.text(630, 226, "time", "faint", "end", 11)
+    return picture
+
+
 def linearization() -> Picture:
     """Operations that overlap, and the points at which they take effect."""
     picture = Picture(
@@ -128,5 +157,5 @@ def gate() -> Picture:
 
 DRAWINGS: dict[str, Callable[[], Picture]] = {
     function.__name__: function
-    for function in (lost_update, linearization, reference_counts, reclamation, gate)
+    for function in (lost_update, retry, linearization, reference_counts, reclamation, gate)
 }

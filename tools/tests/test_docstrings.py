@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import operator
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -17,8 +18,11 @@ from cereggii import (
     AtomicCounter,
     AtomicDict,
     AtomicEvent,
+    AtomicFloat,
+    AtomicFloatSum,
     AtomicInt,
     AtomicRef,
+    AtomicSet,
     AtomicStampedRef,
     CountDownLatch,
     ReadersWriterLock,
@@ -40,6 +44,17 @@ OF_CLASSES: dict[str, Callable[[], dict[str, Any]]] = {
     "AtomicCounter": lambda: {"requests": AtomicCounter()},
     "AtomicDict": lambda: {"d": AtomicDict(job="waiting"), "download": len, "i": 0},
     "AtomicEvent": lambda: {"ready": AtomicEvent(True)},  # so the wait ends at once
+    "AtomicFloat": lambda: {
+        "seconds": AtomicFloat(),
+        "price": AtomicFloat(9.99),
+        "slowest": AtomicFloat(),
+        "level": AtomicFloat(),
+        "sample": 0.5,
+        "length": AtomicFloat(3.0),
+        "side": 4.0,
+        "progress": AtomicFloat(0.5),  # so the wait ends at once
+    },
+    "AtomicFloatSum": lambda: {"seconds": AtomicFloatSum()},
     "AtomicInt": lambda: {
         **CONSTANTS,
         "hits": AtomicInt(),
@@ -57,6 +72,13 @@ OF_CLASSES: dict[str, Callable[[], dict[str, Any]]] = {
         "load": lambda: SimpleNamespace(timeout=5.0),
         "changed": repr,
         "result": "done",
+    },
+    "AtomicSet": lambda: {
+        "s": AtomicSet(["a", "b"]),
+        "seen": AtomicSet(),
+        "url": "https://example.org",
+        "download": len,
+        "i": 0,
     },
     "AtomicStampedRef": lambda: {"ref": AtomicStampedRef(), "changed": repr},
     # Its code counts once, "in each of two threads".
@@ -112,11 +134,11 @@ def programs() -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("code", "title"), programs().items(), ids=programs().values())
-def test_the_code_of_a_docstring_runs(code: str, title: str) -> None:
+def run(code: str, title: str) -> None:
+    """Run a block of code in the docstring of that object."""
     kind = kind_of(title)
     names: dict[str, Any] = {name: getattr(cereggii, name) for name in cereggii.__all__}
-    names |= {"cereggii": cereggii, "json": json, "operator": operator}
+    names |= {"cereggii": cereggii, "json": json, "math": math, "operator": operator}
     for table, key in ((OF_CLASSES, kind), (OF_CLASSES, title), (OF_MEMBERS, title)):
         if key in table:
             names |= table[key]()
@@ -124,6 +146,18 @@ def test_the_code_of_a_docstring_runs(code: str, title: str) -> None:
         names |= OF_CLASSES["AtomicRef"]()
     with contextlib.redirect_stdout(io.StringIO()):
         exec(compile(code, title, "exec"), names)
+
+
+@pytest.mark.parametrize(("code", "title"), programs().items(), ids=programs().values())
+def test_the_code_of_a_docstring_runs(code: str, title: str) -> None:
+    run(code, title)
+
+
+@pytest.mark.parametrize("wrong", ["hits.increment()", "hits.get(1)", "spam += 1", "hits +="])
+def test_wrong_code_is_noticed(wrong: str) -> None:
+    run("hits.get()", "AtomicInt.get")
+    with pytest.raises((AttributeError, NameError, SyntaxError, TypeError)):
+        run(wrong, "AtomicInt.get")
 
 
 def test_code_is_found() -> None:
