@@ -317,7 +317,8 @@ def recipes(session: nox.Session) -> None:
     environment = Environment(session, "recipes", MAIN)
     environment.install(*TEST_REQUIREMENTS, *RECIPES)
     environment.install_packages()
-    environment.run("-m", "pytest", "tools/tests/test_documents.py", "tools/tests/test_pages.py",
+    environment.run("-m", "pytest", "tools/tests/test_docstrings.py",
+                    "tools/tests/test_documents.py", "tools/tests/test_pages.py",
                     "tools/tests/test_recipes.py", "tools/tests/test_reference.py",
                     "tools/tests/test_site.py",
                     "benchmarks/tests/test_plot.py",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workloads of AtomicDict do what their titles say; tried with the builtin dict."""
+"""The workloads of AtomicDict and AtomicSet do what their titles say; tried with builtin types."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workloads.dicts import absent_keys, filled, own_keys, present_keys, str_key
 WORKLOADS = [
     load
     for load in load_workloads().values()
-    if load.key.startswith("atomic_dict") and load.kind is Kind.OPERATION
+    if load.key.startswith(("atomic_dict", "atomic_set")) and load.kind is Kind.OPERATION
 ]
 BULK = [load for load in WORKLOADS if load.key.startswith("atomic_dict_bulk")]
 HALVES = (range(500), range(500, 1000))

@@ -7,7 +7,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
-from tools.site import drawings, members, results
+from tools.site import drawings, members, results, svg
 
 
 class Members(Directive):
@@ -33,6 +33,8 @@ class Figure(Directive):
 
     required_arguments = 1
     has_content = True
+    # The files that the picture is made of: if one changes, the page is made again.
+    made_of: tuple[str, ...] = ()
 
     def svg(self, name: str) -> str:
         """The SVG of that name."""
@@ -40,12 +42,14 @@ class Figure(Directive):
 
     def run(self) -> list[nodes.Node]:
         """The nodes that it stands for."""
+        for file in (svg.__file__, *self.made_of):
+            self.state.document.settings.env.note_dependency(str(file))
         caption = nodes.container()
         caption.document = self.state.document
         self.state.nested_parse(self.content, self.content_offset, caption)
-        svg = self.svg(self.arguments[0])
+        picture = self.svg(self.arguments[0])
         return [
-            nodes.raw("", f'<figure class="drawing">{svg}<figcaption>', format="html"),
+            nodes.raw("", f'<figure class="drawing">{picture}<figcaption>', format="html"),
             *caption.children,
             nodes.raw("", "</figcaption></figure>", format="html"),
         ]
@@ -53,6 +57,8 @@ class Figure(Directive):
 
 class DrawingDirective(Figure):
     """`{drawing} biased`: a drawing of `drawings.py`, with its caption."""
+
+    made_of = (drawings.__file__,)
 
     def svg(self, name: str) -> str:
         """The drawing of that name."""
@@ -63,6 +69,7 @@ class ResultsDirective(Figure):
     """`{results} Integers and references`: a section of benchmarks/RESULTS.md as a picture."""
 
     final_argument_whitespace = True
+    made_of = (results.__file__, str(results.FILE))
 
     def svg(self, name: str) -> str:
         """The picture of that section."""

@@ -20,7 +20,8 @@ FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "RESULTS.md"
 
 COLORS = {"ours": "one", "cereggii": "two", "ft_utils": "three", "builtin": "four"}
 CELL = re.compile(r"(?P<best>[\d.]+) \((?P<median>[\d.]+)\)")
-WIDTH, LEFT, TOP, STEP = 700, 250, 62, 19
+# For a phone: the name of a workload is above its row.
+WIDTH, LEFT, TOP, STEP, NAME = 460, 26, 58, 16, 18
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,11 @@ def table_of(heading: str) -> Table:
 
 
 def _legend(picture: Picture, table: Table) -> None:
-    x = 12.0
+    x = 10.0
     for name, color in zip(table.implementations, table.colors(), strict=True):
-        picture.dot(x, 14, color, 5)
-        picture.text(x + 12, 14, name, anchor="start", size=12)
-        x += 36 + 7.2 * len(name)
+        picture.dot(x, 12, color, 5)
+        picture.text(x + 10, 12, name, anchor="start", size=11)
+        x += 30 + 6.3 * len(name)
 
 
 def _ticks(low: float, high: float) -> Iterator[float]:
@@ -96,35 +97,45 @@ class _Axis:
 
     def at(self, value: float) -> float:
         span = math.log(self.high / self.low)
-        return LEFT + (WIDTH - LEFT - 20) * math.log(value / self.low) / span
+        return LEFT + (WIDTH - LEFT - 14) * math.log(value / self.low) / span
 
     def draw(self, picture: Picture, bottom: float, label: str) -> None:
-        picture.text(WIDTH - 20, TOP - 30, label, "faint", "end", 11)
+        picture.text(WIDTH - 6, TOP - 28, label, "faint", "end", 10)
         for tick in _ticks(self.low, self.high):
-            picture.line(self.at(tick), TOP - 8, self.at(tick), bottom, "line", 0.7)
-            picture.text(self.at(tick), TOP - 16, f"{tick:g}", "faint", size=11)
+            picture.line(self.at(tick), TOP - 6, self.at(tick), bottom, "line", 0.7)
+            picture.text(self.at(tick), TOP - 13, f"{tick:g}", "faint", size=10)
+
+
+def _name(picture: Picture, y: float, workload: str) -> float:
+    """Write the name of a workload above its rows. Where these begin."""
+    picture.line(0, y, WIDTH, y, "line", 0.5)
+    picture.text(4, y + NAME / 2, workload, anchor="start", size=11, bold=True)
+    return y + NAME
 
 
 def distribution(heading: str) -> str:
     """The times of each workload, with one thread and with two."""
     table = table_of(heading)
-    bottom = TOP + STEP * len(table.rows)
-    picture = Picture(WIDTH, bottom + 8, f"{heading}: nanoseconds per operation, best to median")
+    workloads = dict.fromkeys(row.workload for row in table.rows)
+    bottom = TOP + STEP * len(table.rows) + NAME * len(workloads)
+    picture = Picture(WIDTH, bottom + 4, f"{heading}: nanoseconds per operation, best to median")
     _legend(picture, table)
     axis = _Axis([time for row in table.rows for cell in row.cells if cell for time in cell])
     axis.draw(picture, bottom, "nanoseconds per operation of a thread; left is better")
-    for number, row in enumerate(table.rows):
-        y = TOP + STEP * (number + 0.5)
-        first = number == 0 or table.rows[number - 1].workload != row.workload
-        if first:
-            picture.text(6, y, row.workload, anchor="start", size=11.5)
-            picture.line(0, y - STEP / 2, WIDTH, y - STEP / 2, "line", 0.5)
-        picture.text(LEFT - 12, y, f"{row.threads}", "faint", "end", 11)
-        for cell, color in reversed([*zip(row.cells, table.colors(), strict=True)]):
-            if cell:
-                best, median = map(axis.at, cell)
-                picture.line(best, y, median, y, color, 3)
-                picture.dot(median, y, color)
+    top: float = TOP
+    for workload in workloads:
+        top = _name(picture, top, workload)
+        for row in table.rows:
+            if row.workload != workload:
+                continue
+            y = top + STEP / 2
+            picture.text(14, y, f"{row.threads}", "faint", size=10)
+            for cell, color in reversed([*zip(row.cells, table.colors(), strict=True)]):
+                if cell:
+                    best, median = map(axis.at, cell)
+                    picture.line(best, y, median, y, color, 3)
+                    picture.dot(median, y, color)
+            top += STEP
     return picture.svg()
 
 
@@ -139,18 +150,19 @@ def scaling(heading: str) -> str:
                for one, two in zip(medians[name, 1], medians[name, 2], strict=True)]
         for name in workloads
     }  # fmt: skip
-    bottom = TOP + STEP * len(workloads)
-    picture = Picture(WIDTH, bottom + 8, f"{heading}: time with two threads by time with one")
+    bottom = TOP + (NAME + STEP) * len(workloads)
+    picture = Picture(WIDTH, bottom + 4, f"{heading}: time with two threads by time with one")
     _legend(picture, table)
     axis = _Axis([ratio for each in ratios.values() for ratio in each if ratio])
     axis.draw(picture, bottom, "times as long with two threads; 1: no contention; left is better")
-    picture.line(axis.at(1), TOP - 8, axis.at(1), bottom, "faint", 1.5)
-    for number, name in enumerate(workloads):
-        y = TOP + STEP * (number + 0.5)
-        picture.text(6, y, name, anchor="start", size=11.5)
+    picture.line(axis.at(1), TOP - 6, axis.at(1), bottom, "faint", 1.5)
+    top: float = TOP
+    for name in workloads:
+        top = _name(picture, top, name)
         for ratio, color in reversed([*zip(ratios[name], table.colors(), strict=True)]):
             if ratio:
-                picture.dot(axis.at(ratio), y, color, 4.5)
+                picture.dot(axis.at(ratio), top + STEP / 2, color, 4.5)
+        top += STEP
     return picture.svg()
 
 

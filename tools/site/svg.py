@@ -33,7 +33,7 @@ class Picture:
 
     def text(
         self, x: float, y: float, text: str, color: str = "text", anchor: Anchor = "middle",
-        size: float = 13, bold: bool = False,
+        size: float = 12, bold: bool = False,
     ) -> None:  # fmt: skip
         """A line of text, or several. The point is in the middle of its height."""
         lines = text.splitlines()
@@ -88,7 +88,7 @@ class Picture:
         """The text of the picture."""
         width, height = self._size
         return (
-            f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" '
+            f'<svg viewBox="0 0 {width:g} {height:g}" role="img" '
             f'aria-label="{escape(self._title)}"><title>{escape(self._title)}</title>'
             f"{''.join(self._parts)}</svg>"
         )

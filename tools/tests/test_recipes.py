@@ -23,7 +23,6 @@ NEEDS = {
     "YAML": ["yaml"],
     "numpy": ["numpy"],
     "sqlite3": [],
-    "prometheus_client": ["prometheus_client"],
 }
 
 

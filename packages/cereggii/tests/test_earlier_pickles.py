@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -164,6 +165,65 @@ PICKLES: dict[str, tuple[bytes, ...]] = {
         b"counter\x94\x8c\x12AtomicKeyedCounter\x94\x93\x94)\x87\x94R\x94(\x8c"
         b"\x01b\x94K\x01\x8c\x01a\x94K\x02u.",
     ),
+    # As version 2.0 made them when these types were new.
+    "AtomicFloat": (
+        b"ccereggii_atomicfloat._copying\n_restore\np0\n(ccereggii_atomicfloat\nA"
+        b"tomicFloat\np1\ng1\n(F0.1\ntp2\ntp3\nRp4\n.",
+        b"\x80\x05\x95f\x00\x00\x00\x00\x00\x00\x00\x8c\x1dcereggii_atomicfloat._"
+        b"copying\x94\x8c\x08_restore\x94\x93\x94\x8c\x14cereggii_atomicfloat\x94"
+        b"\x8c\x0bAtomicFloat\x94\x93\x94h\x05G?\xb9\x99\x99\x99\x99\x99\x9a\x85"
+        b"\x94\x87\x94R\x94.",
+    ),
+    "AtomicFloatHandle": (
+        b"ccereggii_atomicfloat._copying\n_restore\np0\n(ccereggii_atomicfloat\nA"
+        b"tomicFloatHandle\np1\ng1\n(g0\n(ccereggii_atomicfloat\nAtomicFloat\np2"
+        b"\ng2\n(F-inf\ntp3\ntp4\nRp5\ntp6\ntp7\nRp8\n.",
+        b"\x80\x05\x95\x9d\x00\x00\x00\x00\x00\x00\x00\x8c\x1dcereggii_atomicfloa"
+        b"t._copying\x94\x8c\x08_restore\x94\x93\x94\x8c\x14cereggii_atomicfloat"
+        b"\x94\x8c\x11AtomicFloatHandle\x94\x93\x94h\x05h\x02\x8c\x14cereggii_ato"
+        b"micfloat\x94\x8c\x0bAtomicFloat\x94\x93\x94h\x08G\xff\xf0\x00\x00\x00"
+        b"\x00\x00\x00\x85\x94\x87\x94R\x94\x85\x94\x87\x94R\x94.",
+    ),
+    "AtomicFloatSum": (
+        b"ccereggii_atomicfloat._copying\n_restore\np0\n(ccereggii_atomicfloat\nA"
+        b"tomicFloatSum\np1\ng1\n(F1.0\ntp2\ntp3\nRp4\n.",
+        b"\x80\x05\x95i\x00\x00\x00\x00\x00\x00\x00\x8c\x1dcereggii_atomicfloat._"
+        b"copying\x94\x8c\x08_restore\x94\x93\x94\x8c\x14cereggii_atomicfloat\x94"
+        b"\x8c\x0eAtomicFloatSum\x94\x93\x94h\x05G?\xf0\x00\x00\x00\x00\x00\x00"
+        b"\x85\x94\x87\x94R\x94.",
+    ),
+    "AtomicFloatSumHandle": (
+        b"ccereggii_atomicfloat._copying\n_restore\np0\n(ccereggii_atomicfloat\nA"
+        b"tomicFloatSumHandle\np1\ng1\n(g0\n(ccereggii_atomicfloat\nAtomicFloatSu"
+        b"m\np2\ng2\n(F1.0\ntp3\ntp4\nRp5\ntp6\ntp7\nRp8\n.",
+        b"\x80\x05\x95\xa3\x00\x00\x00\x00\x00\x00\x00\x8c\x1dcereggii_atomicfloa"
+        b"t._copying\x94\x8c\x08_restore\x94\x93\x94\x8c\x14cereggii_atomicfloat"
+        b"\x94\x8c\x14AtomicFloatSumHandle\x94\x93\x94h\x05h\x02\x8c\x14cereggii_"
+        b"atomicfloat\x94\x8c\x0eAtomicFloatSum\x94\x93\x94h\x08G?\xf0\x00\x00"
+        b"\x00\x00\x00\x00\x85\x94\x87\x94R\x94\x85\x94\x87\x94R\x94.",
+    ),
+    "AtomicSet": (
+        b"ccereggii_atomicdict._copying\n_restore\np0\n(ccereggii_atomicdict\nAto"
+        b"micSet\np1\ng1\n(ttp2\nRp3\n(Vsnapshot\np4\n(c__builtin__\nlist\np5\n(t"
+        b"Rp6\nVa\np7\natp8\nNtp9\nb.",
+        b"\x80\x05\x95\x85\x00\x00\x00\x00\x00\x00\x00\x8c\x1ccereggii_atomicdict"
+        b"._copying\x94\x8c\x08_restore\x94\x93\x94\x8c\x13cereggii_atomicdict"
+        b"\x94\x8c\tAtomicSet\x94\x93\x94h\x05)\x87\x94R\x94\x8c\x08snapshot\x94"
+        b"\x8c\x08builtins\x94\x8c\x04list\x94\x93\x94)R\x94\x8c\x01a\x94a\x85"
+        b"\x94N\x87\x94b.",
+    ),
+    "AtomicSetHandle": (
+        b"ccereggii_atomicdict._copying\n_restore\np0\n(ccereggii_atomicdict\nAto"
+        b"micSetHandle\np1\ng1\n(g0\n(ccereggii_atomicdict\nAtomicSet\np2\ng2\n(t"
+        b"tp3\nRp4\n(Vsnapshot\np5\n(c__builtin__\nlist\np6\n(tRp7\n(I1\nVb\np8\n"
+        b"tp9\natp10\nNtp11\nbtp12\ntp13\nRp14\n.",
+        b"\x80\x05\x95\xbd\x00\x00\x00\x00\x00\x00\x00\x8c\x1ccereggii_atomicdict"
+        b"._copying\x94\x8c\x08_restore\x94\x93\x94\x8c\x13cereggii_atomicdict"
+        b"\x94\x8c\x0fAtomicSetHandle\x94\x93\x94h\x05h\x02\x8c\x13cereggii_atomi"
+        b"cdict\x94\x8c\tAtomicSet\x94\x93\x94h\x08)\x87\x94R\x94\x8c\x08snapshot"
+        b"\x94\x8c\x08builtins\x94\x8c\x04list\x94\x93\x94)R\x94K\x01\x8c\x01b"
+        b"\x94\x86\x94a\x85\x94N\x87\x94b\x85\x94\x87\x94R\x94.",
+    ),
 }
 
 
@@ -194,6 +254,12 @@ EXPECTED: dict[str, Callable[[Any], bool]] = {
     "EXPECTATION_FAILED": lambda s: s is cereggii.EXPECTATION_FAILED,
     "ExpectationFailed": lambda e: type(e) is cereggii.ExpectationFailed and e.args == ("m",),
     "AtomicKeyedCounter": lambda c: c == cereggii.AtomicKeyedCounter("aab"),
+    "AtomicFloat": lambda a: type(a) is cereggii.AtomicFloat and a.get() == 0.1,
+    "AtomicFloatHandle": lambda h: type(h) is cereggii.AtomicFloatHandle and h.get() == -math.inf,
+    "AtomicFloatSum": lambda s: type(s) is cereggii.AtomicFloatSum and s.sum() == 1.0,
+    "AtomicFloatSumHandle": lambda h: type(h) is cereggii.AtomicFloatSumHandle and h.sum() == 1.0,
+    "AtomicSet": lambda s: type(s) is cereggii.AtomicSet and s == {"a"},
+    "AtomicSetHandle": lambda h: type(h) is cereggii.AtomicSetHandle and h == {(1, "b")},
 }
 
 

@@ -113,7 +113,7 @@ inline constexpr const char* compare_and_set =
 Store `updated` if the value of `key` matches `expected`; otherwise raise ExpectationFailed.
 
     d.compare_and_set("job", "waiting", "running")  # only one thread succeeds
-    d.compare_and_set("job", NOT_FOUND, "waiting")  # only inserts
+    d.compare_and_set("new job", NOT_FOUND, "waiting")  # only inserts
 
 A value matches itself. An exact int, str or bytes also matches an equal one of the same type.
 `expected=NOT_FOUND` matches if the key is absent; `expected=ANY` always matches. If it raises,
